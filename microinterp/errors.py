@@ -10,7 +10,7 @@ _NAME_LIMIT = 80
 
 
 def printable(text: str, limit: int = _NAME_LIMIT) -> str:
-    """Return `text` safe for a terminal: control and unprintable characters escaped, cut at `limit`.
+    """Return `text` safe for a terminal: unprintable characters escaped, cut at `limit`.
 
     Names inside a model are untrusted: they may hold ANSI escapes, NULs or line breaks.
     """

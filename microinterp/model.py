@@ -156,9 +156,7 @@ def load(data: bytes | bytearray | memoryview) -> Model:
         version=root.Version(),
         description=_text(root.Description()),
         operator_codes=_each(root.OperatorCodesLength, root.OperatorCodes, _operator_code),
-        subgraphs=tuple(
-            _subgraph(i, root.Subgraphs(i)) for i in range(root.SubgraphsLength())
-        ),
+        subgraphs=tuple(_subgraph(i, root.Subgraphs(i)) for i in range(root.SubgraphsLength())),
         buffers=_each(root.BuffersLength, root.Buffers, lambda buffer: _buffer(data, buffer)),
         metadata=_each(
             root.MetadataLength, root.Metadata, lambda m: Metadata(_text(m.Name()), m.Buffer())

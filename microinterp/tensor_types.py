@@ -1,4 +1,4 @@
-"""The tensor element types of the TFLite schema: names, NumPy types and sizes as TFLM counts them."""
+"""Element types of the TFLite schema: names, NumPy types and sizes as TFLM counts them."""
 
 from __future__ import annotations
 

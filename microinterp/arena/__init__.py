@@ -1,0 +1,1 @@
+"""The tensor arena: who lives when, where each buffer goes, and a checker that trusts neither."""

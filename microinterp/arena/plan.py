@@ -1,0 +1,87 @@
+"""A memory plan: where each tensor and scratch buffer lies in the arena."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from microinterp.arena.greedy import greedy_offsets
+from microinterp.arena.lifetimes import Request, buffer_requests
+from microinterp.arena.linear import linear_offsets
+from microinterp.errors import ArenaError
+from microinterp.prepare import Prepared
+
+ALIGNMENT = 16
+"""TFLM's MicroArenaBufferAlignment: every buffer starts and is sized at a multiple of it."""
+
+
+def align_up(nbytes: int) -> int:
+    """nbytes rounded up to ALIGNMENT."""
+    return (nbytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A request with its offset; `size` is the aligned byte count."""
+
+    request: Request
+    offset: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """First byte after it."""
+        return self.offset + self.size
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Where everything in the arena's head lies.
+
+    Attributes:
+        planner: name of the planner.
+        placed: in the order TFLM adds buffers.
+        head_bytes: bytes of the head: end of the highest buffer.
+        tensors: offset by (subgraph, tensor index).
+        scratch: offset by (subgraph, op index, request number).
+    """
+
+    planner: str
+    placed: tuple[Placed, ...] = field(repr=False)
+    head_bytes: int
+    tensors: Mapping[tuple[int, int], int] = field(repr=False)
+    scratch: Mapping[tuple[int, int, int], int] = field(repr=False)
+
+
+_Planner = Callable[[Sequence[Request], Sequence[int]], list[int]]
+PLANNERS: dict[str, _Planner] = {
+    "tflm": greedy_offsets,
+    "linear": lambda _requests, sizes: linear_offsets(sizes),
+}
+
+
+def plan(prepared: Prepared, planner: str = "tflm") -> Plan:
+    """Place every buffer of `prepared`.
+
+    Args:
+        planner: "tflm" (greedy, as on the chip) or "linear" (as TFLM's kPreserveAllTensors).
+
+    Raises:
+        ArenaError: no such planner, or an offline plan in the file that does not fit.
+    """
+    if planner not in PLANNERS:
+        raise ArenaError(f"no planner '{planner}'", hint=f"there are: {', '.join(PLANNERS)}")
+    requests = buffer_requests(prepared)
+    sizes = [align_up(request.nbytes) for request in requests]
+    offsets = PLANNERS[planner](requests, sizes)
+    placed = tuple(
+        Placed(replace(request), offset, size)
+        for request, offset, size in zip(requests, offsets, sizes, strict=True)
+    )
+    return Plan(
+        planner=planner,
+        placed=placed,
+        head_bytes=max((p.end for p in placed), default=0),
+        tensors={p.request.tensor: p.offset for p in placed if p.request.tensor is not None},
+        scratch={p.request.scratch: p.offset for p in placed if p.request.scratch is not None},
+    )

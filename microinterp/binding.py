@@ -1,0 +1,192 @@
+"""Binds a prepared, planned model to memory: one arena, views into it, one call per op."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from microinterp.arena.plan import ALIGNMENT, Plan, align_up
+from microinterp.errors import ArenaError
+from microinterp.graph import Tensor
+from microinterp.prepare import Arrays, Prepared, PreparedNode, State
+from microinterp.trace import Trace
+
+DEFAULT_ARENA_LIMIT = 256 << 20
+"""Largest arena that is made without being asked for: no microcontroller comes near it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One op, ready to run."""
+
+    node: PreparedNode
+    arrays: Arrays
+
+    def __call__(self) -> None:
+        kernel = self.node.kernel
+        kernel.evaluate(kernel.params, self.arrays)
+
+
+@dataclass(eq=False)
+class SubgraphCall:
+    """A subgraph as a control-flow kernel runs it; `steps` is filled after all are bound."""
+
+    inputs: tuple[npt.NDArray[Any], ...]
+    outputs: tuple[npt.NDArray[Any], ...]
+    steps: list[Step] = field(default_factory=list)
+    trace: Trace | None = None
+
+    def run(self) -> None:
+        """Run the subgraph's ops once."""
+        if self.trace is None:
+            for step in self.steps:
+                step()
+            return
+        for step in self.steps:
+            self.trace.before(step)
+            step()
+            self.trace.after(step)
+
+
+@dataclass(frozen=True, slots=True)
+class _StateBuffer:
+    memory: npt.NDArray[np.uint8]
+    state: State
+
+
+class Binding:
+    """Memory and steps of one interpreter."""
+
+    def __init__(self, prepared: Prepared, plan: Plan, arena_size: int | None) -> None:
+        self.prepared = prepared
+        self.plan = plan
+        self.memory = bytearray(_arena_bytes(prepared, plan, arena_size))
+        self._bytes = np.frombuffer(self.memory, np.uint8)
+        self._tail = len(self.memory)
+        self._states: list[_StateBuffer] = []
+        self._resources = [
+            self._persistent(State(variable.nbytes or 0, variable.fill))
+            for variable in prepared.resources.variables
+        ]
+        self._arrays = {
+            (t.subgraph, t.index): self._place(t)
+            for subgraph in prepared.graph.subgraphs
+            for t in subgraph.tensors
+        }
+        self._calls = tuple(
+            SubgraphCall(tuple(map(self.of, s.inputs)), tuple(map(self.of, s.outputs)))
+            for s in prepared.graph.subgraphs
+        )
+        for call, nodes in zip(self._calls, prepared.subgraphs, strict=True):
+            call.steps.extend(Step(node, self._arrays_of(node)) for node in nodes)
+        self.reset(everything=True)
+
+    def of(self, tensor: Tensor) -> npt.NDArray[Any]:
+        """The tensor's array: a view into the arena, or into the file for a constant."""
+        return self._arrays[tensor.subgraph, tensor.index]
+
+    def run(self, trace: Trace | None = None) -> None:
+        """Run the main subgraph once."""
+        for call in self._calls:
+            call.trace = trace
+        if trace is not None:
+            trace.begin(self)
+        # C arithmetic overflows and divides by zero in silence, and so do the kernels
+        with np.errstate(all="ignore"):
+            self._calls[0].run()
+
+    def reset(self, everything: bool) -> None:
+        """Fill state buffers with their start value; `everything` includes what reset() keeps."""
+        for buffer in self._states:
+            if everything or buffer.state.resets:
+                buffer.memory[...] = buffer.state.fill
+
+    def _persistent(self, state: State) -> npt.NDArray[np.uint8]:
+        """A buffer at the arena's tail, which grows downwards as in TFLM."""
+        self._tail = (self._tail - state.nbytes) // ALIGNMENT * ALIGNMENT
+        memory = self._bytes[self._tail : self._tail + state.nbytes]
+        self._states.append(_StateBuffer(memory, state))
+        return memory
+
+    def _place(self, tensor: Tensor) -> npt.NDArray[Any]:
+        key = (tensor.subgraph, tensor.index)
+        if tensor.data is not None:
+            return tensor.data
+        if key in self.prepared.resources.handles:
+            return self._resources[self.prepared.resources.handles[key]]
+        offset = self.plan.tensors.get(key)
+        if tensor.is_variable:
+            return self._variable(tensor, offset)
+        if offset is None:
+            return np.empty(tensor.shape, tensor.dtype)  # no elements, so no place
+        return self._view(offset, tensor)
+
+    def _variable(self, tensor: Tensor, offset: int | None) -> npt.NDArray[Any]:
+        """An is_variable tensor; only int8 ones start at their zero point, as in TFLM."""
+        fill = tensor.zero_point & 0xFF if tensor.dtype == np.int8 else 0
+        state = State(tensor.nbytes, fill)
+        if offset is None:
+            return self._persistent(state).view(tensor.dtype).reshape(tensor.shape)
+        memory = self._bytes[offset : offset + tensor.nbytes]
+        self._states.append(_StateBuffer(memory, state))
+        return self._view(offset, tensor)
+
+    def _view(self, offset: int, tensor: Tensor) -> npt.NDArray[Any]:
+        flat = np.frombuffer(self.memory, tensor.dtype, count=tensor.elements, offset=offset)
+        return flat.reshape(tensor.shape)
+
+    def _arrays_of(self, prepared_node: PreparedNode) -> Arrays:
+        node, kernel = prepared_node.node, prepared_node.kernel
+        scratch = []
+        for i, nbytes in enumerate(kernel.scratch):
+            offset = self.plan.scratch[node.subgraph, node.index, i]
+            scratch.append(self._bytes[offset : offset + nbytes])
+        return Arrays(
+            inputs=tuple(None if t is None else self.of(t) for t in node.inputs),
+            outputs=tuple(self.of(t) for t in node.outputs),
+            scratch=tuple(scratch),
+            state=tuple(self._persistent(state) for state in kernel.state),
+            subgraphs=tuple(self._calls[i] for i in kernel.subgraphs),
+        )
+
+
+def bind(prepared: Prepared, plan: Plan, arena_size: int | None = None) -> Binding:
+    """Make the arena and bind every op to it.
+
+    Raises:
+        ArenaError: `arena_size` is less than needed, or more is needed than is made unasked.
+    """
+    return Binding(prepared, plan, arena_size)
+
+
+def _arena_bytes(prepared: Prepared, plan: Plan, arena_size: int | None) -> int:
+    """Bytes to allocate: head, then every persistent buffer."""
+    variables = [
+        t.nbytes
+        for subgraph in prepared.graph.subgraphs
+        for t in subgraph.tensors
+        if t.is_variable and t.data is None and (t.subgraph, t.index) not in plan.tensors
+    ]
+    resources = [variable.nbytes or 0 for variable in prepared.resources.variables]
+    states = [state.nbytes for n in prepared.nodes() for state in n.kernel.state]
+    tail = sum(align_up(nbytes) for nbytes in (*variables, *resources, *states))
+    need = plan.head_bytes + tail
+    if arena_size is None:
+        if need > DEFAULT_ARENA_LIMIT:
+            raise ArenaError(
+                f"the model needs an arena of {need} bytes, more than {DEFAULT_ARENA_LIMIT}",
+                hint="pass arena_size if that is meant",
+            )
+        return need
+    if not isinstance(arena_size, (int, np.integer)) or isinstance(arena_size, bool):
+        raise ArenaError(f"arena_size is a number of bytes, not {arena_size!r}")
+    if arena_size < need:
+        raise ArenaError(
+            f"the arena is too small: need {need} bytes (head {plan.head_bytes}, variables "
+            f"{tail}), have {arena_size}, {need - arena_size} short",
+            hint="TFLM needs room for its own structs beside these",
+        )
+    return int(arena_size)

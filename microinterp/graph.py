@@ -1,0 +1,258 @@
+"""The model as a graph: ops in order, tensors as ops see them, constants as read-only arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import tflite
+
+from microinterp.errors import PrepareError, Where
+from microinterp.model import FileTensor, Model, Operator, Quantization
+from microinterp.tensor_types import BY_CODE, name_of
+
+OptionsT = TypeVar("OptionsT")
+_OP_NAMES = {
+    code: name for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")
+}
+_OPTION_NUMBERS = {
+    name: code for name, code in vars(tflite.BuiltinOptions).items() if not name.startswith("_")
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A tensor as ops see it.
+
+    Attributes:
+        subgraph, index: its place in the file.
+        shape: () for a scalar and for a tensor without a shape.
+        type_code: TensorType number; `type_name` says it in words.
+        dtype: NumPy type of an element in the arena.
+        nbytes: bytes it takes in the arena.
+        data: constant contents as a read-only array of `shape` (flat packed bytes for int4),
+            None for a tensor that is computed.
+        quantization: None where the file has none.
+        is_variable: state that lives across invokes.
+    """
+
+    subgraph: int
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    type_code: int
+    dtype: np.dtype[Any]
+    nbytes: int
+    data: npt.NDArray[Any] | None = field(repr=False)
+    quantization: Quantization | None = field(repr=False)
+    is_variable: bool
+
+    @property
+    def type_name(self) -> str:
+        """The schema's name of the element type, in lower case."""
+        return name_of(self.type_code)
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @cached_property
+    def elements(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def is_constant(self) -> bool:
+        """True if the file holds its contents."""
+        return self.data is not None
+
+    @property
+    def scale(self) -> np.float32:
+        """The per-tensor scale: the first one, 0 where the file has none (as in TFLM)."""
+        return np.float32(self.quantization.scale[0]) if self.quantization else np.float32(0)
+
+    @property
+    def zero_point(self) -> int:
+        """The per-tensor zero point: the first one, 0 where the file has none (as in TFLM)."""
+        return int(self.quantization.zero_point[0]) if self.quantization else 0
+
+    def __str__(self) -> str:
+        return f"{self.type_name}{list(self.shape)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One op of a subgraph. `inputs` has None where an optional input is left out."""
+
+    subgraph: int
+    index: int
+    name: str
+    code: int
+    raw_builtin_code: int
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+    operator: Operator = field(repr=False)
+
+    @property
+    def custom_options(self) -> bytes:
+        """Raw options of a custom op."""
+        return self.operator.custom_options
+
+    def options(self, kind: type[OptionsT]) -> OptionsT:
+        """The op's builtin options as an object of the `tflite` package's class `kind`.
+
+        Raises:
+            PrepareError: the file has no such options (TFLM would read an unset struct).
+        """
+        number = _OPTION_NUMBERS.get(kind.__name__)
+        if self.operator.options is None or self.operator.options_type != number:
+            raise self.error(
+                f"the op has no {kind.__name__}",
+                hint="convert the model again; the file is damaged",
+            )
+        options = kind()
+        options.Init(self.operator.options.Bytes, self.operator.options.Pos)  # type: ignore[attr-defined]
+        return options
+
+    def where(self, tensor: Tensor | None = None) -> Where:
+        """This op's place, with the role of one of its tensors if given."""
+        if tensor is None:
+            return Where(self.subgraph, self.index, self.name)
+        role = next((f"input {i}" for i, t in enumerate(self.inputs) if t is tensor), None)
+        role = next((f"output {i}" for i, t in enumerate(self.outputs) if t is tensor), role)
+        return Where(self.subgraph, self.index, self.name, role, tensor.index, tensor.name)
+
+    def error(self, message: str, tensor: Tensor | None = None, hint: str = "") -> PrepareError:
+        """A PrepareError at this op (and tensor), to raise."""
+        return PrepareError(message, self.where(tensor), hint)
+
+    def require(
+        self, condition: bool, message: str, tensor: Tensor | None = None, hint: str = ""
+    ) -> None:
+        """Raise a PrepareError at this op (and tensor) unless `condition` holds."""
+        if not condition:
+            raise self.error(message, tensor, hint)
+
+    def input(self, position: int) -> Tensor:
+        """Input `position`, which must be there. Raises PrepareError where it is left out."""
+        tensor = self.optional_input(position)
+        if tensor is None:
+            raise self.error(f"input {position} is missing")
+        return tensor
+
+    def optional_input(self, position: int) -> Tensor | None:
+        """Input `position`, None where it is left out."""
+        return self.inputs[position] if position < len(self.inputs) else None
+
+    def output(self, position: int = 0) -> Tensor:
+        """Output `position`. Raises PrepareError if the op has fewer outputs."""
+        if position >= len(self.outputs):
+            raise self.error(f"output {position} is missing")
+        return self.outputs[position]
+
+    def require_counts(self, inputs: tuple[int, int], outputs: int = 1) -> None:
+        """Raise PrepareError unless the numbers of inputs (at least, at most) and outputs fit."""
+        low, high = inputs
+        if not low <= len(self.inputs) <= high:
+            wanted = f"{low}" if low == high else f"{low} to {high}"
+            raise self.error(f"has {len(self.inputs)} inputs, wanted {wanted}")
+        if len(self.outputs) != outputs:
+            raise self.error(f"has {len(self.outputs)} outputs, wanted {outputs}")
+
+
+@dataclass(frozen=True, eq=False)
+class Subgraph:
+    """Nodes in execution order; `inputs` and `outputs` are among `tensors`."""
+
+    index: int
+    name: str
+    tensors: tuple[Tensor, ...] = field(repr=False)
+    nodes: tuple[Node, ...] = field(repr=False)
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """All subgraphs; the first one is the main graph."""
+
+    model: Model = field(repr=False)
+    subgraphs: tuple[Subgraph, ...]
+
+    @property
+    def main(self) -> Subgraph:
+        """The subgraph that invoke runs."""
+        return self.subgraphs[0]
+
+    def nodes(self) -> Iterator[Node]:
+        """Every node, subgraph by subgraph: the order in which TFLM prepares them."""
+        for subgraph in self.subgraphs:
+            yield from subgraph.nodes
+
+
+def build(model: Model) -> Graph:
+    """Turn a verified model into a graph. The model must have passed `verify`."""
+    return Graph(model, tuple(_subgraph(model, i) for i in range(len(model.subgraphs))))
+
+
+def _subgraph(model: Model, index: int) -> Subgraph:
+    source = model.subgraphs[index]
+    tensors = tuple(_tensor(model, index, t) for t in source.tensors)
+    nodes = tuple(_node(model, index, i, op, tensors) for i, op in enumerate(source.operators))
+    return Subgraph(
+        index=index,
+        name=source.name,
+        tensors=tensors,
+        nodes=nodes,
+        inputs=tuple(tensors[i] for i in source.inputs),
+        outputs=tuple(tensors[i] for i in source.outputs),
+    )
+
+
+def _tensor(model: Model, subgraph: int, source: FileTensor) -> Tensor:
+    element = BY_CODE[source.type_code]
+    shape = source.shape or ()
+    elements = int(np.prod(shape, dtype=np.int64))
+    buffer = model.buffers[source.buffer]
+    return Tensor(
+        subgraph=subgraph,
+        index=source.index,
+        name=source.name,
+        shape=shape,
+        type_code=source.type_code,
+        dtype=np.dtype(element.dtype),
+        nbytes=elements * element.nbytes,
+        data=None if buffer is None else _constant(buffer, source, shape, elements),
+        quantization=source.quantization,
+        is_variable=source.is_variable,
+    )
+
+
+def _constant(
+    buffer: memoryview, source: FileTensor, shape: tuple[int, ...], elements: int
+) -> npt.NDArray[Any]:
+    if source.type_code == tflite.TensorType.INT4:
+        return np.frombuffer(buffer, np.uint8)
+    dtype = np.dtype(BY_CODE[source.type_code].dtype)
+    return np.frombuffer(buffer, dtype, count=elements).reshape(shape)
+
+
+def _node(
+    model: Model, subgraph: int, index: int, op: Operator, tensors: tuple[Tensor, ...]
+) -> Node:
+    code = model.operator_codes[op.opcode_index]
+    return Node(
+        subgraph=subgraph,
+        index=index,
+        name=code.custom_code or _OP_NAMES.get(code.code, f"BUILTIN_{code.code}"),
+        code=code.code,
+        raw_builtin_code=code.raw_builtin_code,
+        inputs=tuple(tensors[i] if i >= 0 else None for i in op.inputs),
+        outputs=tuple(tensors[i] for i in op.outputs),
+        operator=op,
+    )

@@ -1,0 +1,243 @@
+"""The interpreter: a prepared and planned model bound to one arena, run op by op."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from microinterp.arena.plan import Plan, plan
+from microinterp.batch import run_batch
+from microinterp.binding import bind
+from microinterp.errors import InputError, ModelError, printable
+from microinterp.graph import Graph, Tensor, build
+from microinterp.kernels import default_registry
+from microinterp.model import load, load_file
+from microinterp.prepare import Prepared, prepare
+from microinterp.quant.profile import get_profile
+from microinterp.registry import Registry
+from microinterp.trace import Trace
+from microinterp.verify import verify
+
+
+@dataclass(frozen=True, eq=False)
+class Arena:
+    """Facts about an interpreter's arena.
+
+    Attributes:
+        head_bytes: bytes that tensors and scratch share, byte for byte as TFLM plans them.
+        offsets: offset of each planned tensor of the main subgraph, by tensor index.
+        size: bytes of the whole arena here: head, then variables.
+        memory: the arena itself.
+        plan: where everything lies, subgraphs and scratch included.
+    """
+
+    head_bytes: int
+    offsets: Mapping[int, int]
+    size: int
+    memory: bytearray
+    plan: Plan
+
+
+class Interpreter:
+    """Runs a model bit for bit as TensorFlow Lite Micro does.
+
+    The methods are named as in TFLM's own Python package. As on the chip, an input buffer may be
+    overwritten during invoke, so set every input before each invoke.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        arena_size: int | None = None,
+        profile: str = "tflm",
+        planner: str = "tflm",
+        preserve_all_tensors: bool = False,
+        registry: Registry | None = None,
+    ) -> None:
+        """Load, verify, prepare, plan and bind; after this invoke has nothing to complain of.
+
+        Args:
+            model: contents of a .tflite file.
+            arena_size: bytes of arena to run in; None takes what is needed.
+            profile: numeric profile: "tflm", "single" or "litert-ref".
+            planner: "tflm" or "linear".
+            preserve_all_tensors: keep every tensor readable by get_tensor after invoke (linear
+                planner, so the arena is larger).
+            registry: operators to use; None takes all that the package has.
+
+        Raises:
+            ModelError: the bytes are not a sound model.
+            UnsupportedError: it needs an operator or type that is not supported.
+            PrepareError: an operator's rules are broken.
+            ArenaError: the arena is too small; says need and have.
+        """
+        self._preserve = preserve_all_tensors
+        self._prepared = prepare_model(model, profile, registry)
+        self._plan = plan(self._prepared, "linear" if preserve_all_tensors else planner)
+        self._binding = bind(self._prepared, self._plan, arena_size)
+        self._main = self._prepared.graph.main
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Interpreter:
+        """An interpreter for the file at `path`; options and errors as for the class."""
+        return cls(load_file(path).data, **options)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, **options: Any) -> Interpreter:
+        """An interpreter for the contents of a file; options and errors as for the class."""
+        return cls(data, **options)
+
+    @property
+    def graph(self) -> Graph:
+        """The model's graph."""
+        return self._prepared.graph
+
+    @property
+    def prepared(self) -> Prepared:
+        """The graph with its kernels."""
+        return self._prepared
+
+    @property
+    def arena(self) -> Arena:
+        """Sizes and offsets of the arena."""
+        return Arena(
+            head_bytes=self._plan.head_bytes,
+            offsets={i: o for (subgraph, i), o in self._plan.tensors.items() if subgraph == 0},
+            size=len(self._binding.memory),
+            memory=self._binding.memory,
+            plan=self._plan,
+        )
+
+    def set_input(self, array: npt.ArrayLike, index: int) -> None:
+        """Copy `array` into input `index`: exactly its shape and dtype, nothing is converted.
+
+        Raises:
+            InputError: index, dtype or shape is not the model's.
+        """
+        tensor = _at(self._main.inputs, index, "input")
+        checked = _checked_input(array, tensor, index)
+        self._binding.of(tensor)[...] = checked
+
+    def invoke(self, trace: Trace | None = None) -> None:
+        """Run the model once. `trace` is called around each op; without one it costs nothing."""
+        self._binding.run(trace)
+
+    def get_output(self, index: int) -> npt.NDArray[Any]:
+        """A copy of output `index`. Raises InputError where there is no such output."""
+        return self._binding.of(_at(self._main.outputs, index, "output")).copy()
+
+    def reset(self) -> None:
+        """Put all state back: variables to their zero point, kernels' state to its start.
+
+        As in TFLM, a CALL_ONCE that has run does not run again.
+        """
+        self._binding.reset(everything=False)
+
+    def get_input_details(self, index: int) -> dict[str, Any]:
+        """Name, tensor index, shape, dtype and quantisation of input `index`."""
+        return _details(_at(self._main.inputs, index, "input"))
+
+    def get_output_details(self, index: int) -> dict[str, Any]:
+        """Name, tensor index, shape, dtype and quantisation of output `index`."""
+        return _details(_at(self._main.outputs, index, "output"))
+
+    def get_tensor(self, tensor_index: int, subgraph: int = 0) -> npt.NDArray[Any]:
+        """A copy of any tensor after invoke; constants too.
+
+        Raises:
+            InputError: no such tensor, or the interpreter was not made with
+                preserve_all_tensors=True (other tensors may lie where it was).
+        """
+        graphs = self._prepared.graph.subgraphs
+        tensors = _at(graphs, subgraph, "subgraph").tensors
+        tensor: Tensor = _at(tensors, tensor_index, "tensor")
+        if not self._preserve:
+            raise InputError(
+                "tensors share memory, so their contents do not outlive the op that reads them",
+                hint="make the interpreter with preserve_all_tensors=True",
+            )
+        return self._binding.of(tensor).copy()
+
+    def run_batch(self, *arrays: npt.ArrayLike) -> tuple[npt.NDArray[Any], ...]:
+        """Run many samples: input i is `arrays[i]`, with one more leading axis N.
+
+        Equal to N single runs, bit for bit; a model with state runs them in order.
+
+        Returns:
+            One array per output, with the same leading axis.
+
+        Raises:
+            InputError: number, shapes or dtypes of the arrays are wrong.
+        """
+        checked = _checked_batch(arrays, self._main.inputs)
+        return run_batch(self._prepared, self._binding, checked)
+
+
+def prepare_model(data: bytes, profile: str = "tflm", registry: Registry | None = None) -> Prepared:
+    """From file contents to a prepared graph: load, verify, build, prepare.
+
+    Raises:
+        ModelError, UnsupportedError, PrepareError: see Interpreter.
+    """
+    numbers = get_profile(profile)
+    model = load(data)
+    errors = [problem for problem in verify(model) if problem.severity == "error"]
+    if errors:
+        raise ModelError.from_problems(errors)
+    return prepare(build(model), registry or default_registry(), numbers)
+
+
+def _at(items: tuple[Any, ...], index: int, what: str) -> Any:
+    if not isinstance(index, (int, np.integer)) or not 0 <= index < len(items):
+        raise InputError(
+            f"no {what} {printable(str(index))}: the model has {len(items)}",
+            hint=f"{what}s are numbered 0 to {len(items) - 1}" if items else "",
+        )
+    return items[index]
+
+
+def _checked_input(array: npt.ArrayLike, tensor: Tensor, index: int, batch: bool = False) -> Any:
+    given = np.asarray(array)
+    name = f"input {index} '{printable(tensor.name)}'"
+    if given.dtype != tensor.dtype:
+        raise InputError(
+            f"{name} takes {tensor.dtype}, got {given.dtype}",
+            hint="quantise it with the scale and zero point in get_input_details",
+        )
+    shape = given.shape[1:] if batch else given.shape
+    if shape != tensor.shape or given.ndim != tensor.rank + batch:
+        wanted = ["N", *tensor.shape] if batch else list(tensor.shape)
+        raise InputError(f"{name} takes shape {wanted}, got {list(given.shape)}".replace("'", ""))
+    return given
+
+
+def _checked_batch(arrays: tuple[npt.ArrayLike, ...], inputs: tuple[Tensor, ...]) -> list[Any]:
+    if len(arrays) != len(inputs):
+        raise InputError(f"the model has {len(inputs)} inputs, got {len(arrays)} arrays")
+    checked = [
+        _checked_input(array, tensor, i, batch=True)
+        for i, (array, tensor) in enumerate(zip(arrays, inputs, strict=True))
+    ]
+    if len({len(array) for array in checked}) > 1:
+        raise InputError("the inputs of a batch must have the same number of samples")
+    return checked
+
+
+def _details(tensor: Tensor) -> dict[str, Any]:
+    quantization = tensor.quantization
+    return {
+        "name": tensor.name,
+        "index": tensor.index,
+        "shape": np.array(tensor.shape, np.int32),
+        "dtype": tensor.dtype.type,
+        "quantization_parameters": {
+            "scales": np.array(quantization.scale if quantization else [], np.float32),
+            "zero_points": np.array(quantization.zero_point if quantization else [], np.int32),
+            "quantized_dimension": quantization.axis if quantization else 0,
+        },
+    }

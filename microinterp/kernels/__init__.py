@@ -1,0 +1,18 @@
+"""The operators: one file per family, one line here for each."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from microinterp.registry import Registry
+
+FAMILIES = ("conv_2d",)
+"""Modules of this folder that define operators; common.py and filters.py are helpers."""
+
+
+@cache
+def default_registry() -> Registry:
+    """Every operator of the package."""
+    modules = (import_module(f"{__name__}.{family}") for family in FAMILIES)
+    return Registry(op for module in modules for op in module.OPS)

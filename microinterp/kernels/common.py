@@ -1,0 +1,192 @@
+"""What several kernels share: type and quantisation checks, windows, clamps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tflite
+
+from microinterp.errors import UnsupportedError
+from microinterp.graph import Node, Tensor
+from microinterp.prepare import Arrays
+from microinterp.quant.params import (
+    ChannelMultipliers,
+    Multiplier,
+    activation_range_int,
+    channel_multipliers,
+    quantize_multiplier,
+)
+
+Evaluate = Callable[[Any, Arrays], None]
+MAX_LEFT_SHIFT = 30
+"""A requantisation factor of 2^30 or more shifts an int32 out of itself; no sane scale needs it."""
+
+
+def pick_by_type(
+    node: Node, choices: Mapping[tuple[str, ...], Evaluate], *tensors: Tensor
+) -> Evaluate:
+    """The evaluate function for the element types of `tensors`.
+
+    Raises:
+        UnsupportedError: TFLM has no such combination; the hint lists those there are.
+    """
+    types = tuple(tensor.type_name for tensor in tensors)
+    if types in choices:
+        return choices[types]
+    offered = "; ".join(" x ".join(key) for key in choices)
+    raise UnsupportedError(
+        f"element types {' x '.join(types)} are not supported",
+        node.where(),
+        f"this op takes {offered}",
+    )
+
+
+def require_same_type(node: Node, *tensors: Tensor) -> None:
+    """Raise PrepareError unless all tensors have the first one's element type."""
+    for tensor in tensors[1:]:
+        node.require(
+            tensor.type_code == tensors[0].type_code,
+            f"type {tensor.type_name}, wanted {tensors[0].type_name}",
+            tensor,
+        )
+
+
+def require_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise PrepareError unless `tensor` has exactly `shape`."""
+    node.require(tensor.shape == shape, f"shape {list(tensor.shape)}, wanted {list(shape)}", tensor)
+
+
+def require_rank(node: Node, tensor: Tensor, low: int, high: int | None = None) -> None:
+    """Raise PrepareError unless low <= rank <= high (high defaults to low)."""
+    high = low if high is None else high
+    wanted = f"{low}" if low == high else f"{low} to {high}"
+    node.require(low <= tensor.rank <= high, f"rank {tensor.rank}, wanted {wanted}", tensor)
+
+
+def require_quantized(node: Node, *tensors: Tensor) -> None:
+    """Raise PrepareError unless each tensor has a scale and zero point."""
+    for tensor in tensors:
+        node.require(
+            tensor.quantization is not None,
+            f"{tensor.type_name} tensor has no quantisation",
+            tensor,
+            "quantise the model fully to integers",
+        )
+
+
+def is_float(tensor: Tensor) -> bool:
+    """True for float32."""
+    return tensor.type_code == tflite.TensorType.FLOAT32
+
+
+def multiplier_of(node: Node, real: float) -> Multiplier:
+    """quantize_multiplier with the range that an int32 requantisation stands."""
+    result = quantize_multiplier(real)
+    _require_shift(node, result.shift, real)
+    return result
+
+
+def multipliers_of(node: Node, reals: list[float]) -> ChannelMultipliers:
+    """channel_multipliers with the range that an int32 requantisation stands."""
+    result = channel_multipliers(reals)
+    for shift, real in zip(result.shift.tolist(), reals, strict=True):
+        _require_shift(node, shift, real)
+    return result
+
+
+def _require_shift(node: Node, shift: int, real: float) -> None:
+    node.require(
+        shift <= MAX_LEFT_SHIFT,
+        f"requantisation factor {real:g} is 2^{MAX_LEFT_SHIFT} or more",
+        hint="the output's scale is far too small for its inputs' scales",
+    )
+
+
+def activation_range(node: Node, activation: int, output: Tensor) -> tuple[int, int]:
+    """Clamp limits of a quantised output. Raises PrepareError where TFLM refuses them."""
+    try:
+        return activation_range_int(activation, output.scale, output.zero_point, output.dtype)
+    except OverflowError as error:
+        raise node.error(str(error), output) from None
+
+
+def requantised(
+    accumulator: npt.NDArray[Any], params: Any, dtype: npt.DTypeLike
+) -> npt.NDArray[Any]:
+    """requantise(accumulator) + output zero point, clamped: the tail of most integer kernels.
+
+    `params` has requantise, multiplier, shift, output_zero_point, low and high.
+    """
+    scaled = params.requantise(accumulator, params.multiplier, params.shift)
+    return np.clip(scaled + params.output_zero_point, params.low, params.high).astype(dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How a filter moves over an image, along one axis.
+
+    Attributes:
+        size: taps of the filter.
+        stride, dilation: in pixels.
+        before: padding before the first pixel.
+        length: input pixels.
+        outputs: output pixels.
+    """
+
+    size: int
+    stride: int
+    dilation: int
+    before: int
+    length: int
+    outputs: int
+
+    def tap(self, index: int) -> slice:
+        """Where tap `index` meets the padded input, for every output."""
+        start = index * self.dilation
+        return slice(start, start + (self.outputs - 1) * self.stride + 1, self.stride)
+
+    @property
+    def after(self) -> int:
+        """Padding that the last output needs behind the last pixel; may be negative."""
+        reach = (self.outputs - 1) * self.stride + (self.size - 1) * self.dilation + 1
+        return reach - self.before - self.length
+
+
+def make_window(
+    node: Node, padding: int, length: int, size: int, stride: int, dilation: int = 1
+) -> Window:
+    """The window of one axis, with TFLite's SAME or VALID padding.
+
+    Raises:
+        PrepareError: stride, dilation or size is not positive, or no output is left.
+    """
+    for name, value in (("stride", stride), ("dilation", dilation), ("filter size", size)):
+        node.require(value > 0, f"{name} is {value}, wanted 1 or more")
+    node.require(padding in (0, 1), f"padding {padding} is neither SAME (0) nor VALID (1)")
+    effective = (size - 1) * dilation + 1
+    if padding == tflite.Padding.SAME:
+        outputs = -(-length // stride)
+        total = max(0, (outputs - 1) * stride + effective - length)
+    else:
+        outputs = (length - effective + stride) // stride
+        total = 0
+    node.require(
+        outputs > 0, f"filter of {effective} pixels does not fit the {length} of the input"
+    )
+    return Window(size, stride, dilation, total // 2, length, outputs)
+
+
+def pad_image(
+    x: npt.NDArray[Any], height: Window, width: Window, value: float = 0
+) -> npt.NDArray[Any]:
+    """x [..., height, width, channels] with both windows' padding around it."""
+    amounts = [(0, 0)] * (x.ndim - 3) + [
+        (height.before, max(0, height.after)),
+        (width.before, max(0, width.after)),
+        (0, 0),
+    ]
+    return np.pad(x, amounts, constant_values=value)

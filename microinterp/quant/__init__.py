@@ -1,0 +1,1 @@
+"""Fixed-point arithmetic exactly as TFLM does it: multipliers, rounding, tables, profiles."""

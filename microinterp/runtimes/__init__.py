@@ -1,0 +1,1 @@
+"""Other runtimes to compare with, each in a child process because it may crash."""

@@ -1,0 +1,148 @@
+"""The child process of runtimes/tflm.py: answers pickled requests with the wheel's results."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from microinterp.runtimes.tflm import ArenaFacts, Run, Sample
+
+_MIN_ARENA = 16 << 20
+# Large enough that malloc gives the arena a mapping of its own, which can then be found.
+_FINDABLE_ARENA = 96 << 20
+_MALLOC_HEADER = 16
+
+
+def _interpreter(model: bytes, preserve: bool, arena_size: int | None) -> Any:
+    from tflite_micro.python.tflite_micro import runtime
+
+    config = runtime.InterpreterConfig
+    return runtime.Interpreter.from_bytes(
+        model,
+        arena_size=arena_size or max(_MIN_ARENA, 20 * len(model)),
+        intrepreter_config=config.kPreserveAllTensors if preserve else config.kAllocationRecording,
+    )
+
+
+def _run(
+    model: bytes,
+    samples: Sequence[Sample],
+    tensors: Sequence[tuple[int, int]],
+    arena_size: int | None,
+) -> Run:
+    interpreter = _interpreter(model, bool(tensors), arena_size)
+    outputs = _output_count(model)
+    result = Run([], [])
+    for sample in samples:
+        if sample is None:
+            interpreter.reset()
+            continue
+        _invoke(interpreter, sample)
+        result.outputs.append([interpreter.get_output(i) for i in range(outputs)])
+        result.tensors.append(
+            {(s, t): interpreter.GetTensor(t, s)["tensor_data"] for s, t in tensors}
+        )
+    return result
+
+
+def _invoke(interpreter: Any, sample: Sample) -> None:
+    for i, array in enumerate(sample or ()):
+        interpreter.set_input(array, i)
+    interpreter.invoke()
+
+
+def _output_count(model: bytes) -> int:
+    import tflite
+
+    return int(tflite.Model.GetRootAs(model, 0).Subgraphs(0).OutputsLength())
+
+
+def _arena(model: bytes, samples: Sequence[Sample]) -> ArenaFacts:
+    before = _mappings()
+    interpreter = _interpreter(model, False, _FINDABLE_ARENA)
+    start = _arena_address(before)
+    for sample in samples:
+        _invoke(interpreter, sample)
+    printed = _captured_stderr(interpreter.print_allocations)
+    found = {
+        part: int(bytes_)
+        for part, bytes_ in re.findall(r"Arena allocation (head|tail) (\d+) bytes", printed)
+    }
+    head = ctypes.string_at(start, found["head"]) if start else None
+    return ArenaFacts(found["head"], found["tail"], head)
+
+
+def _mappings() -> set[tuple[int, int]]:
+    with open("/proc/self/maps") as maps:
+        ranges = (line.split()[0].split("-") for line in maps)
+        return {(int(low, 16), int(high, 16)) for low, high in ranges}
+
+
+def _arena_address(before: set[tuple[int, int]]) -> int | None:
+    """Where the arena starts: just after malloc's header in the one new mapping of its size."""
+    new = [
+        low
+        for low, high in _mappings() - before
+        if _FINDABLE_ARENA <= high - low < _FINDABLE_ARENA + (1 << 20)
+    ]
+    return new[0] + _MALLOC_HEADER if len(new) == 1 else None
+
+
+def _captured_stderr(call: Any) -> str:
+    """The C++ library prints to file descriptor 2: put a file there for the time of the call."""
+    with tempfile.TemporaryFile() as file:
+        saved = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            call()
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+        file.seek(0)
+        return file.read().decode(errors="replace")
+
+
+def _seconds(model: bytes, sample: Sample, repeats: int) -> list[float]:
+    interpreter = _interpreter(model, False, None)
+    _invoke(interpreter, sample)
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        _invoke(interpreter, sample)
+        times.append(time.perf_counter() - start)
+    return times
+
+
+_COMMANDS = {"run": _run, "arena": _arena, "seconds": _seconds}
+
+
+def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    while True:
+        try:
+            command, arguments = pickle.load(requests)
+        except EOFError:
+            return
+        try:
+            answer = ("ok", _COMMANDS[command](*arguments))
+        except Exception as error:  # whatever it is, the parent must hear of it
+            answer = ("error", f"{type(error).__name__}: {error}")
+        pickle.dump(answer, answers)
+        answers.flush()
+
+
+def main() -> None:
+    """Serve on the pipes; the wheel's own prints to stdout go nowhere."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    _serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()
