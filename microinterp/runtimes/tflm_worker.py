@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 from microinterp.runtimes.tflm import ArenaFacts, Run, Sample
 
 _MIN_ARENA = 16 << 20
-# Large enough that malloc gives the arena a mapping of its own, which can then be found.
-_FINDABLE_ARENA = 96 << 20
+# Large enough that malloc gives the arena a mapping of its own, and of no other buffer's size.
+_FINDABLE_ARENA = (96 << 20) + 4096 * 77
 _MALLOC_HEADER = 16
 
 
@@ -65,9 +65,8 @@ def _output_count(model: bytes) -> int:
 
 
 def _arena(model: bytes, samples: Sequence[Sample]) -> ArenaFacts:
-    before = _mappings()
     interpreter = _interpreter(model, False, _FINDABLE_ARENA)
-    start = _arena_address(before)
+    start = _arena_address()
     for sample in samples:
         _invoke(interpreter, sample)
     printed = _captured_stderr(interpreter.print_allocations)
@@ -79,20 +78,27 @@ def _arena(model: bytes, samples: Sequence[Sample]) -> ArenaFacts:
     return ArenaFacts(found["head"], found["tail"], head)
 
 
-def _mappings() -> set[tuple[int, int]]:
+def _arena_address() -> int | None:
+    """Where the arena starts: behind the header of the one malloc chunk that has its size.
+
+    A chunk this large is a mapping of its own, of whole pages; glibc marks it with bit 1 of the
+    size in its header (malloc.c, IS_MMAPPED).
+    """
+    page = os.sysconf("SC_PAGESIZE")
+    chunk = -(-(_FINDABLE_ARENA + _MALLOC_HEADER) // page) * page
+    found = []
+    for low, high in _writable_mappings():
+        for start in range(low, high - chunk + 1, page):
+            if ctypes.c_size_t.from_address(start + 8).value == chunk | 2:
+                found.append(start + _MALLOC_HEADER)
+    return found[0] if len(found) == 1 else None
+
+
+def _writable_mappings() -> list[tuple[int, int]]:
     with open("/proc/self/maps") as maps:
-        ranges = (line.split()[0].split("-") for line in maps)
-        return {(int(low, 16), int(high, 16)) for low, high in ranges}
-
-
-def _arena_address(before: set[tuple[int, int]]) -> int | None:
-    """Where the arena starts: just after malloc's header in the one new mapping of its size."""
-    new = [
-        low
-        for low, high in _mappings() - before
-        if _FINDABLE_ARENA <= high - low < _FINDABLE_ARENA + (1 << 20)
-    ]
-    return new[0] + _MALLOC_HEADER if len(new) == 1 else None
+        lines = [line.split() for line in maps]
+    ranges = [fields[0].split("-") for fields in lines if fields[1].startswith("rw")]
+    return [(int(low, 16), int(high, 16)) for low, high in ranges]
 
 
 def _captured_stderr(call: Any) -> str:

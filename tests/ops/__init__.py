@@ -1,0 +1,1 @@
+"""One file per operator family: random single-op models, spec loops, hand-worked numbers."""

@@ -1,0 +1,1 @@
+"""Operators as naive loops over Python ints, written from the specification, not from the kernels."""
