@@ -211,8 +211,8 @@ def _checked_input(array: npt.ArrayLike, tensor: Tensor, index: int, batch: bool
         )
     shape = given.shape[1:] if batch else given.shape
     if shape != tensor.shape or given.ndim != tensor.rank + batch:
-        wanted = ["N", *tensor.shape] if batch else list(tensor.shape)
-        raise InputError(f"{name} takes shape {wanted}, got {list(given.shape)}".replace("'", ""))
+        wanted = ", ".join(("N",) * batch + tuple(map(str, tensor.shape)))
+        raise InputError(f"{name} takes shape [{wanted}], got {list(given.shape)}")
     return given
 
 
