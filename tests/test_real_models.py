@@ -1,0 +1,96 @@
+"""The models people run, against TFLM: every tensor of every op, the arena, real inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from microinterp import Interpreter
+from microinterp.runtimes.tflm import Sample, TflmRuntime
+from tests.conftest import SHARED_MODELS, shared_model
+from tests.oracle import COMPARED, Comparison, compare_with_tflm, computed_tensors, random_samples
+
+INT8_MODELS = (
+    "ad01_int8",
+    "hello_world_int8",
+    "ic_resnet8_int8",
+    "kws_int8",
+    "micro_speech_int8",
+    "person_detect",
+    "vww_96_int8",
+)
+FLOAT_MODELS = ("ic_resnet8_float", "vww_96_float")
+RANDOM_INPUTS = 100
+SOFTMAX_ULPS = 2
+"""Float softmax: exp is computed in double and rounded, glibc's expf may differ by an ulp."""
+
+
+def real_inputs(name: str, interpreter: Interpreter) -> list[Sample]:
+    """Inputs in ../shared/models/inputs that fit a model, quantised by its own parameters."""
+    folder = SHARED_MODELS / "inputs"
+    if name == "person_detect":
+        images = [np.asarray(Image.open(folder / f)) for f in ("person.bmp", "no_person.bmp")]
+        return [
+            [(image.astype(np.int16) - 128).astype(np.int8)[None, ..., None]] for image in images
+        ]
+    if name == "ad01_int8":
+        tensor = interpreter.graph.main.inputs[0]
+        windows = np.fromfile(folder / "ad01_normal_id_01_00000000.bin", np.float32)
+        steps = np.rint(windows / tensor.scale) + tensor.zero_point
+        quantised = np.clip(steps, -128, 127).astype(np.int8)
+        return [[window] for window in quantised.reshape(-1, *tensor.shape)]
+    return []
+
+
+@pytest.mark.parametrize("name", INT8_MODELS)
+def test_every_integer_tensor_equals_tflm(tflm: TflmRuntime, name: str) -> None:
+    data = shared_model(f"{name}.tflite")
+    interpreter = Interpreter.from_bytes(data)
+    samples = random_samples(np.random.default_rng(2), interpreter.graph, RANDOM_INPUTS)
+    samples += real_inputs(name, interpreter)
+    result = compare_with_tflm(tflm, data, samples)
+    assert result.differing_bytes == 0, result.first
+    report(name, result, len(samples))
+    assert len(result.varied) >= 0.9 * result.tensors
+
+
+@pytest.mark.parametrize("name", FLOAT_MODELS)
+def test_float_models_equal_tflm_up_to_the_softmax(tflm: TflmRuntime, name: str) -> None:
+    data = shared_model(f"{name}.tflite")
+    interpreter = Interpreter.from_bytes(data, preserve_all_tensors=True)
+    samples = random_samples(np.random.default_rng(3), interpreter.graph, 10)
+    nodes = interpreter.graph.main.nodes
+    softmax = next(node.index for node in nodes if node.name == "SOFTMAX")
+    exact = [t for n in nodes[:softmax] for t in n.outputs]
+    after = [t for n in nodes[softmax:] for t in n.outputs]
+    theirs = tflm.run(data, samples, [(0, t.index) for t in exact + after])
+    worst = 0
+    for sample, expected in zip(samples, theirs.tensors, strict=True):
+        assert sample is not None
+        interpreter.set_input(sample[0], 0)
+        interpreter.invoke()
+        for tensor in exact:
+            ours = interpreter.get_tensor(tensor.index)
+            assert ours.tobytes() == expected[0, tensor.index].tobytes(), tensor.name
+        for tensor in after:
+            ours = interpreter.get_tensor(tensor.index).view(np.int32).astype(np.int64)
+            difference = np.abs(ours - expected[0, tensor.index].view(np.int32))
+            worst = max(worst, int(difference.max()))
+    print(f"\n{name}: {len(exact)} tensors equal, softmax differs by at most {worst} ulp")
+    assert worst <= SOFTMAX_ULPS
+
+
+def report(name: str, result: Comparison, samples: int) -> None:
+    """Said with pytest -s: how much the comparison compared."""
+    print(
+        f"\n{name}: {samples} inputs, {result.tensors} tensors ({len(result.varied)} varied), "
+        f"{result.bytes} bytes, {result.differing_bytes} differing"
+    )
+
+
+@pytest.mark.parametrize("name", INT8_MODELS)
+def test_every_integer_tensor_is_compared(name: str) -> None:
+    interpreter = Interpreter.from_bytes(shared_model(f"{name}.tflite"))
+    compared = computed_tensors(interpreter.graph, COMPARED)
+    assert len(compared) == sum(len(node.outputs) for node in interpreter.graph.nodes())
