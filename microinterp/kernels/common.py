@@ -67,6 +67,26 @@ def require_rank(node: Node, tensor: Tensor, low: int, high: int | None = None) 
     node.require(low <= tensor.rank <= high, f"rank {tensor.rank}, wanted {wanted}", tensor)
 
 
+def constant_ints(
+    node: Node, tensor: Tensor, count: int, types: tuple[str, ...] = ("int32",)
+) -> tuple[int, ...]:
+    """The `count` numbers in a constant tensor (axes, paddings, ...) that prepare must know.
+
+    Raises:
+        PrepareError: it is computed at run time, or has another type or number of elements.
+    """
+    node.require(
+        tensor.type_name in types, f"type {tensor.type_name}, wanted {' or '.join(types)}", tensor
+    )
+    node.require(
+        tensor.elements == count, f"has {tensor.elements} elements, wanted {count}", tensor
+    )
+    if tensor.data is None:
+        hint = "TFLM plans memory before it runs: fold this tensor into a constant"
+        raise node.error("is computed at run time, wanted a constant", tensor, hint)
+    return tuple(int(value) for value in tensor.data.ravel())
+
+
 def require_quantized(node: Node, *tensors: Tensor) -> None:
     """Raise PrepareError unless each tensor has a scale and zero point."""
     for tensor in tensors:
