@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tflite
+from flatbuffers import number_types
 
 from microinterp.errors import ModelError
 from microinterp.structure import check_structure
+
+_BUILTIN_CODE_SLOT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +182,12 @@ def _ints(length: int, as_numpy: Callable[[], Any]) -> tuple[int, ...]:
 
 
 def _operator_code(code: Any) -> OperatorCode:
-    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    # Not code.BuiltinCode(): the `tflite` package answers with the deprecated field below 127.
+    raw = code._tab.GetSlot(_BUILTIN_CODE_SLOT, 0, number_types.Int32Flags)
+    builtin = max(raw, code.DeprecatedBuiltinCode())
     is_custom = builtin == tflite.BuiltinOperator.CUSTOM
     custom = _text(code.CustomCode()) if is_custom else None
-    return OperatorCode(builtin, code.BuiltinCode(), custom, code.Version())
+    return OperatorCode(builtin, raw, custom, code.Version())
 
 
 def _buffer(data: bytes, buffer: Any) -> memoryview | None:

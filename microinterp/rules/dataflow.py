@@ -21,8 +21,9 @@ from microinterp.rules.common import (
 def inputs_not_constant(model: Model) -> Iterator[Problem]:
     """An input of a subgraph has no contents in the file."""
     for subgraph in model.subgraphs:
+        constants = _constants(model, subgraph)
         for position, index in enumerate(subgraph.inputs):
-            if index in _constants(model, subgraph):
+            if index in constants:
                 place = tensor_where(subgraph, index, role=f"subgraph input {position}")
                 yield error("a constant cannot be an input of the subgraph", place)
 
