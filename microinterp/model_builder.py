@@ -60,10 +60,19 @@ class ModelBuilder:
     Args:
         description: free text in the file.
         share_equal_constants: constants and metadata of equal bytes point to one buffer.
+        old_op_codes: write only the one-byte code field of the schema before version 3a, as
+            converters did up to 2020; ops above 127 cannot be told then.
     """
 
-    def __init__(self, description: str = "", share_equal_constants: bool = False) -> None:
+    def __init__(
+        self,
+        description: str = "",
+        *,
+        share_equal_constants: bool = False,
+        old_op_codes: bool = False,
+    ) -> None:
         self._model = ModelRecord(text_value(description, "the description"))
+        self._old_op_codes = old_op_codes
         self._share = share_equal_constants
         self._shared: dict[bytes, int] = {}
 
@@ -76,7 +85,7 @@ class ModelBuilder:
     def metadata(self, name: str, data: bytes) -> None:
         """Add a named block of bytes beside the graph, for example OfflineMemoryAllocation."""
         name = text_value(name, "the name of metadata")
-        self._model.metadata.append((name, self._buffer(bytes_value(data, "metadata"))))
+        self._model.metadata.append((name, self.buffer(data)))
 
     def signature(
         self, key: str, inputs: Mapping[str, int], outputs: Mapping[str, int], subgraph: int = 0
@@ -86,6 +95,20 @@ class ModelBuilder:
         subgraph = integer_value(subgraph, "subgraph", *_UINT32)
         record = SignatureRecord(key, _pairs(inputs), _pairs(outputs), subgraph)
         self._model.signatures.append(record)
+
+    def buffer(self, data: bytes) -> int:
+        """Add bytes that no tensor points to, and return the number of their buffer.
+
+        For data whose number something else in the file mentions, such as the value tables of
+        TFLM's compression.
+        """
+        data = bytes_value(data, "the data of a buffer")
+        if self._share and data in self._shared:
+            return self._shared[data]
+        self._model.buffers.append(data)
+        index = len(self._model.buffers) - 1
+        self._shared.setdefault(data, index)
+        return index
 
     def finish(self) -> bytes:
         """Return the file. The builder may be added to and finished again."""
@@ -101,13 +124,9 @@ class ModelBuilder:
             reason = error.strerror or str(error)
             raise InputError(f"cannot write {os.fspath(path)!r}: {reason}") from None
 
-    def _buffer(self, data: bytes) -> int:
-        if self._share and data in self._shared:
-            return self._shared[data]
-        self._model.buffers.append(data)
-        index = len(self._model.buffers) - 1
-        self._shared.setdefault(data, index)
-        return index
+    def _code_record(self, code: int, custom: str | None, version: int) -> OperatorCodeRecord:
+        version = integer_value(version, "version")
+        return OperatorCodeRecord(code, custom, version, self._old_op_codes)
 
     def _opcode(self, record: OperatorCodeRecord) -> int:
         codes = self._model.operator_codes
@@ -167,8 +186,12 @@ class SubGraphBuilder:
     ) -> int:
         """Add a tensor and make it the next input of the subgraph; arguments as for `tensor`."""
         index = self.tensor(name, shape, dtype, scale, zero_point, axis)
-        self._record.inputs.append(index)
+        self.as_input(index)
         return index
+
+    def as_input(self, tensor: int) -> None:
+        """Make a tensor that is there already the next input of the subgraph."""
+        self._record.inputs.append(integer_value(tensor, "an input"))
 
     def output(self, tensor: int) -> None:
         """Make a tensor the next output of the subgraph."""
@@ -226,15 +249,18 @@ class SubGraphBuilder:
             version: of the operator; TFLM ignores it, LiteRT looks at it.
             intermediates: tensor numbers of hidden tensors (LSTM in LiteRT).
             with_options: False leaves the options table out, which is not sound for most ops.
-            **options: the fields of the op's options table in schema.fbs. Enums by name
-                ("SAME", "RELU", "int32") or number, vectors as lists.
+            **options: the fields of the op's options table in schema.fbs: enums by name ("SAME",
+                "RELU", "int32") or number, vectors as lists. Those left out have the schema's
+                defaults, which are 0 for strides.
 
         Raises:
             InputError: an operator, option or enum name that the schema lacks, or a value that
                 the option cannot hold.
         """
         with self._adding_op(name):
-            code = _code_record(op_code(name), None, version)
+            code = self._model._code_record(
+                op_code(text_value(name, "the name of an op")), None, version
+            )
             table = op_options(name, options) if with_options or options else None
             return self._add_op(code, (inputs, outputs, intermediates), table, None)
 
@@ -250,7 +276,7 @@ class SubGraphBuilder:
         """Add a custom op by its name and return its place; `custom_options` are raw bytes."""
         with self._adding_op(name):
             custom = text_value(name, "the name of a custom op")
-            code = _code_record(tflite.BuiltinOperator.CUSTOM, custom, version)
+            code = self._model._code_record(tflite.BuiltinOperator.CUSTOM, custom, version)
             data = custom_options
             if data is not None:
                 data = bytes_value(data, "custom_options")
@@ -267,9 +293,9 @@ class SubGraphBuilder:
     ) -> int:
         name = text_value(name, "the name of a tensor")
         dims = None if shape is None else int32_vector(shape, "a shape")
-        buffer = _NO_DATA if data is None else self._model._buffer(data)
+        buffer = _NO_DATA if data is None else self._model.buffer(data)
         tensors = self._record.tensors
-        tensors.append(TensorRecord(name, dims, type_code, buffer, quantization, is_variable))
+        tensors.append(TensorRecord(name, dims, type_code, buffer, quantization, bool(is_variable)))
         return len(tensors) - 1
 
     def _add_op(
@@ -305,10 +331,6 @@ class SubGraphBuilder:
             index = len(self._record.operators)
             text = name if isinstance(name, str) else None
             raise error.at(subgraph=self.index, op_index=index, op_name=text) from None
-
-
-def _code_record(code: int, custom_code: str | None, version: int) -> OperatorCodeRecord:
-    return OperatorCodeRecord(code, custom_code, integer_value(version, "version"))
 
 
 def _pairs(tensors: Mapping[str, int]) -> tuple[tuple[str, int], ...]:

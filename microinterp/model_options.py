@@ -216,9 +216,10 @@ def _convert(field: Field, value: Any) -> Any:
 def enum_value(enum: type, name: str) -> int:
     """Return the number of a name in a generated enum, in either case. Raises InputError."""
     names = enum_names(enum)
-    if name.upper() not in names:
+    codes = {key.upper(): code for key, code in names.items()}
+    if name.upper() not in codes:
         raise InputError(f"{enum.__name__} has no {name!r}", hint=nearest(name, names, listed=20))
-    return names[name.upper()]
+    return codes[name.upper()]
 
 
 def _string(value: Any) -> str:

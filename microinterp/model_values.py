@@ -20,6 +20,7 @@ Scale: TypeAlias = float | Sequence[float] | npt.NDArray[Any] | None
 ZeroPoint: TypeAlias = int | Sequence[int] | npt.NDArray[Any] | None
 
 _OMITTED = -1  # the tensor number of an optional input that is left out
+_MAX_INT64 = 2**63 - 1
 # What an array's own type means; int4 and resource are kept in NumPy types of other names.
 _NAMES = {
     np.dtype(entry.dtype): entry.name
@@ -85,25 +86,38 @@ def quantization_record(
     """
     if scale is None and zero_point is None:
         return None
-    scales = None if scale is None else _floats(scale)
-    zeros = None if zero_point is None else _int64s(zero_point)
-    if scales is not None and zeros is not None and np.ndim(zero_point or 0) == 0:
-        zeros = np.repeat(zeros, scales.size)
+    scales = None if scale is None else _scales(scale)
+    zeros = None
+    if zero_point is not None:
+        zeros = _zero_points(zero_point)
+        if np.ndim(zero_point) == 0 and scales is not None:
+            zeros = np.repeat(zeros, scales.size)
     return QuantizationRecord(scales, zeros, integer_value(axis, "axis"))
 
 
-def _floats(scale: Scale) -> npt.NDArray[np.float32]:
-    array = np.asarray(scale)
-    if array.dtype.kind not in "iuf" or array.ndim > 1:
+def _scales(scale: Any) -> npt.NDArray[np.float32]:
+    array = _number_list(scale, "iuf")
+    if array is None:
         raise InputError(f"scale is a number or a list of numbers, not {scale!r}")
-    return np.atleast_1d(array.astype(np.float32))
+    with np.errstate(over="ignore"):  # beyond float32 is infinity: a broken model on purpose
+        return array.astype(np.float32)
 
 
-def _int64s(zero_point: ZeroPoint) -> npt.NDArray[np.int64]:
-    array = np.asarray(zero_point)
-    if (array.size and array.dtype.kind not in "iu") or array.ndim > 1:
-        raise InputError(f"zero_point is an integer or a list of integers, not {zero_point!r}")
-    return np.atleast_1d(array.astype(np.int64))
+def _zero_points(zero_point: Any) -> npt.NDArray[np.int64]:
+    array = _number_list(zero_point, "iu")
+    if array is None or (array.size and int(array.max()) > _MAX_INT64):
+        raise InputError(f"zero_point is an int64 number or a list of them, not {zero_point!r}")
+    return array.astype(np.int64)
+
+
+def _number_list(values: Any, kinds: str) -> npt.NDArray[Any] | None:
+    """A number or a list as an array [n]; None for anything else."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        return None
+    sound = array.ndim <= 1 and (array.size == 0 or array.dtype.kind in kinds)
+    return np.atleast_1d(array) if sound else None
 
 
 def constant_data(

@@ -48,11 +48,16 @@ class TensorRecord:
 
 @dataclass(frozen=True, slots=True)
 class OperatorCodeRecord:
-    """One operator that the model uses, with the version that the converter would record."""
+    """One operator that the model uses, with the version that the converter would record.
+
+    Attributes:
+        old_field_only: leave out the newer of the two fields for the code.
+    """
 
     code: int
     custom_code: str | None
     version: int
+    old_field_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,6 @@ def _buffer(builder: Any, data: bytes | None) -> int:
 
 
 def _operator_code(builder: Any, record: OperatorCodeRecord) -> int:
-    """Both fields: readers from before schema version 3a know only the old one."""
     custom = None if record.custom_code is None else _string(builder, record.custom_code)
     return _table(
         builder,
@@ -164,7 +168,7 @@ def _operator_code(builder: Any, record: OperatorCodeRecord) -> int:
         DeprecatedBuiltinCode=min(record.code, _OLD_CODE_LIMIT),
         CustomCode=custom,
         Version=record.version,
-        BuiltinCode=record.code,
+        BuiltinCode=None if record.old_field_only else record.code,
     )
 
 
