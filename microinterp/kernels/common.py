@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate
+from types import EllipsisType
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,8 @@ from microinterp.quant.params import (
 )
 
 Evaluate = Callable[[Any, Arrays], None]
+Index: TypeAlias = "tuple[slice | int | EllipsisType, ...]"
+"""An index into an array of any rank: it starts with `...`, so it counts from the last axis."""
 MAX_LEFT_SHIFT = 30
 """A requantisation factor of 2^30 or more shifts an int32 out of itself; no sane scale needs it."""
 
@@ -85,6 +89,21 @@ def constant_ints(
         hint = "TFLM plans memory before it runs: fold this tensor into a constant"
         raise node.error("is computed at run time, wanted a constant", tensor, hint)
     return tuple(int(value) for value in tensor.data.ravel())
+
+
+def normalised_axis(node: Node, axis: int, rank: int, tensor: Tensor | None = None) -> int:
+    """`axis` as 0 to rank - 1; negative ones count from the end. Raises PrepareError outside."""
+    node.require(-rank <= axis < rank, f"axis {axis} is outside rank {rank}", tensor)
+    return axis % rank
+
+
+def along_axis(sizes: Sequence[int], axis: int) -> tuple[Index, ...]:
+    """Index of each of several parts that follow each other along `axis` (negative)."""
+    ends = accumulate(sizes)
+    behind = (slice(None),) * (-axis - 1)
+    return tuple(
+        (..., slice(end - size, end), *behind) for size, end in zip(sizes, ends, strict=True)
+    )
 
 
 def require_quantized(node: Node, *tensors: Tensor) -> None:
