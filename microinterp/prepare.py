@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from tflite import BuiltinOperator
+from tflite import BuiltinOperator, TensorType
 
-from microinterp.errors import MicrointerpError, PrepareError, UnsupportedError, printable
+from microinterp.errors import (
+    MicrointerpError,
+    PrepareError,
+    UnsupportedError,
+    Where,
+    printable,
+)
 from microinterp.graph import Graph, Node, Tensor
 from microinterp.quant.profile import Profile
 from microinterp.registry import Registry
+
+_HANDLE_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
 
 
 class BoundSubgraph(Protocol):
@@ -97,20 +106,32 @@ class Resource:
 
 @dataclass(slots=True)
 class Resources:
-    """The resource variables of a model and the tensors that are handles to them."""
+    """The resource variables of a model, the tensors that are handles to them, and who reads."""
 
     variables: list[Resource] = field(default_factory=list)
     handles: dict[tuple[int, int], int] = field(default_factory=dict)
+    reads: list[tuple[Node, Tensor, Tensor]] = field(default_factory=list)
 
-    def declare(self, handle: Tensor, container: str | None, shared_name: str) -> None:
-        """Make `handle` (an output of VAR_HANDLE) stand for the variable of that key."""
-        known = (
-            number
-            for number, variable in enumerate(self.variables)
-            if container in (None, variable.container) and variable.shared_name == shared_name
-        )
-        number = next(known, len(self.variables))
-        if number == len(self.variables):
+    def declare(self, node: Node, handle: Tensor, container: str | None, shared_name: str) -> None:
+        """Make `handle` (an output of VAR_HANDLE) stand for the variable of that key.
+
+        A handle without a container takes the first variable of that name.
+
+        Raises:
+            PrepareError: it has a container, and a variable declared before has none.
+        """
+        number = 0
+        for variable in self.variables:
+            if container is not None and variable.container is None:
+                raise node.error(
+                    f"container '{printable(container)}' after a VAR_HANDLE without one",
+                    handle,
+                    "TFLM compares the two and crashes: give all handles a container, or none",
+                )
+            if container in (None, variable.container) and variable.shared_name == shared_name:
+                break
+            number += 1
+        else:
             self.variables.append(Resource(container, shared_name))
         self.handles[handle.subgraph, handle.index] = number
 
@@ -124,6 +145,48 @@ class Resources:
                 "put VAR_HANDLE for this variable into the same subgraph",
             )
         return self.variables[number]
+
+    def assign(self, node: Node, handle: Tensor, value: Tensor) -> None:
+        """Count an assignment: the first one fixes size and fill of the variable's storage.
+
+        Raises:
+            PrepareError: the handle is unknown, or `value` has another size.
+        """
+        variable = self.of(node, handle)
+        if variable.nbytes is None:
+            variable.nbytes = value.nbytes
+            variable.fill = value.zero_point & 0xFF
+        _require_size(node, value, variable)
+
+    def read(self, node: Node, handle: Tensor, value: Tensor) -> None:
+        """Count a read into `value`; `check_reads` looks at it when all ops are prepared.
+
+        Raises:
+            PrepareError: the handle is unknown.
+        """
+        self.of(node, handle)
+        self.reads.append((node, handle, value))
+
+    def check_reads(self) -> None:
+        """Raise PrepareError where a variable is never assigned, or read in another size.
+
+        TFLM would crash on the first and write outside the tensor on the second.
+        """
+        for node, handle, value in self.reads:
+            variable = self.of(node, handle)
+            if variable.nbytes is None:
+                name = printable(variable.shared_name)
+                raise node.error(f"variable '{name}' is read but never assigned", handle)
+            _require_size(node, value, variable)
+
+
+def _require_size(node: Node, value: Tensor, variable: Resource) -> None:
+    node.require(
+        value.nbytes == variable.nbytes,
+        f"{value} has {value.nbytes} bytes, variable '{printable(variable.shared_name)}' has "
+        f"{variable.nbytes}",
+        value,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +237,13 @@ def prepare(graph: Graph, registry: Registry, profile: Profile) -> Prepared:
         UnsupportedError: an op, or a combination of types, that is not supported.
         PrepareError: an op's own rules are broken.
     """
+    _require_no_handles_passed(graph)
     context = Context(graph, profile)
     subgraphs = tuple(
         tuple(PreparedNode(node, _prepare_node(node, registry, context)) for node in subgraph.nodes)
         for subgraph in graph.subgraphs
     )
-    _require_assigned(context, graph)
+    context.resources.check_reads()
     return Prepared(graph, profile, subgraphs, context.resources)
 
 
@@ -187,11 +251,17 @@ def prepare_problems(graph: Graph, registry: Registry, profile: Profile) -> list
     """The first error of each op, for `verify`: all ops are tried, none stops the others."""
     context = Context(graph, profile)
     found: list[MicrointerpError] = []
-    for node in graph.nodes():
+
+    def attempt(check: Callable[[], object]) -> None:
         try:
-            _prepare_node(node, registry, context)
+            check()
         except (PrepareError, UnsupportedError) as error:
             found.append(error)
+
+    attempt(lambda: _require_no_handles_passed(graph))
+    for node in graph.nodes():
+        attempt(partial(_prepare_node, node, registry, context))
+    attempt(context.resources.check_reads)
     return found
 
 
@@ -200,7 +270,29 @@ def _prepare_node(node: Node, registry: Registry, context: Context) -> Kernel:
     if node.operator.custom_options and node.code != BuiltinOperator.CUSTOM:
         raise node.error("a builtin op has custom options, which TFLM refuses")
     _require_static(node)
+    _require_no_handles(node)
     return op.prepare(node, context)
+
+
+def _require_no_handles(node: Node) -> None:
+    """A handle's array is the variable's storage, which only these ops (and custom ones) know."""
+    if node.name in _HANDLE_OPS or node.code == BuiltinOperator.CUSTOM:
+        return
+    for tensor in (*node.inputs, *node.outputs):
+        if tensor is not None and tensor.type_code == TensorType.RESOURCE:
+            raise UnsupportedError("the op cannot take a resource handle", node.where(tensor))
+
+
+def _require_no_handles_passed(graph: Graph) -> None:
+    """Handles stay inside their subgraph: as an input or output they would be plain numbers."""
+    for subgraph in graph.subgraphs:
+        for tensor in (*subgraph.inputs, *subgraph.outputs):
+            if tensor.type_code == TensorType.RESOURCE:
+                raise UnsupportedError(
+                    "resource handles as inputs or outputs of a subgraph are not supported",
+                    Where(subgraph.index, tensor_index=tensor.index, tensor_name=tensor.name),
+                    "put VAR_HANDLE for the variable into each subgraph that uses it",
+                )
 
 
 def _require_static(node: Node) -> None:
@@ -212,15 +304,3 @@ def _require_static(node: Node) -> None:
                 tensor,
                 "TFLM needs static shapes: convert the model with fixed input shapes",
             )
-
-
-def _require_assigned(context: Context, graph: Graph) -> None:
-    """A variable that is never assigned has no storage: TFLM's READ_VARIABLE would crash."""
-    for node in graph.nodes():
-        for tensor in node.inputs:
-            if tensor is None or (tensor.subgraph, tensor.index) not in context.resources.handles:
-                continue
-            variable = context.resources.of(node, tensor)
-            if variable.nbytes is None:
-                name = printable(variable.shared_name)
-                raise node.error(f"variable '{name}' is used but never assigned", tensor)

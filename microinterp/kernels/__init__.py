@@ -7,7 +7,19 @@ from importlib import import_module
 
 from microinterp.registry import Registry
 
-FAMILIES = ("conv_2d",)
+FAMILIES = (
+    "concatenation",
+    "control_flow",
+    "conv_2d",
+    "pad",
+    "reshape",
+    "resize_nearest_neighbor",
+    "slice",
+    "split",
+    "strided_slice",
+    "transpose",
+    "variables",
+)
 """Modules of this folder that define operators; common.py and filters.py are helpers."""
 
 
