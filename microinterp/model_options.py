@@ -123,21 +123,15 @@ def op_code(name: str) -> int:
     raise InputError(f"there is no operator {name!r} to write", hint=nearest(name, OP_CODES))
 
 
-def nearest(name: str, known: Mapping[str, object], listed: int = 12) -> str:
+def nearest(name: str, known: Mapping[str, object], listed: int = 20) -> str:
     """Return a hint: all of `known` where they are few, else those most like `name`."""
     if len(known) <= listed:
-        return f"it is one of {', '.join(known)}" if known else "there are none"
-    # Without underscores first: CONV2D is nearer to CONV_2D than to COS for a reader.
-    plain = {key.replace("_", "").upper(): key for key in known}
-    close = get_close_matches(name.replace("_", "").upper(), plain, n=4, cutoff=0.5)
-    found = ", ".join(plain[key] for key in close)
-    return (
-        f"nearest names: {found}" if found else f"the names are those of schema.fbs: {_few(known)}"
-    )
-
-
-def _few(known: Mapping[str, object]) -> str:
-    return ", ".join(list(known)[:6]) + ", ..."
+        return f"it is one of {', '.join(known)}"
+    upper = {key.upper(): key for key in known}
+    close = [upper[key] for key in get_close_matches(name.upper(), upper, n=4, cutoff=0.5)]
+    if close:
+        return f"nearest names: {', '.join(close)}"
+    return f"the names are those of schema.fbs: {', '.join(list(known)[:6])}, ..."
 
 
 @cache
@@ -218,7 +212,7 @@ def enum_value(enum: type, name: str) -> int:
     names = enum_names(enum)
     codes = {key.upper(): code for key, code in names.items()}
     if name.upper() not in codes:
-        raise InputError(f"{enum.__name__} has no {name!r}", hint=nearest(name, names, listed=20))
+        raise InputError(f"{enum.__name__} has no {name!r}", hint=nearest(name, names))
     return codes[name.upper()]
 
 
