@@ -78,6 +78,11 @@ def check_alignment(data: bytes) -> list[Problem]:
     return _walk(data, ROOT, IDENTIFIER, alignment=True).warnings
 
 
+def vtables(data: bytes) -> list[int]:
+    """Positions of the vtables of a sound .tflite file, in order."""
+    return sorted({vtable for vtable, _ in _walk(data, ROOT, IDENTIFIER).layouts})
+
+
 def _walk(data: bytes, root: str, identifier: bytes, alignment: bool = False) -> _Walk:
     walk = _Walk(data, alignment)
     with suppress(_EnoughError):

@@ -1,0 +1,55 @@
+"""Finds and patches places in a FlatBuffer by field ids: a reader that shares no code with ours."""
+
+from __future__ import annotations
+
+import struct
+
+# Field ids of schema.fbs that tests mention.
+MODEL_CODES, MODEL_SUBGRAPHS, MODEL_DESCRIPTION, MODEL_BUFFERS = 1, 2, 3, 4
+CODE_CUSTOM = 1
+SUBGRAPH_TENSORS, SUBGRAPH_INPUTS, SUBGRAPH_OPERATORS = 0, 1, 3
+TENSOR_SHAPE, TENSOR_TYPE, TENSOR_NAME, TENSOR_QUANTIZATION = 0, 1, 3, 4
+QUANTIZATION_SCALE = 2
+OPERATOR_INPUTS, OPERATOR_OPTIONS_TYPE, OPERATOR_OPTIONS = 1, 3, 4
+BUFFER_DATA = 0
+
+
+def u32(data: bytes, at: int) -> int:
+    value: int = struct.unpack_from("<I", data, at)[0]
+    return value
+
+
+def put(data: bytes, at: int, value: int, width: int = 4) -> bytes:
+    """A copy with `width` bytes at `at` overwritten."""
+    return data[:at] + (value % 256**width).to_bytes(width, "little") + data[at + width :]
+
+
+def vtable(data: bytes, table: int) -> int:
+    """Position of a table's vtable."""
+    return table - int(struct.unpack_from("<i", data, table)[0])
+
+
+def vtable_entry(data: bytes, table: int, field: int) -> int:
+    """Position of the vtable's entry for a field id."""
+    return vtable(data, table) + 4 + 2 * field
+
+
+def locate(data: bytes, *path: int | list[int]) -> int:
+    """Position of a field inside its table: ids from the root on, [i] for a vector element."""
+    at = 0
+    for step in path:
+        place = at + u32(data, at)  # of the table, or of the vector
+        if isinstance(step, list):
+            assert step[0] < u32(data, place)
+            at = place + 4 + 4 * step[0]
+        else:
+            offset = struct.unpack_from("<H", data, vtable_entry(data, place, step))[0]
+            assert offset, f"field {step} is absent"
+            at = place + offset
+    return at
+
+
+def target(data: bytes, *path: int | list[int]) -> int:
+    """Position of the table, vector or string that a field leads to."""
+    at = locate(data, *path)
+    return at + u32(data, at)
