@@ -14,6 +14,11 @@ OPERATOR_INPUTS, OPERATOR_OPTIONS_TYPE, OPERATOR_OPTIONS = 1, 3, 4
 BUFFER_DATA = 0
 
 
+def u16(data: bytes, at: int) -> int:
+    value: int = struct.unpack_from("<H", data, at)[0]
+    return value
+
+
 def u32(data: bytes, at: int) -> int:
     value: int = struct.unpack_from("<I", data, at)[0]
     return value

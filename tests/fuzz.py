@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.resources
 import json
 import os
 import queue
@@ -29,40 +28,19 @@ import numpy as np
 
 from microinterp import Interpreter
 from microinterp.errors import MicrointerpError
+from microinterp.kernels import default_registry
 from microinterp.model import load
 from microinterp.verify import verify
+from tests.fuzz_models import ALL_MODELS, model_bytes
 from tests.mutations import Mutator
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared" / "models"
-SHARED_MODELS = {
-    "hello_world": "hello_world_int8.tflite",
-    "kws": "kws_int8.tflite",
-    "micro_speech": "micro_speech_int8.tflite",
-    "ic_resnet8": "ic_resnet8_int8.tflite",
-}
-WAKE_WORDS = ("okay_nabu", "alexa", "hey_jarvis", "hey_mycroft")
-
 CPU_SECONDS = 5.0  # what one mutant may take
 WALL_SECONDS = 60.0  # after that it hangs: the machine may be busy with other things
 MEGABYTES = 512
 START_SECONDS = 120.0
 
 Target = Callable[[bytes, random.Random], str]
-
-
-def model_names() -> list[str]:
-    """Models at hand: with ../shared/models five, else the four that pymicro_wakeword ships."""
-    shared = [name for name, file in SHARED_MODELS.items() if (SHARED / file).exists()]
-    return [*shared, WAKE_WORDS[0]] if shared else list(WAKE_WORDS)
-
-
-def model_bytes(name: str) -> bytes:
-    """Contents of a model by its name."""
-    if name in SHARED_MODELS:
-        return (SHARED / SHARED_MODELS[name]).read_bytes()
-    models = importlib.resources.files("pymicro_wakeword") / "models"
-    return (models / f"{name}.tflite").read_bytes()
 
 
 def check_only(data: bytes, rng: random.Random) -> str:
@@ -144,6 +122,8 @@ def fuzz(
             if failed:
                 report.failures.append(Failure(model, seed, number, outcome))
             number += 1
+            if len(report.failures) >= max_failures:
+                break
     return report
 
 
@@ -189,6 +169,7 @@ def _child(model: str, expected: int, options: dict[str, Any]) -> Iterator[tuple
 def _child_main(options: argparse.Namespace) -> None:
     """The child: one line per mutant, and the last line says so."""
     mutator, target = Mutator(model_bytes(options.model)), _target(options.target)
+    default_registry()  # loads all kernels, which no mutant should pay for
     _limit_memory()
     print("ready", flush=True)
     for number in range(options.first, options.count):
@@ -237,7 +218,7 @@ def _peak_megabytes() -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, usage="python -m tests.fuzz MODEL ...")
-    parser.add_argument("model", choices=[*SHARED_MODELS, *WAKE_WORDS])
+    parser.add_argument("model", choices=ALL_MODELS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--number", type=int, help="run only this mutant, in this process")

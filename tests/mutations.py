@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from microinterp.model import load
+from microinterp.schema import TABLES, UNIONS
 from microinterp.structure import check_structure, vtables
+from tests.flat import u16, u32, vtable
 
 INTERESTING = (0, 1, 2, 3, 4, 5, 8, 127, 128, 255, 256, 65535, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
+MAX_ELEMENTS = 64  # of one vector: enough of the long ones
 HALVES = (0, 1, 2, 3, 4, 5, 6, 8, 12, 16, 255, 32767, 65535)
 
 
@@ -24,11 +27,13 @@ class Layout:
         bytes: positions outside of buffer data.
         words: those that are multiples of 4.
         halves: positions of 16-bit entries of vtables.
+        values: positions and widths of numbers that are not offsets: scalars, vector elements.
     """
 
     bytes: tuple[int, ...]
     words: tuple[int, ...]
     halves: tuple[int, ...]
+    values: tuple[tuple[int, int], ...]
 
 
 def layout_of(data: bytes) -> Layout:
@@ -47,7 +52,34 @@ def layout_of(data: bytes) -> Layout:
         for start in vtables(data)
         for entry in range(start, start + struct.unpack_from("<H", data, start)[0], 2)
     )
-    return Layout(tuple(positions.tolist()), tuple(words.tolist()), tuple(halves))
+    values = sorted(set(_values(data, u32(data, 0), "Model")))
+    return Layout(tuple(positions.tolist()), tuple(words.tolist()), tuple(halves), tuple(values))
+
+
+def _values(data: bytes, table: int, name: str) -> Iterator[tuple[int, int]]:
+    """Numbers in a table and in what it leads to."""
+    start = vtable(data, table)
+    size = u16(data, start)
+    for field in TABLES[name]:
+        offset = u16(data, start + field.slot) if field.slot < size else 0
+        if not offset:
+            continue
+        at = table + offset
+        place = at + u32(data, at) if field.kind != "scalar" else at
+        if field.kind == "scalar":
+            yield at, field.width
+        elif field.kind == "vector":
+            for i in range(min(u32(data, place), MAX_ELEMENTS)):
+                yield place + 4 + i * field.width, field.width
+        elif field.kind == "tables":
+            for i in range(u32(data, place)):
+                element = place + 4 + 4 * i
+                yield from _values(data, element + u32(data, element), field.target)
+        elif field.kind == "union":
+            number = data[table + u16(data, start + field.slot - 2)]
+            yield from _values(data, place, UNIONS[field.target][number])
+        elif field.kind == "table" and field.target:
+            yield from _values(data, place, field.target)
 
 
 def _address(data: bytes | memoryview) -> int:
@@ -84,6 +116,20 @@ def nudge_word(data: bytearray, at: Layout, rng: random.Random) -> None:
     struct.pack_into("<I", data, position, (value + step) % 2**32)
 
 
+def change_value(data: bytearray, at: Layout, rng: random.Random) -> None:
+    """Change a number that is no offset: the file stays whole, the model turns strange."""
+    position, width = rng.choice(at.values)
+    if position + width > len(data):
+        return
+    value = int.from_bytes(data[position : position + width], "little")
+    top = 256**width
+    other, other_width = rng.choice(at.values)
+    borrowed = int.from_bytes(data[other : other + other_width], "little")
+    strange = [0, 1, 2, 3, 4, 6, top - 1, top - 2, top // 2, top // 2 - 1, value * 2, borrowed]
+    value = rng.choice([*strange, value + 1, value - 1, value ^ (1 << rng.randrange(8 * width))])
+    data[position : position + width] = (value % top).to_bytes(width, "little")
+
+
 def overwrite_vtable(data: bytearray, at: Layout, rng: random.Random) -> None:
     value = rng.choice([rng.choice(HALVES), rng.randrange(0, 128)])
     struct.pack_into("<H", data, _pick(at.halves, data, 2, rng), value)
@@ -118,6 +164,7 @@ MUTATIONS: dict[Mutation, int] = {
     flip_bytes: 2,
     flip_structure: 6,
     overwrite_word: 6,
+    change_value: 12,
     redirect: 3,
     nudge_word: 6,
     overwrite_vtable: 4,

@@ -15,9 +15,10 @@ from microinterp.errors import Problem
 from microinterp.model import FileTensor, Model, Quantization, load
 from microinterp.model_builder import ModelBuilder, SubGraphBuilder
 from microinterp.verify import MAX_PER_RULE, RULES, rule_texts, verify
-from tests import flat, fuzz
+from tests import flat
 from tests.conftest import SHARED_MODELS, shared_model
 from tests.flat import put
+from tests.fuzz_models import WAKE_WORDS, model_bytes
 from tests.test_structure import model_with, moved_to_odd_place, subgraph
 
 WEIGHTS = np.ones((2, 3), np.int8)
@@ -437,9 +438,9 @@ def test_sparsity_is_seen_in_the_file() -> None:
     assert "no_sparse_tensors" in [problem.rule for problem in verify(model)]
 
 
-@pytest.mark.parametrize("name", fuzz.WAKE_WORDS)
+@pytest.mark.parametrize("name", WAKE_WORDS)
 def test_wake_word_models_have_no_problems(name: str) -> None:
-    assert verify(load(fuzz.model_bytes(name))) == []
+    assert verify(load(model_bytes(name))) == []
 
 
 def test_shared_models_have_no_problems() -> None:

@@ -1,0 +1,78 @@
+"""The models that the fuzz tests damage: two built here, and real ones where they are at hand."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+
+import numpy as np
+
+from microinterp.model_builder import ModelBuilder, SubGraphBuilder
+from tests.models import conv_model
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
+SHARED_MODELS = {
+    "hello_world": "hello_world_int8.tflite",
+    "kws": "kws_int8.tflite",
+    "micro_speech": "micro_speech_int8.tflite",
+    "ic_resnet8": "ic_resnet8_int8.tflite",
+}
+WAKE_WORDS = ("okay_nabu", "alexa", "hey_jarvis", "hey_mycroft")
+
+
+def stateful_model() -> bytes:
+    """A sum over invokes in a variable that a subgraph starts, and ops that move data around."""
+    b = ModelBuilder()
+    main, start = b.subgraph("main"), b.subgraph("start")
+    initial = start.constant("initial", np.arange(8, dtype=np.int8).reshape(1, 8))
+    start.op("ASSIGN_VARIABLE", [_handle(start), initial], [])
+
+    x = main.input("x", (1, 2, 2, 1), "int8", scale=0.5, zero_point=1)
+    quantised = {"scale": 0.5, "zero_point": 1}
+    flat = main.tensor("flat", (1, 4), "int8", **quantised)
+    old = main.tensor("old", (1, 8), "int8", **quantised)
+    kept = main.tensor("kept", (1, 4), "int8", **quantised)
+    new = main.tensor("new", (1, 8), "int8", **quantised)
+    padded = main.tensor("padded", (3, 10), "int8", **quantised)
+    main.op("CALL_ONCE", [], [], init_subgraph_index=start.index)
+    handle = _handle(main)
+    main.op("READ_VARIABLE", [handle], [old])
+    shape = main.constant("shape", np.array([1, 4], np.int32))
+    main.op("RESHAPE", [x, shape], [flat], new_shape=[1, 4])
+    edges = [main.constant(f"edge{i}", np.array(v, np.int32)) for i, v in enumerate(_EDGES)]
+    main.op("STRIDED_SLICE", [old, *edges], [kept])
+    main.op("CONCATENATION", [kept, flat], [new], axis=1)
+    main.op("ASSIGN_VARIABLE", [handle, new], [])
+    pads = main.constant("pads", np.array([[1, 1], [0, 2]], np.int32))
+    main.op("PAD", [new, pads], [padded])
+    main.output(padded)
+    return b.finish()
+
+
+_EDGES = ([0, 4], [1, 8], [1, 1])  # begin, end, strides of the strided slice
+
+
+def _handle(graph: SubGraphBuilder) -> int:
+    handle = graph.tensor("handle", (), "resource")
+    graph.op("VAR_HANDLE", [], [handle], container="", shared_name="sum")
+    return handle
+
+
+BUILT_MODELS = {"conv": conv_model, "stateful": stateful_model}
+ALL_MODELS = (*BUILT_MODELS, *SHARED_MODELS, *WAKE_WORDS)
+
+
+def model_names() -> list[str]:
+    """Those at hand: real ones from ../shared/models if it is there, else the wake words alone."""
+    shared = [name for name, file in SHARED_MODELS.items() if (SHARED / file).exists()]
+    return [*BUILT_MODELS, *shared, *(WAKE_WORDS[:1] if shared else WAKE_WORDS)]
+
+
+def model_bytes(name: str) -> bytes:
+    """Contents of a model by its name in ALL_MODELS."""
+    if name in BUILT_MODELS:
+        return BUILT_MODELS[name]()
+    if name in SHARED_MODELS:
+        return (SHARED / SHARED_MODELS[name]).read_bytes()
+    models = importlib.resources.files("pymicro_wakeword") / "models"
+    return (models / f"{name}.tflite").read_bytes()
