@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from microinterp.errors import PrepareError, Where
+from microinterp.compression import lut_tensors
+from microinterp.errors import PrepareError, UnsupportedError, Where
 from microinterp.model import FileTensor, Model, Operator, Quantization
 from microinterp.tensor_types import BY_CODE, name_of
 
@@ -196,7 +197,18 @@ class Graph:
 
 
 def build(model: Model) -> Graph:
-    """Turn a verified model into a graph. The model must have passed `verify`."""
+    """Turn a verified model into a graph. The model must have passed `verify`.
+
+    Raises:
+        UnsupportedError: a tensor is compressed by look-up table (COMPRESSION_METADATA).
+    """
+    for subgraph, index in lut_tensors(model):
+        tensor = model.subgraphs[subgraph].tensors[index]
+        raise UnsupportedError(
+            "look-up-table compression is not supported",
+            Where(subgraph, tensor_index=index, tensor_name=tensor.name),
+            "use the model as it was before compression",
+        )
     return Graph(model, tuple(_subgraph(model, i) for i in range(len(model.subgraphs))))
 
 

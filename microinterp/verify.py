@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     tensors.ranks_fit,
     tensors.buffers_exist,
     tensors.constants_complete,
+    tensors.variables_without_contents,
     tensors.no_sparse_tensors,
     quantization.zero_points_match_scales,
     quantization.channels_match_shape,

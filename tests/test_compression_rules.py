@@ -9,6 +9,7 @@ import flatbuffers
 import numpy as np
 import pytest
 
+from microinterp import Interpreter, UnsupportedError
 from microinterp.compression import METADATA_NAME, LutTensor, lut_tensors
 from microinterp.model import load
 from microinterp.model_builder import ModelBuilder
@@ -109,6 +110,11 @@ def test_compressed_constants_may_be_shorter_than_their_shape() -> None:
     assert verify(load(conv(packed(INDICES), [[GOOD]]))) == []
     (problem,) = verify(load(conv(packed(INDICES))))
     assert problem.rule == "constants_complete"
+
+
+def test_the_interpreter_refuses_compressed_tensors_by_name() -> None:
+    with pytest.raises(UnsupportedError, match="tensor 1 'w': look-up-table compression"):
+        Interpreter.from_bytes(conv(packed(INDICES), [[GOOD]]))
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,13 @@ TENSOR_CASES: list[Case] = [
         "has 6 bytes, int4[13] takes 7",
     ),
     ("constants_complete", with_tensor(2, shape=None, quantization=None), W, "tensor 2", "takes 4"),
+    (
+        "variables_without_contents",
+        with_tensor(1, is_variable=True),
+        E,
+        "tensor 1 'w'",
+        "a variable with contents, in buffer 1",
+    ),
     ("no_sparse_tensors", with_tensor(1, is_sparse=True), E, "tensor 1 'w'", "sparse"),
     (
         "zero_points_match_scales",

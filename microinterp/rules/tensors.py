@@ -9,7 +9,14 @@ from tflite import TensorType
 from microinterp.compression import lut_tensors
 from microinterp.errors import Problem
 from microinterp.model import FileTensor, Model
-from microinterp.rules.common import INT32_MAX, elements, error, tensors, warning
+from microinterp.rules.common import (
+    INT32_MAX,
+    elements,
+    error,
+    is_constant,
+    tensors,
+    warning,
+)
 from microinterp.tensor_types import BY_CODE, name_of
 
 MAX_RANK = 8
@@ -72,6 +79,14 @@ def constants_complete(model: Model) -> Iterator[Problem]:
             yield error(f"buffer {tensor.buffer} has {len(data)} bytes, {shape}", where, hint)
         elif len(data) > wanted:
             yield warning(f"buffer {tensor.buffer} has {len(data)} bytes, {shape}", where)
+
+
+def variables_without_contents(model: Model) -> Iterator[Problem]:
+    """A variable has no contents in the file: the runtimes start it from its zero point."""
+    for tensor, where in tensors(model):
+        if tensor.is_variable and is_constant(model, tensor):
+            hint = "assign initial values in the graph, with CALL_ONCE and ASSIGN_VARIABLE"
+            yield error(f"a variable with contents, in buffer {tensor.buffer}", where, hint)
 
 
 def no_sparse_tensors(model: Model) -> Iterator[Problem]:
