@@ -142,7 +142,7 @@ def assert_refused(
     text: str,
     tensor: int | None = None,
     kind: type[MicrointerpError] = PrepareError,
-    op: int = 0,
+    op: int | None = 0,
 ) -> None:
     """The model is refused with an error that says what is wrong, at op `op` and `tensor`."""
     with pytest.raises((PrepareError, UnsupportedError)) as caught:
