@@ -419,7 +419,7 @@ def test_odd_int4_constants_are_packed_two_in_a_byte() -> None:
 def test_rule_texts_are_the_docstrings() -> None:
     texts = rule_texts()
     assert len({rule.__name__ for rule in RULES}) == len(RULES)
-    assert texts["schema_version"] == "The schema version is 3, the only one that TFLM runs."
+    assert texts["schema_version"] == "The schema version is 3, the only one in use."
     assert all(text and text.splitlines()[0].endswith(".") for text in texts.values())
 
 
