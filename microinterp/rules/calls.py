@@ -69,9 +69,10 @@ def calls_bounded(model: Model) -> Iterator[Problem]:
 
 def called_subgraphs(model: Model, op: Operator) -> tuple[int, ...]:
     """Numbers of the subgraphs that an op runs, as they stand in the file."""
-    number, kind, getters = _CALLS.get(op_code(model, op), (None, None, ()))
-    if op.options is None or op.options_type != number:
+    call = _CALLS.get(op_code(model, op))
+    if call is None or op.options is None or op.options_type != call[0]:
         return ()
+    _, kind, getters = call
     options = kind()
     options.Init(op.options.Bytes, op.options.Pos)
     return tuple(getattr(options, getter)() for getter in getters)
