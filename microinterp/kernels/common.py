@@ -193,8 +193,9 @@ def clamp_float(
     x: npt.NDArray[Any], low: np.float32 | float, high: np.float32 | float
 ) -> npt.NDArray[Any]:
     """min(max(x, low), high) as C++ has it: NaN stays, and so does -0.0 at a limit of 0."""
-    x = np.where(x < low, low, x)
-    return np.where(x > high, high, x)
+    raised = np.where(x < low, low, x)
+    result: npt.NDArray[Any] = np.where(raised > high, high, raised)
+    return result
 
 
 def requantised(
@@ -206,7 +207,8 @@ def requantised(
     """
     scaled = params.requantise(accumulator, params.multiplier, params.shift)
     shifted = (scaled + params.output_zero_point).astype(np.int32)  # wraps, as C's int32 does
-    return np.clip(shifted, params.low, params.high).astype(dtype)
+    result: npt.NDArray[Any] = np.clip(shifted, params.low, params.high).astype(dtype)
+    return result
 
 
 @dataclass(frozen=True, slots=True)
