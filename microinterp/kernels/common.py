@@ -102,10 +102,10 @@ def constant_ints(
     node.require(
         tensor.elements == count, f"has {tensor.elements} elements, wanted {count}", tensor
     )
-    if tensor.data is None:
+    if tensor.data is None and count:  # a file holds no data of a tensor without elements
         hint = "TFLM plans memory before it runs: fold this tensor into a constant"
         raise node.error("is computed at run time, wanted a constant", tensor, hint)
-    return tuple(int(value) for value in tensor.data.ravel())
+    return () if tensor.data is None else tuple(int(value) for value in tensor.data.ravel())
 
 
 def normalised_axis(node: Node, axis: int, rank: int, tensor: Tensor | None = None) -> int:

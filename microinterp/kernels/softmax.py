@@ -46,8 +46,8 @@ _DIFF_BITS = 5
 """Integer bits of a difference before exp: Q5.26."""
 _SUM_BITS = 12
 """Integer bits of the sum: Q12.19."""
-_MAX_DEPTH_INT16 = 65538
-"""exp is at most 32767, so the int32 sum holds this many; with more, C computes nothing defined."""
+_MAX_DEPTH = {"int8": 8191, "int16": 65538}
+"""By input type: so many exponentials of 1 fit the sum; with more, C computes nothing defined."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Int16Params:
 def evaluate_int8(p: Params, arrays: Arrays) -> None:
     """int8 x [..., c] -> int8 or int16 out [..., c].
 
-    Where more than 511 units of exp add up, TFLM's check halts the chip (int8 output only); here
-    the quotient is what is left of it after the shift, 0.
+    Where the exponentials add up to 512 or more and the output is int8, a check in TFLM halts the
+    chip; here the quotient, which is less than 1/512, becomes 0.
     """
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
@@ -86,7 +86,7 @@ def evaluate_int8(p: Params, arrays: Arrays) -> None:
     exp = p.exp[wide.max(axis=-1, keepdims=True) - wide]
     total = rounding_divide_by_pot(exp, _SUM_BITS).sum(axis=-1, keepdims=True)
     mantissa, exponent = reciprocal(total, _SUM_BITS)
-    quotient = rounding_divide_by_pot(mul(mantissa, exp), np.maximum(exponent + (31 - p.bits), 0))
+    quotient = rounding_divide_by_pot(mul(mantissa, exp), exponent + (31 - p.bits))
     info = np.iinfo(out.dtype)
     out[...] = np.clip(quotient + info.min, info.min, info.max)
 
@@ -122,12 +122,14 @@ def prepare(node: Node, context: Context) -> Kernel:
     """Check the node against TFLM's rules and fold its scales."""
     x, out = unary_operands(node)
     evaluate = pick_by_type(node, _EVALUATE, x, out)
-    node.require(x.rank >= 1, "a scalar has no last axis", x)
+    node.require(x.rank >= 1 and x.elements > 0, f"{x} has no elements along its last axis", x)
     beta = node.options(tflite.SoftmaxOptions).Beta()
     if is_float(x):
         return Kernel(evaluate, np.float32(beta))
     require_quantized(node, x, out)
     _require_output(node, x, out)
+    depth, limit = x.shape[-1], _MAX_DEPTH[x.type_name]
+    node.require(depth <= limit, f"the last axis has {depth} elements, TFLM sums {limit}", x)
     if x.dtype == np.int16:
         return Kernel(evaluate, _int16_params(node, context, x, beta))
     params = Params(
@@ -173,11 +175,6 @@ def _exp_by_difference(
 
 def _int16_params(node: Node, context: Context, x: Tensor, beta: float) -> Int16Params:
     node.require(beta >= 0, f"beta is {beta:g}, wanted 0 or more")
-    node.require(
-        x.shape[-1] <= _MAX_DEPTH_INT16,
-        f"the last axis has {x.shape[-1]} elements, TFLM's sum holds {_MAX_DEPTH_INT16}",
-        x,
-    )
     multiplier = multiplier_of(node, float(x.scale) * beta / (10.0 / 65535.0))
     return Int16Params(
         requantise=context.profile.requantise(node.name),
@@ -202,6 +199,7 @@ OPS = (
         "SOFTMAX",
         prepare,
         ("float32", "int8", "int8 -> int16", "int16"),
-        "exact; float32: exact with glibc's expf, but for 2 of 2^32 arguments",
+        "exact (where TFLM's int8 kernel halts, because exponentials add up to 512, the output is "
+        "0); float32: exact with glibc's expf, but for 2 of 2^32 arguments",
     ),
 )
