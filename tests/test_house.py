@@ -25,9 +25,9 @@ LAYERS = (
     ("model", "compression"),
     ("rules", "verify"),
     ("graph",),
-    ("registry", "prepare"),
+    ("registry", "prepare", "trace"),
     ("kernels", "arena"),
-    ("trace", "binding", "batch"),
+    ("binding", "batch"),
     ("interpreter",),
 )
 FOUNDATIONS = {name: number for number, names in enumerate(LAYERS) for name in names}
