@@ -29,7 +29,7 @@ _TABLES = {
     "Model": "version:4 operator_codes:[OperatorCode] subgraphs:[SubGraph] description:string "
     "buffers:[Buffer] metadata_buffer:[4] metadata:[Metadata] signature_defs:[SignatureDef]",
     "OperatorCode": "deprecated_builtin_code:1 custom_code:string version:4 builtin_code:4",
-    "SubGraph": "tensors:[Tensor]! inputs:[4]! outputs:[4] operators:[Operator] name:string",
+    "SubGraph": "tensors:[Tensor]! inputs:[4]! outputs:[4]! operators:[Operator] name:string",
     "Tensor": "shape:[4] type:1 buffer:4 name:string quantization:QuantizationParameters "
     "is_variable:1 sparsity:table shape_signature:[4] has_rank:1 - external_buffer:4<=0",
     "QuantizationParameters": "min:[4] max:[4] scale:[4] zero_point:[8] - - quantized_dimension:4",

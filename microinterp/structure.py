@@ -22,7 +22,7 @@ RULES = {
     "vector_in_file": "Every vector ends inside the file.",
     "string_in_file": "Every string ends inside the file, with a zero byte after it.",
     "union_paired": "A union has both a type and a value, or neither.",
-    "required_present": "Every subgraph has a list of tensors and one of inputs, even if empty.",
+    "required_present": "Every subgraph lists its tensors, inputs and outputs, if only as none.",
     "data_in_file": "Nothing refers to data outside of the FlatBuffer.",
     "sharing_bounded": "Shared tables and vectors do not multiply the file many times over.",
     "aligned": "Tables and buffers are aligned to 4 bytes, vectors to their elements.",

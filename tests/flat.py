@@ -10,7 +10,7 @@ import tflite
 # Field ids of schema.fbs that tests mention.
 MODEL_CODES, MODEL_SUBGRAPHS, MODEL_DESCRIPTION, MODEL_BUFFERS = 1, 2, 3, 4
 CODE_CUSTOM = 1
-SUBGRAPH_TENSORS, SUBGRAPH_INPUTS, SUBGRAPH_OPERATORS = 0, 1, 3
+SUBGRAPH_TENSORS, SUBGRAPH_INPUTS, SUBGRAPH_OUTPUTS, SUBGRAPH_OPERATORS = 0, 1, 2, 3
 TENSOR_SHAPE, TENSOR_TYPE, TENSOR_NAME, TENSOR_QUANTIZATION = 0, 1, 3, 4
 QUANTIZATION_SCALE = 2
 OPERATOR_INPUTS, OPERATOR_OPTIONS_TYPE, OPERATOR_OPTIONS = 1, 3, 4
@@ -72,11 +72,12 @@ def vector(builder: flatbuffers.Builder, offsets: list[int]) -> int:
 
 
 def subgraph(builder: flatbuffers.Builder, tensors: list[int]) -> int:
-    """A SubGraph table without inputs."""
-    listed, inputs = vector(builder, tensors), vector(builder, [])
+    """A SubGraph table without inputs and outputs."""
+    listed, none = vector(builder, tensors), vector(builder, [])
     tflite.SubGraphStart(builder)
     tflite.SubGraphAddTensors(builder, listed)
-    tflite.SubGraphAddInputs(builder, inputs)
+    tflite.SubGraphAddInputs(builder, none)
+    tflite.SubGraphAddOutputs(builder, none)
     return int(tflite.SubGraphEnd(builder))
 
 

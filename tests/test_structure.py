@@ -187,6 +187,12 @@ BROKEN: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
         "the list of inputs is missing",
     ),
     (
+        "required_present",
+        in_vtable(flat.SUBGRAPH_OUTPUTS, 0, flat.MODEL_SUBGRAPHS, [0]),
+        "byte",
+        "the list of outputs is missing",
+    ),
+    (
         "union_paired",
         lambda d: put(d, locate(d, *OPERATOR, flat.OPERATOR_OPTIONS_TYPE), 0, 1),
         "op 0 ?, byte",
