@@ -4,7 +4,7 @@ Integer kernels bring both operands to the scale 2 * max(a_scale, b_scale) / 2^l
     raw = requantise((a - a_zp) << left_shift) +- requantise((b - b_zp) << left_shift)
     out = clamp(requantise(raw) + out_zp)
 with 20 bits of left shift for int8 and 15 for int16. int32 tensors are not quantised: they wrap.
-ADD folds its scales in double; SUB in float32, and then calls that double.
+Both fold their scales in double (docs/decisions/0005-scales-in-double.md).
 Source: TFLM kernels/{add,sub}_common.cc, kernels/internal/reference/{add,sub}.h.
 """
 
@@ -137,7 +137,7 @@ def _prepare(node: Node, context: Context, activation: int, combine: np.ufunc) -
         return Kernel(evaluate, Int32Params(operands, combine, *limits32))
     require_quantized(node, a, b, out)
     left_shift = 15 if out.dtype == np.int16 else 20
-    reals = (_reals_double if combine is np.add else _reals_single)(a, b, out, left_shift)
+    reals = _reals(a, b, out, left_shift)
     scale_a, scale_b, scale_out = (
         _smaller_than_one(node, real, t) for real, t in zip(reals, (a, b, out), strict=True)
     )
@@ -158,7 +158,7 @@ def _prepare(node: Node, context: Context, activation: int, combine: np.ufunc) -
     return Kernel(evaluate, params)
 
 
-def _reals_double(a: Tensor, b: Tensor, out: Tensor, left_shift: int) -> tuple[float, float, float]:
+def _reals(a: Tensor, b: Tensor, out: Tensor, left_shift: int) -> tuple[float, float, float]:
     """Factors of a, b and their sum, in double."""
     twice = 2 * float(max(a.scale, b.scale))
     if twice == 0:
@@ -168,17 +168,6 @@ def _reals_double(a: Tensor, b: Tensor, out: Tensor, left_shift: int) -> tuple[f
         float(b.scale) / twice,
         twice / ((1 << left_shift) * float(out.scale)),
     )
-
-
-def _reals_single(a: Tensor, b: Tensor, out: Tensor, left_shift: int) -> tuple[float, float, float]:
-    """The same in float32."""
-    with np.errstate(all="ignore"):
-        twice = np.float32(2) * max(a.scale, b.scale)
-        return (
-            float(a.scale / twice),
-            float(b.scale / twice),
-            float(twice / (np.float32(1 << left_shift) * out.scale)),
-        )
 
 
 def _smaller_than_one(node: Node, real: float, tensor: Tensor) -> Multiplier:

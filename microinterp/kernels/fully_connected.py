@@ -2,8 +2,10 @@
 
 The input is read as rows of the filter's depth, whatever its rank; the output may have any rank
 whose last dimension is the filter's. Integers: sums, bias, requantisation and clamp as in CONV_2D,
-but zero points count for int16 as well, and with one filter scale for all channels the scales are
-multiplied in float32. Float: the sum runs in float32 in the order of d. Source: TFLM
+but zero points count for int16 as well, and with one filter scale for all channels a zero point of
+the filter counts too (TFLM asserts that there is none, its release builds compute with it). The
+scales are multiplied in double, as the pinned wheel does: TFLM up to August 2026 multiplied
+per-tensor scales in float32 (docs/decisions/0005-scales-in-double.md). Float: the sum runs in float32 in the order of d. Source: TFLM
 kernels/fully_connected.cc, fully_connected_common.cc, reference/fully_connected.h and
 reference/integer_ops/fully_connected.h; GetQuantizedConvolutionMultipler in kernel_util.cc.
 """
@@ -69,6 +71,7 @@ class Params:
     """Parameters of an integer layer."""
 
     geometry: Geometry
+    filter_zero_point: int
     quant: Quant
 
 
@@ -87,7 +90,8 @@ def evaluate_int(p: Params, arrays: Arrays) -> None:
     (out,) = arrays.outputs
     dtype = p.quant.accumulator
     rows = p.geometry.rows(x).astype(dtype) - dtype(p.quant.input_zero_point)
-    sums = np.einsum("...d,od->...o", rows, w.astype(dtype)) + bias
+    weights = w.astype(dtype) - dtype(p.filter_zero_point)
+    sums = np.einsum("...d,od->...o", rows, weights) + bias
     out[...] = requantised(sums, p.quant, out.dtype)
 
 
@@ -118,9 +122,9 @@ def prepare(node: Node, context: Context) -> Kernel:
     require_bias(node, w.shape[0], BIAS_TYPES[x.type_code])
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
-    factors = _factors(node, x, w, out)
+    factors, filter_zero_point = _factors(node, x, w, out)
     quant = fold(node, context, factors, activation, options.QuantizedBiasType())
-    return Kernel(evaluate, Params(geometry, quant))
+    return Kernel(evaluate, Params(geometry, filter_zero_point, quant))
 
 
 def _geometry(node: Node, x: Tensor, w: Tensor, out: Tensor) -> Geometry:
@@ -140,20 +144,15 @@ def _geometry(node: Node, x: Tensor, w: Tensor, out: Tensor) -> Geometry:
     return Geometry(x.rank, out.shape, depth)
 
 
-def _factors(node: Node, x: Tensor, w: Tensor, out: Tensor) -> list[float]:
-    """Output steps per unit of a sum, for each channel."""
+def _factors(node: Node, x: Tensor, w: Tensor, out: Tensor) -> tuple[list[float], int]:
+    """Output steps per unit of a sum, for each channel, and the filter's zero point."""
     require_quantized(node, x, w, out)
     assert w.quantization is not None
-    node.require(
-        not w.quantization.zero_point.any(),
-        "filter has a zero point other than 0",
-        w,
-        "quantise weights symmetrically",
-    )
     if len(w.quantization.scale) > 1:
-        return channel_factors(node, w.shape[0], axis=0)
-    _require_bias_scale(node, float(x.scale) * float(w.scale), out)
-    return [float(x.scale * w.scale) / float(out.scale)] * w.shape[0]
+        return channel_factors(node, w.shape[0], axis=0), 0  # this kernel knows no zero points
+    product = float(x.scale) * float(w.scale)
+    _require_bias_scale(node, product, out)
+    return [product / float(out.scale)] * w.shape[0], w.zero_point
 
 
 def _require_bias_scale(node: Node, product: float, out: Tensor) -> None:

@@ -1,7 +1,8 @@
 """RELU and RELU6: out = max(x, 0), and min(max(x, 0), 6).
 
 Integer RELU rescales to the output's quantisation: out = clamp(requantise(x - x_zp) + out_zp),
-with the factor x_scale / out_scale divided in float32. Integer RELU6 does not: it clamps the raw
+with the factor x_scale / out_scale divided in double
+(docs/decisions/0005-scales-in-double.md). Integer RELU6 does not: it clamps the raw
 numbers to the input's zero point and to its quantised 6, whatever the output's scale says.
 Source: TFLM kernels/activations.h and activations_common.cc.
 """
@@ -82,8 +83,7 @@ def prepare_relu(node: Node, context: Context) -> Kernel:
         return Kernel(evaluate, Limits(np.float32(0), np.float32(np.inf)))
     if x.dtype == np.int16:
         require_zero_points(node, 0, x, out)
-    with np.errstate(all="ignore"):
-        multiplier = multiplier_of(node, float(x.scale / out.scale))
+    multiplier = multiplier_of(node, float(x.scale) / float(out.scale))
     params = Params(
         input_zero_point=x.zero_point,
         requantise=context.profile.requantise(node.name),
