@@ -17,6 +17,7 @@ from microinterp.runtimes.tflm import TflmRuntime
 from tests.arena_oracle import differing_arena_bytes
 from tests.models import chain_model
 from tests.ops.strategies import seeds
+from tests.ops.variable_programs import Program, programs
 from tests.oracle import random_samples
 from tests.random_graphs import random_graphs
 
@@ -42,6 +43,19 @@ def test_random_graphs_equal_tflm(tflm: TflmRuntime) -> None:
     check()
     print(f"\n{total['graphs']} graphs: {total['compared']} of {total['head']} bytes compared")
     assert total["compared"] > 0.5 * total["head"]
+
+
+@given(program=programs(), seed=seeds())
+def test_variables_and_subgraphs_equal_tflm(tflm: TflmRuntime, program: Program, seed: int) -> None:
+    """Scopes of a CALL_ONCE, and handles, which take no room; resources lie outside the head."""
+    interpreter = Interpreter.from_bytes(program.data)
+    samples = random_samples(np.random.default_rng(seed), interpreter.graph, 2)
+    facts = tflm.arena(program.data, samples)
+    assert interpreter.arena.head_bytes == facts.head_bytes
+    assert check_plan(interpreter.prepared, interpreter.arena.plan) == []
+    compared, differing = differing_arena_bytes(interpreter, facts, samples)
+    assert differing == 0
+    assert compared > 0
 
 
 def test_a_wrong_tie_rule_is_found(tflm: TflmRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
