@@ -8,12 +8,12 @@ width in bytes in place of the type's name:
     name:string     a string                      name:table    a table, only its head is checked
     name:Tensor     a table                       name:[Tensor] a vector of tables
     name:Options?   a union; the field before it holds its type
-    -               an id that nobody reads
+    -               an id that nobody reads       name:kind!    TFLM reads it unasked: must be there
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tflite import BuiltinOptions
@@ -29,7 +29,7 @@ _TABLES = {
     "Model": "version:4 operator_codes:[OperatorCode] subgraphs:[SubGraph] description:string "
     "buffers:[Buffer] metadata_buffer:[4] metadata:[Metadata] signature_defs:[SignatureDef]",
     "OperatorCode": "deprecated_builtin_code:1 custom_code:string version:4 builtin_code:4",
-    "SubGraph": "tensors:[Tensor] inputs:[4] outputs:[4] operators:[Operator] name:string",
+    "SubGraph": "tensors:[Tensor]! inputs:[4]! outputs:[4]! operators:[Operator] name:string",
     "Tensor": "shape:[4] type:1 buffer:4 name:string quantization:QuantizationParameters "
     "is_variable:1 sparsity:table shape_signature:[4] has_rank:1 - external_buffer:4<=0",
     "QuantizationParameters": "min:[4] max:[4] scale:[4] zero_point:[8] - - quantized_dimension:4",
@@ -132,6 +132,7 @@ class Field:
         width: bytes of the scalar, of one vector element, or 4 for an offset to something else.
         target: name of the table, or of the union, that it leads to; else empty.
         limit: greatest value of a scalar that this package can honour, None if any.
+        required: TFLM follows it without looking whether it is there.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Field:
     width: int = 4
     target: str = ""
     limit: int | None = None
+    required: bool = False
 
     @property
     def inline_width(self) -> int:
@@ -148,6 +150,8 @@ class Field:
 
 
 def _field(slot: int, text: str) -> Field:
+    if text.endswith("!"):
+        return replace(_field(slot, text[:-1]), required=True)
     name, kind = text.split(":")
     scalar, _, limit = kind.partition("<=")
     element = kind.strip("[]")

@@ -22,6 +22,7 @@ RULES = {
     "vector_in_file": "Every vector ends inside the file.",
     "string_in_file": "Every string ends inside the file, with a zero byte after it.",
     "union_paired": "A union has both a type and a value, or neither.",
+    "required_present": "Every subgraph lists its tensors, inputs and outputs, if only as none.",
     "data_in_file": "Nothing refers to data outside of the FlatBuffer.",
     "sharing_bounded": "Shared tables and vectors do not multiply the file many times over.",
     "aligned": "Tables and buffers are aligned to 4 bytes, vectors to their elements.",
@@ -168,6 +169,9 @@ class _Walk:
                 text = f"field {field.name} at {offset} is outside of its table of {inline} bytes"
                 self._error("vtable_sound", at, path, text)
                 return None
+            if field.required and not offset:
+                text = f"the list of {field.name} is missing, which crashes TFLM"
+                self._error("required_present", at, path, text)
             if offset and (field.kind != "scalar" or field.limit is not None):
                 present.append((field, offset))
             elif field.kind == "union" and field.slot - 2 < size:

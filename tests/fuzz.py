@@ -60,7 +60,7 @@ def run_all(data: bytes, rng: random.Random) -> str:
         interpreter = Interpreter.from_bytes(data)
         for i in range(len(load(data).subgraphs[0].inputs)):
             details = interpreter.get_input_details(i)
-            interpreter.set_input(_noise(details["shape"], details["dtype"], rng), i)
+            interpreter.set_input(noise(details["shape"], details["dtype"], rng), i)
         interpreter.invoke()
     except MicrointerpError as error:
         return _refused(error)
@@ -68,13 +68,16 @@ def run_all(data: bytes, rng: random.Random) -> str:
     return "ran"
 
 
-def _noise(shape: Any, dtype: Any, rng: random.Random) -> Any:
+def noise(shape: Any, dtype: Any, rng: random.Random) -> Any:
+    """Random contents of an input: floats around 0, bools, other types any bytes."""
     count = int(np.prod(shape, dtype=np.int64))
-    noise = np.random.default_rng(rng.getrandbits(32))
+    source = np.random.default_rng(rng.getrandbits(32))
     kind = np.dtype(dtype)
     if kind.kind == "f":
-        return noise.standard_normal(count).astype(kind).reshape(shape)
-    return np.frombuffer(noise.bytes(count * kind.itemsize), kind).reshape(shape)
+        return source.standard_normal(count).astype(kind).reshape(shape)
+    if kind.kind == "b":
+        return source.integers(0, 2, shape).astype(kind)
+    return np.frombuffer(source.bytes(count * kind.itemsize), kind).reshape(shape)
 
 
 def _refused(error: MicrointerpError) -> str:

@@ -15,7 +15,7 @@ from microinterp.model import load
 from microinterp.model_builder import ModelBuilder
 from microinterp.runtimes.tflm import TflmRuntime
 from microinterp.verify import verify
-from tests.test_structure import vector
+from tests.flat import vector
 
 FILTERS = 2
 VALUES = np.array([[-90, -7, 3, 120], [-1, 0, 55, 127]], np.int8)  # one table per filter

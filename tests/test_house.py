@@ -13,7 +13,7 @@ from microinterp.kernels import FAMILIES, default_registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (ROOT / "microinterp", ROOT / "host_tools" / "microinterp_boards")
-KERNEL_HELPERS = {"__init__", "common", "filters"}
+KERNEL_HELPERS = {"__init__", "broadcast", "common", "filters"}
 GENERATED: set[str] = set()
 MAX_FILE, MAX_FUNCTION = 400, 60
 
@@ -25,9 +25,9 @@ LAYERS = (
     ("model", "compression"),
     ("rules", "verify"),
     ("graph",),
-    ("registry", "prepare"),
+    ("registry", "prepare", "trace"),
     ("kernels", "arena"),
-    ("trace", "binding", "batch"),
+    ("binding", "batch"),
     ("interpreter",),
 )
 FOUNDATIONS = {name: number for number, names in enumerate(LAYERS) for name in names}

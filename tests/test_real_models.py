@@ -7,7 +7,10 @@ import pytest
 from PIL import Image
 
 from microinterp import Interpreter
+from microinterp.arena.check import check_plan
+from microinterp.arena.poison import Poison
 from microinterp.runtimes.tflm import Sample, TflmRuntime
+from tests.arena_oracle import differing_arena_bytes
 from tests.conftest import SHARED_MODELS, shared_model
 from tests.oracle import COMPARED, Comparison, compare_with_tflm, computed_tensors, random_samples
 
@@ -94,3 +97,32 @@ def test_every_integer_tensor_is_compared(name: str) -> None:
     interpreter = Interpreter.from_bytes(shared_model(f"{name}.tflite"))
     compared = computed_tensors(interpreter.graph, COMPARED)
     assert len(compared) == sum(len(node.outputs) for node in interpreter.graph.nodes())
+
+
+@pytest.mark.parametrize("name", [*INT8_MODELS, *FLOAT_MODELS])
+def test_arena_is_tflms_byte_for_byte(tflm: TflmRuntime, name: str) -> None:
+    data = shared_model(f"{name}.tflite")
+    interpreter = Interpreter.from_bytes(data)
+    samples = random_samples(np.random.default_rng(4), interpreter.graph, 1)
+    facts = tflm.arena(data, samples)
+    assert interpreter.arena.head_bytes == facts.head_bytes
+    assert facts.head is not None
+    compared, differing = differing_arena_bytes(interpreter, facts, samples)
+    print(f"\n{name}: head {facts.head_bytes}, {compared} bytes compared, {differing} differing")
+    assert compared > 0.5 * facts.head_bytes
+    assert differing == 0
+    assert check_plan(interpreter.prepared, interpreter.arena.plan) == []
+
+
+@pytest.mark.parametrize("name", INT8_MODELS)
+def test_poisoned_dead_bytes_change_nothing(name: str) -> None:
+    data = shared_model(f"{name}.tflite")
+    plain, poisoned = Interpreter.from_bytes(data), Interpreter.from_bytes(data)
+    poison = Poison()
+    for sample in random_samples(np.random.default_rng(5), plain.graph, 3):
+        assert sample is not None
+        for interpreter, trace in ((plain, None), (poisoned, poison)):
+            interpreter.set_input(sample[0], 0)
+            interpreter.invoke(trace)
+        assert plain.get_output(0).tobytes() == poisoned.get_output(0).tobytes()
+    assert poison.poisoned > 0

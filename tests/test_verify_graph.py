@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tflite import BuiltinOperator
 
 from microinterp.errors import Problem
 from microinterp.model import FileTensor, Metadata, Model, Quantization, Signature, load
@@ -136,6 +137,17 @@ def test_called_subgraphs_must_exist(op: str, options: dict[str, int], bad: int)
     (problem,) = problems(b)
     assert problem.rule == "called_subgraphs_exist"
     assert str(problem) == f"op 0 {op}: runs subgraph {bad}, the file has 2"
+
+
+def test_only_ops_that_run_subgraphs_count() -> None:
+    """Options of another kind of op mean nothing: who needs options asks for them by kind."""
+    b, g, t = chain()
+    g.op("CALL_ONCE", [t[0]], [t[1]], init_subgraph_index=9)
+    g.output(t[1])
+    model = load(b.finish())
+    assert [p.rule for p in verify(model)] == ["called_subgraphs_exist"]
+    relu = replace(model.operator_codes[0], code=BuiltinOperator.RELU)
+    assert verify(replace(model, operator_codes=(relu,))) == []
 
 
 def test_a_subgraph_may_be_called_from_two_places() -> None:

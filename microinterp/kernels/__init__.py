@@ -8,13 +8,23 @@ from importlib import import_module
 from microinterp.registry import Registry
 
 FAMILIES = (
+    "add",
     "concatenation",
     "control_flow",
     "conv_2d",
+    "depthwise_conv_2d",
+    "fully_connected",
+    "logistic",
+    "mul",
     "pad",
+    "pool_2d",
+    "quantize",
+    "reduce",
+    "relu",
     "reshape",
     "resize_nearest_neighbor",
     "slice",
+    "softmax",
     "split",
     "strided_slice",
     "transpose",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import isfinite
 from types import EllipsisType
 from typing import Any, TypeAlias
 
@@ -26,6 +27,9 @@ from microinterp.quant.params import (
 Evaluate = Callable[[Any, Arrays], None]
 Index: TypeAlias = "tuple[slice | int | EllipsisType, ...]"
 """An index into an array of any rank: it starts with `...`, so it counts from the last axis."""
+INT32_MAX = (1 << 31) - 1
+MAX_SHAPE_RANK = 6
+"""Dimensions that most of TFLM's kernels hold (RuntimeShape::kMaxSmallSize)."""
 MAX_LEFT_SHIFT = 30
 """A requantisation factor of 2^30 or more shifts an int32 out of itself; no sane scale needs it."""
 
@@ -71,6 +75,19 @@ def require_rank(node: Node, tensor: Tensor, low: int, high: int | None = None) 
     node.require(low <= tensor.rank <= high, f"rank {tensor.rank}, wanted {wanted}", tensor)
 
 
+def unary_operands(node: Node) -> tuple[Tensor, Tensor]:
+    """Input and output of an op that keeps the shape.
+
+    Raises:
+        PrepareError: there are more, their shapes differ, or have more than 6 dimensions.
+    """
+    node.require_counts((1, 1))
+    x, out = node.input(0), node.output()
+    require_rank(node, x, 0, MAX_SHAPE_RANK)
+    require_shape(node, out, x.shape)
+    return x, out
+
+
 def constant_ints(
     node: Node, tensor: Tensor, count: int, types: tuple[str, ...] = ("int32",)
 ) -> tuple[int, ...]:
@@ -85,10 +102,10 @@ def constant_ints(
     node.require(
         tensor.elements == count, f"has {tensor.elements} elements, wanted {count}", tensor
     )
-    if tensor.data is None:
+    if tensor.data is None and count:  # a file holds no data of a tensor without elements
         hint = "TFLM plans memory before it runs: fold this tensor into a constant"
         raise node.error("is computed at run time, wanted a constant", tensor, hint)
-    return tuple(int(value) for value in tensor.data.ravel())
+    return () if tensor.data is None else tuple(int(value) for value in tensor.data.ravel())
 
 
 def normalised_axis(node: Node, axis: int, rank: int, tensor: Tensor | None = None) -> int:
@@ -117,30 +134,49 @@ def require_quantized(node: Node, *tensors: Tensor) -> None:
         )
 
 
+def require_zero_points(node: Node, value: int, *tensors: Tensor) -> None:
+    """Raise PrepareError unless the zero point of each tensor is `value`."""
+    for tensor in tensors:
+        node.require(
+            tensor.zero_point == value,
+            f"zero point {tensor.zero_point}, wanted {value} for {tensor.type_name}",
+            tensor,
+        )
+
+
 def is_float(tensor: Tensor) -> bool:
     """True for float32."""
-    return tensor.type_code == tflite.TensorType.FLOAT32
+    return bool(tensor.type_code == tflite.TensorType.FLOAT32)
 
 
 def multiplier_of(node: Node, real: float) -> Multiplier:
     """quantize_multiplier with the range that an int32 requantisation stands."""
+    _require_finite(node, real)
     result = quantize_multiplier(real)
-    _require_shift(node, result.shift, real)
+    _require_shift(node, result.shift, real, MAX_LEFT_SHIFT)
     return result
 
 
-def multipliers_of(node: Node, reals: list[float]) -> ChannelMultipliers:
-    """channel_multipliers with the range that an int32 requantisation stands."""
+def multipliers_of(
+    node: Node, reals: Sequence[float], max_left_shift: int = MAX_LEFT_SHIFT
+) -> ChannelMultipliers:
+    """channel_multipliers with the range that the requantisation stands."""
+    for real in reals:
+        _require_finite(node, real)
     result = channel_multipliers(reals)
     for shift, real in zip(result.shift.tolist(), reals, strict=True):
-        _require_shift(node, shift, real)
+        _require_shift(node, shift, real, max_left_shift)
     return result
 
 
-def _require_shift(node: Node, shift: int, real: float) -> None:
+def _require_finite(node: Node, real: float) -> None:
+    node.require(isfinite(real), f"requantisation factor {real:g} is no number")
+
+
+def _require_shift(node: Node, shift: int, real: float, limit: int) -> None:
     node.require(
-        shift <= MAX_LEFT_SHIFT,
-        f"requantisation factor {real:g} is 2^{MAX_LEFT_SHIFT} or more",
+        shift <= limit,
+        f"requantisation factor {real:g} is 2^{limit} or more",
         hint="the output's scale is far too small for its inputs' scales",
     )
 
@@ -153,6 +189,15 @@ def activation_range(node: Node, activation: int, output: Tensor) -> tuple[int, 
         raise node.error(str(error), output) from None
 
 
+def clamp_float(
+    x: npt.NDArray[Any], low: np.float32 | float, high: np.float32 | float
+) -> npt.NDArray[Any]:
+    """min(max(x, low), high) as C++ has it: NaN stays, and so does -0.0 at a limit of 0."""
+    raised = np.where(x < low, low, x)
+    result: npt.NDArray[Any] = np.where(raised > high, high, raised)
+    return result
+
+
 def requantised(
     accumulator: npt.NDArray[Any], params: Any, dtype: npt.DTypeLike
 ) -> npt.NDArray[Any]:
@@ -161,7 +206,9 @@ def requantised(
     `params` has requantise, multiplier, shift, output_zero_point, low and high.
     """
     scaled = params.requantise(accumulator, params.multiplier, params.shift)
-    return np.clip(scaled + params.output_zero_point, params.low, params.high).astype(dtype)
+    shifted = (scaled + params.output_zero_point).astype(np.int32)  # wraps, as C's int32 does
+    result: npt.NDArray[Any] = np.clip(shifted, params.low, params.high).astype(dtype)
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +230,28 @@ class Window:
     length: int
     outputs: int
 
-    def tap(self, index: int) -> slice:
-        """Where tap `index` meets the padded input, for every output."""
-        start = index * self.dilation
-        return slice(start, start + (self.outputs - 1) * self.stride + 1, self.stride)
+    def taps(self) -> range:
+        """The taps that may meet the image; the others lie in the padding for every output."""
+        first = self.before - (self.outputs - 1) * self.stride
+        last = self.before + self.length - 1
+        return range(max(0, -(-first // self.dilation)), min(self.size, last // self.dilation + 1))
 
-    @property
-    def after(self) -> int:
-        """Padding that the last output needs behind the last pixel; may be negative."""
-        reach = (self.outputs - 1) * self.stride + (self.size - 1) * self.dilation + 1
-        return reach - self.before - self.length
+    def meets(self, tap: int) -> tuple[slice, slice]:
+        """The outputs whose tap `tap` lies inside the image, and the pixels that it meets there."""
+        offset = tap * self.dilation - self.before
+        first = max(0, -(offset // self.stride))
+        last = min(self.outputs - 1, (self.length - 1 - offset) // self.stride)
+        if first > last:
+            return slice(0, 0), slice(0, 0)
+        start, stop = first * self.stride + offset, last * self.stride + offset + 1
+        return slice(first, last + 1), slice(start, stop, self.stride)
+
+    def counts(self) -> npt.NDArray[np.int32]:
+        """How many taps lie inside the image, for each output [outputs]."""
+        found = np.zeros(self.outputs, np.int32)
+        for tap in self.taps():
+            found[self.meets(tap)[0]] += 1
+        return found
 
 
 def make_window(
@@ -201,12 +260,16 @@ def make_window(
     """The window of one axis, with TFLite's SAME or VALID padding.
 
     Raises:
-        PrepareError: stride, dilation or size is not positive, or no output is left.
+        PrepareError: stride, dilation or size is not positive, the filter reaches further than C's
+            int, or no output is left.
     """
     for name, value in (("stride", stride), ("dilation", dilation), ("filter size", size)):
         node.require(value > 0, f"{name} is {value}, wanted 1 or more")
     node.require(padding in (0, 1), f"padding {padding} is neither SAME (0) nor VALID (1)")
     effective = (size - 1) * dilation + 1
+    node.require(
+        effective <= INT32_MAX, f"a filter of {effective} pixels overflows TFLM's arithmetic"
+    )
     if padding == tflite.Padding.SAME:
         outputs = -(-length // stride)
         total = max(0, (outputs - 1) * stride + effective - length)
@@ -219,13 +282,15 @@ def make_window(
     return Window(size, stride, dilation, total // 2, length, outputs)
 
 
-def pad_image(
-    x: npt.NDArray[Any], height: Window, width: Window, value: float = 0
-) -> npt.NDArray[Any]:
-    """x [..., height, width, channels] with both windows' padding around it."""
-    amounts = [(0, 0)] * (x.ndim - 3) + [
-        (height.before, max(0, height.after)),
-        (width.before, max(0, width.after)),
-        (0, 0),
-    ]
-    return np.pad(x, amounts, constant_values=value)
+def taps(height: Window, width: Window) -> Iterator[tuple[int, int, Index, Index]]:
+    """Each tap of a filter, row by row, that meets the image: its row, column and two indexes.
+
+    The first index finds the outputs, the second one the pixels that the tap meets there, both in
+    arrays [..., height, width, channels]. What lies in the padding is in no index.
+    """
+    for row in height.taps():
+        out_rows, in_rows = height.meets(row)
+        for column in width.taps():
+            out_columns, in_columns = width.meets(column)
+            outputs: Index = (..., out_rows, out_columns, slice(None))
+            yield row, column, outputs, (..., in_rows, in_columns, slice(None))

@@ -31,4 +31,4 @@ def prepare_call_once(node: Node, context: Context) -> Kernel:
     return Kernel(evaluate_call_once, state=(has_run,), subgraphs=(subgraph,))
 
 
-OPS = (Op("CALL_ONCE", prepare_call_once),)
+OPS = (Op("CALL_ONCE", prepare_call_once, ("any",)),)

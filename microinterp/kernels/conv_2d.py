@@ -1,195 +1,158 @@
 """CONV_2D: out[y, x, o] = sum over ky, kx, c of in[y*s + ky*d, x*s + kx*d, c] * w[o, ky, kx, c].
 
-Integer kernels: acc = sum((in - in_zero_point) * w) + bias in int32 (int64 where int16
-activations have a 64-bit bias), then per-channel requantisation, output zero point, clamp.
-Padding adds nothing to the sum. Float: the sum runs in float32 in the order ky, kx, c.
-Source: TFLM kernels/conv.cc, conv_common.cc, kernels/internal/reference/conv.h and
-reference/integer_ops/conv.h.
+With fewer channels in the filter than in the input, the channels fall into groups, and so do the
+outputs. Integers: the sum of (in - in_zero_point) * w and the bias, in int32 (int64 where int16
+activations have a 64-bit bias), then per-channel requantisation, output zero point, clamp. The
+int16 kernel takes zero points for 0. Padding adds nothing to a sum. Float: the sum runs in float32
+in the order ky, kx, c. Source: TFLM kernels/conv.cc, conv_common.cc,
+kernels/internal/reference/conv.h and reference/integer_ops/conv.h.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tflite
+from tflite import TensorType
 
 from microinterp.graph import Node, Tensor
 from microinterp.kernels.common import (
+    Evaluate,
     Window,
-    activation_range,
+    clamp_float,
     is_float,
-    make_window,
-    pad_image,
     pick_by_type,
     requantised,
-    require_rank,
     require_shape,
+    taps,
 )
 from microinterp.kernels.filters import (
-    accumulator_of,
-    filter_multipliers,
+    BIAS_TYPES,
+    Quant,
+    channel_factors,
+    fold,
+    operands,
     require_bias,
-    require_float_bias,
+    require_windows,
+    sample_by_sample,
 )
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.params import activation_range_float
 from microinterp.registry import Op
 
 
 @dataclass(frozen=True)
-class Params:
-    """Folded parameters of one integer convolution.
+class Geometry:
+    """What is summed: the filter's windows and the groups of channels.
 
     Attributes:
         height, width: the filter's windows.
-        groups: the input's channels are split into this many groups.
-        input_zero_point, output_zero_point: of the activations.
-        accumulator: NumPy type of the sums.
-        requantise, multiplier, shift: per output channel.
-        low, high: clamp limits.
+        groups, depth, filters: number of groups, input channels and filters of each one.
     """
 
     height: Window
     width: Window
     groups: int
-    input_zero_point: int
-    accumulator: type[np.signedinteger[Any]]
-    requantise: Requantise
-    multiplier: npt.NDArray[np.int64]
-    shift: npt.NDArray[np.int64]
-    output_zero_point: int
-    low: int
-    high: int
+    depth: int
+    filters: int
+
+    @property
+    def output_shape(self) -> tuple[int, int, int]:
+        """[rows, columns, filters]."""
+        return self.height.outputs, self.width.outputs, self.groups * self.filters
+
+    def slices(self) -> Iterator[tuple[slice, slice]]:
+        """Input channels and filters of each group."""
+        for g in range(self.groups):
+            yield (
+                slice(g * self.depth, (g + 1) * self.depth),
+                slice(g * self.filters, (g + 1) * self.filters),
+            )
+
+
+@dataclass(frozen=True)
+class Params:
+    """Parameters of an integer convolution."""
+
+    geometry: Geometry
+    quant: Quant
 
 
 @dataclass(frozen=True)
 class FloatParams:
-    """Parameters of a float32 convolution."""
+    """Parameters of a float32 convolution; low and high are clamp limits."""
 
-    height: Window
-    width: Window
-    groups: int
+    geometry: Geometry
     low: np.float32
     high: np.float32
 
 
 def evaluate_int(p: Params, arrays: Arrays) -> None:
-    """in [..., h, w, c] and w [o, kh, kw, c/groups] -> out [..., oh, ow, o]."""
-    x, w, *bias = arrays.inputs
+    """in [..., h, w, c], filter [o, kh, kw, c / groups], bias [o] -> out [..., oh, ow, o]."""
+    x, w, bias = operands(arrays)
     (out,) = arrays.outputs
-    assert x is not None
-    assert w is not None
-    centred = x.astype(p.accumulator) - p.accumulator(p.input_zero_point)
-    acc = _sum_taps(pad_image(centred, p.height, p.width), w.astype(p.accumulator), p)
-    if bias and bias[0] is not None:
-        acc += bias[0]
-    out[...] = requantised(acc, p, out.dtype)
+    geometry, dtype = p.geometry, p.quant.accumulator
+    x = x.astype(dtype) - dtype(p.quant.input_zero_point)
+    w = w.astype(dtype)
+    sums = np.zeros(x.shape[:-3] + geometry.output_shape, dtype)
+    for channels, filters in geometry.slices():
+        for ky, kx, outputs, inputs in taps(geometry.height, geometry.width):
+            pixels, weights = x[inputs][..., channels], w[filters, ky, kx]
+            sums[outputs][..., filters] += np.einsum("...c,oc->...o", pixels, weights)
+    sums += bias
+    out[...] = requantised(sums, p.quant, out.dtype)
 
 
 def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
     """The same in float32; every product is added by itself, as C does without FMA."""
-    x, w, *bias = arrays.inputs
+    x, w, bias = operands(arrays)
     (out,) = arrays.outputs
-    assert x is not None
-    assert w is not None
-    image = pad_image(x, p.height, p.width)
-    acc = np.zeros(out.shape, np.float32)
-    depth, filters = w.shape[3], w.shape[0] // p.groups
-    for ky in range(p.height.size):
-        for kx in range(p.width.size):
-            tap = image[..., p.height.tap(ky), p.width.tap(kx), :]
-            for g in range(p.groups):
-                part = slice(g * filters, (g + 1) * filters)
-                for c in range(depth):
-                    acc[..., part] += tap[..., g * depth + c, None] * w[part, ky, kx, c]
-    if bias and bias[0] is not None:
-        acc += bias[0]
-    out[...] = np.clip(acc, p.low, p.high)
-
-
-def _sum_taps(image: npt.NDArray[Any], w: npt.NDArray[Any], p: Params) -> npt.NDArray[Any]:
-    """Integer sums: one small matrix product per tap and group; int32 wraps as in C."""
-    depth, filters = w.shape[3], w.shape[0] // p.groups
-    parts = []
-    for g in range(p.groups):
-        channels = slice(g * depth, (g + 1) * depth)
-        weights = w[g * filters : (g + 1) * filters]
-        parts.append(
-            sum(
-                image[..., p.height.tap(ky), p.width.tap(kx), channels] @ weights[:, ky, kx].T
-                for ky in range(p.height.size)
-                for kx in range(p.width.size)
-            )
-        )
-    return parts[0] if p.groups == 1 else np.concatenate(parts, axis=-1)
+    geometry = p.geometry
+    sums = np.zeros(x.shape[:-3] + geometry.output_shape, np.float32)
+    for channels, filters in geometry.slices():
+        for ky, kx, outputs, inputs in taps(geometry.height, geometry.width):
+            pixels, weights = x[inputs][..., channels], w[filters, ky, kx]
+            for c in range(geometry.depth):
+                sums[outputs][..., filters] += pixels[..., c, None] * weights[:, c]
+    out[...] = clamp_float(sums + bias, p.low, p.high)
 
 
 def prepare(node: Node, context: Context) -> Kernel:
     """Check the node against TFLM's rules and fold its scales."""
     node.require_counts((2, 3))
-    x, w, bias, out = node.input(0), node.input(1), node.optional_input(2), node.output()
-    evaluate = pick_by_type(node, _EVALUATE, x, w, out)
+    x, w, out = node.input(0), node.input(1), node.output()
+    evaluate = sample_by_sample(node, pick_by_type(node, _EVALUATE, x, w, out))
     options = node.options(tflite.Conv2DOptions)
-    height, width, groups = _geometry(node, options, x, w, out)
+    geometry = _geometry(node, options, x, w, out)
     activation = options.FusedActivationFunction()
-    require_bias(node, bias, w.shape[0])
+    require_bias(node, w.shape[0], BIAS_TYPES[x.type_code])
     if is_float(x):
-        require_float_bias(node, bias)
-        limits = activation_range_float(activation)
-        return Kernel(evaluate, FloatParams(height, width, groups, *limits))
-    multipliers = filter_multipliers(node, x, w, out, channels=w.shape[0], axis=0)
-    accumulator, requantise = accumulator_of(node, context, x, bias, options.QuantizedBiasType())
-    low, high = activation_range(node, activation, out)
-    params = Params(
-        height=height,
-        width=width,
-        groups=groups,
-        input_zero_point=x.zero_point,
-        accumulator=accumulator,
-        requantise=requantise,
-        multiplier=multipliers.multiplier,
-        shift=multipliers.shift,
-        output_zero_point=out.zero_point,
-        low=low,
-        high=high,
-    )
-    return Kernel(evaluate, params)
+        return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
+    factors = channel_factors(node, w.shape[0], axis=0)
+    has_zero_points = x.type_code == TensorType.INT8
+    quant = fold(node, context, factors, activation, options.QuantizedBiasType(), has_zero_points)
+    return Kernel(evaluate, Params(geometry, quant))
 
 
 def _geometry(
-    node: Node, options: Any, x: Tensor, w: Tensor, out: Tensor
-) -> tuple[Window, Window, int]:
-    for tensor in (x, w, out):
-        require_rank(node, tensor, 4)
-    batches, rows, columns, channels = x.shape
-    filters, filter_rows, filter_columns, depth = w.shape
+    node: Node, options: tflite.Conv2DOptions, x: Tensor, w: Tensor, out: Tensor
+) -> Geometry:
+    height, width = require_windows(node, options)
+    channels, filters, depth = x.shape[3], w.shape[0], w.shape[3]
     node.require(
-        depth > 0 and channels % depth == 0,
+        depth > 0 and channels > 0 and channels % depth == 0,
         f"{channels} input channels do not divide into the filter's {depth}",
         w,
     )
     groups = channels // depth
-    node.require(
-        groups > 0 and filters % groups == 0,
-        f"{filters} filters do not divide into {groups} groups",
-        w,
-    )
-    padding = options.Padding()
-    height = make_window(
-        node, padding, rows, filter_rows, options.StrideH(), options.DilationHFactor()
-    )
-    width = make_window(
-        node, padding, columns, filter_columns, options.StrideW(), options.DilationWFactor()
-    )
-    require_shape(node, out, (batches, height.outputs, width.outputs, filters))
-    return height, width, groups
+    node.require(filters % groups == 0, f"{filters} filters do not divide into {groups} groups", w)
+    require_shape(node, out, (x.shape[0], height.outputs, width.outputs, filters))
+    return Geometry(height, width, groups, depth, filters // groups)
 
 
-_EVALUATE = {
+_EVALUATE: dict[tuple[str, ...], Evaluate] = {
     ("float32", "float32", "float32"): evaluate_float,
     ("int8", "int8", "int8"): evaluate_int,
     ("int16", "int8", "int16"): evaluate_int,

@@ -1,23 +1,103 @@
-"""What CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED share: multipliers, bias, accumulators."""
+"""What CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED share: scales, bias, computed filters."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tflite
+import numpy.typing as npt
+from tflite import TensorType
 
-from microinterp.graph import Node, Tensor
-from microinterp.kernels.common import is_float, multipliers_of, require_quantized, require_shape
-from microinterp.prepare import Context
+from microinterp.graph import Node
+from microinterp.kernels.common import (
+    MAX_LEFT_SHIFT,
+    Evaluate,
+    Window,
+    activation_range,
+    make_window,
+    multipliers_of,
+    require_quantized,
+    require_rank,
+)
+from microinterp.prepare import Arrays, Context
 from microinterp.quant.fixedpoint import Requantise, multiply_int64
-from microinterp.quant.params import ChannelMultipliers
+from microinterp.tensor_types import name_of
+
+MAX_LEFT_SHIFT_INT64 = 14
+"""multiply_int64 rounds with 1 << (14 - shift), and C cannot shift by less than 0.
+
+TFLM's contract is 7 at most, which debug builds assert; release builds compute on up to here.
+"""
+BIAS_TYPES = {
+    TensorType.FLOAT32: (TensorType.FLOAT32,),
+    TensorType.INT8: (TensorType.INT32,),
+    TensorType.INT16: (TensorType.INT32, TensorType.INT64),
+}
+"""Bias types by the input's type. TFLM does not check most of them: it would read wild bytes."""
 
 
-def filter_multipliers(
-    node: Node, x: Tensor, w: Tensor, out: Tensor, channels: int, axis: int
-) -> ChannelMultipliers:
-    """Requantisation per output channel: in_scale * w_scale[c] / out_scale, all in double.
+@dataclass(frozen=True)
+class Quant:
+    """The integers of one quantised layer with a filter.
+
+    Attributes:
+        input_zero_point: subtracted from each input.
+        accumulator: NumPy type of the sums.
+        requantise: takes sums to output steps, with their channel's multiplier and shift.
+        multiplier, shift: [channels].
+        output_zero_point: added after requantisation.
+        low, high: clamp limits.
+    """
+
+    input_zero_point: int
+    accumulator: type[np.signedinteger[Any]]
+    requantise: Requantise
+    multiplier: npt.NDArray[np.int64]
+    shift: npt.NDArray[np.int64]
+    output_zero_point: int
+    low: int
+    high: int
+
+
+def fold(
+    node: Node,
+    context: Context,
+    factors: Sequence[float],
+    activation: int,
+    bias_type_if_none: int,
+    zero_points: bool = True,
+) -> Quant:
+    """Fold a layer's quantisation into integers.
+
+    Args:
+        factors: output steps per unit of a sum, for each channel.
+        activation: number in the schema's ActivationFunctionType.
+        bias_type_if_none: the type that a bias which is left out would have.
+        zero_points: False where the kernel takes them for 0, whatever the file says.
+    """
+    x, bias, out = node.input(0), node.optional_input(2), node.output()
+    bias_type = bias_type_if_none if bias is None else bias.type_code
+    is_32_bit = x.type_code == TensorType.INT8 or bias_type == TensorType.INT32
+    multipliers = multipliers_of(
+        node, factors, MAX_LEFT_SHIFT if is_32_bit else MAX_LEFT_SHIFT_INT64
+    )
+    low, high = activation_range(node, activation, out)
+    return Quant(
+        input_zero_point=x.zero_point if zero_points else 0,
+        accumulator=np.int32 if is_32_bit else np.int64,
+        requantise=context.profile.requantise(node.name) if is_32_bit else multiply_int64,
+        multiplier=multipliers.multiplier,
+        shift=multipliers.shift,
+        output_zero_point=out.zero_point if zero_points else 0,
+        low=low,
+        high=high,
+    )
+
+
+def channel_factors(node: Node, channels: int, axis: int) -> list[float]:
+    """in_scale * filter_scale[c] / out_scale for each output channel, all in double.
 
     A per-tensor filter scale serves every channel. Source: PopulateConvolutionQuantizationParams
     in lite/kernels/kernel_util.cc.
@@ -26,52 +106,92 @@ def filter_multipliers(
         channels: number of output channels.
         axis: the filter's dimension that they run along.
     """
+    x, w, out = node.input(0), node.input(1), node.output()
     require_quantized(node, x, w, out)
     assert w.quantization is not None
     scales = w.quantization.scale
-    if len(scales) > 1:
-        node.require(
-            len(scales) == channels and w.quantization.axis == axis,
-            f"{len(scales)} scales along dimension {w.quantization.axis}, "
-            f"wanted {channels} along dimension {axis}",
-            w,
-        )
-    reals = [float(x.scale) * float(s) / float(out.scale) for s in scales]
-    return multipliers_of(node, reals if len(reals) == channels else reals * channels)
-
-
-def require_bias(node: Node, bias: Tensor | None, channels: int) -> None:
-    """Raise PrepareError unless the bias, where there is one, has one element per channel."""
-    if bias is not None:
-        require_shape(node, bias, (channels,))
-
-
-def accumulator_of(
-    node: Node, context: Context, x: Tensor, bias: Tensor | None, bias_type_if_none: int
-) -> tuple[type[np.signedinteger[Any]], Requantise]:
-    """Type of the sums and the requantisation that goes with it.
-
-    int8 activations: int32. int16 activations: int32 with an int32 bias, int64 (and a multiplier
-    cut to 16 bits) with an int64 one; without a bias the option quantized_bias_type decides.
-    """
-    bias_type = bias.type_code if bias is not None else bias_type_if_none
-    if x.type_code == tflite.TensorType.INT8:
-        node.require(
-            bias is None or bias_type == tflite.TensorType.INT32,
-            f"bias type {bias.type_name if bias else ''}, wanted int32",
-            bias,
-        )
-        return np.int32, context.profile.requantise(node.name)
     node.require(
-        bias is None or bias_type in (tflite.TensorType.INT32, tflite.TensorType.INT64),
-        f"bias type {bias.type_name if bias else ''}, wanted int32 or int64",
-        bias,
+        len(scales) == 1 or (len(scales) == channels and w.quantization.axis == axis),
+        f"{len(scales)} scales along dimension {w.quantization.axis}, "
+        f"wanted one, or {channels} along dimension {axis}",
+        w,
     )
-    if bias_type == tflite.TensorType.INT32:
-        return np.int32, context.profile.requantise(node.name)
-    return np.int64, multiply_int64
+    factors = [float(x.scale) * float(scale) / float(out.scale) for scale in scales]
+    return factors if len(factors) == channels else factors * channels
 
 
-def require_float_bias(node: Node, bias: Tensor | None) -> None:
-    """Raise PrepareError unless the bias, where there is one, is float32."""
-    node.require(bias is None or is_float(bias), "bias type is not float32", bias)
+def require_bias(node: Node, channels: int, types: Sequence[int]) -> None:
+    """Raise PrepareError unless input 2 is left out, or has a type and a size that fit."""
+    bias = node.optional_input(2)
+    if bias is None:
+        return
+    names = " or ".join(name_of(code) for code in types)
+    node.require(bias.type_code in types, f"type {bias.type_name}, wanted {names}", bias)
+    node.require(bias.elements == channels, f"{bias} has not {channels} elements", bias)
+
+
+def require_windows(node: Node, options: Any) -> tuple[Window, Window]:
+    """Height and width windows of a convolution, from its options and shapes.
+
+    Args:
+        options: Conv2DOptions or DepthwiseConv2DOptions.
+    """
+    x, w, out = node.input(0), node.input(1), node.output()
+    for tensor in (x, w, out):
+        require_rank(node, tensor, 4)
+    padding = options.Padding()
+    return (
+        make_window(
+            node, padding, x.shape[1], w.shape[1], options.StrideH(), options.DilationHFactor()
+        ),
+        make_window(
+            node, padding, x.shape[2], w.shape[2], options.StrideW(), options.DilationWFactor()
+        ),
+    )
+
+
+def operands(
+    arrays: Arrays,
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any] | int]:
+    """Input, filter and bias [channels] of a layer; the bias is 0 where it is left out."""
+    x, w, *rest = arrays.inputs
+    assert x is not None
+    assert w is not None
+    bias = rest[0] if rest else None
+    return x, w, 0 if bias is None else bias.reshape(-1)
+
+
+@dataclass(frozen=True)
+class SampleBySample:
+    """Evaluates layers whose filter or bias is computed: a batch has one of them per sample.
+
+    Attributes:
+        evaluate: takes a batch of inputs, but only one filter and one bias.
+        ranks: of each input in the file, 0 where it is left out.
+    """
+
+    evaluate: Evaluate
+    ranks: tuple[int, ...]
+
+    def __call__(self, params: Any, arrays: Arrays) -> None:
+        """Evaluate a batch sample after sample, a single run as it is."""
+        has_batch = [
+            x is not None and x.ndim > rank
+            for x, rank in zip(arrays.inputs, self.ranks, strict=True)
+        ]
+        if not any(has_batch):
+            self.evaluate(params, arrays)
+            return
+        for i, out in enumerate(arrays.outputs[0]):
+            inputs = tuple(
+                x[i] if has and x is not None else x
+                for x, has in zip(arrays.inputs, has_batch, strict=True)
+            )
+            self.evaluate(params, Arrays(inputs, (out,)))
+
+
+def sample_by_sample(node: Node, evaluate: Evaluate) -> Evaluate:
+    """`evaluate` as it is where filter and bias are constant, else in a SampleBySample."""
+    if all(tensor is None or tensor.is_constant for tensor in node.inputs[1:]):
+        return evaluate
+    return SampleBySample(evaluate, tuple(0 if t is None else t.rank for t in node.inputs))

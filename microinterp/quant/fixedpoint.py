@@ -1,6 +1,8 @@
-"""NumPy twins of fixedpoint_ref.py: the same integers, whole arrays at a time.
+"""NumPy twins of fixedpoint_ref.py's multiplications: the same integers, whole arrays at a time.
 
 Multipliers and shifts may be scalars or arrays that broadcast (per channel: along the last axis).
+Nothing here checks its arguments; a shift outside the stated range gives an undefined number,
+never an exception.
 """
 
 from __future__ import annotations
@@ -30,15 +32,18 @@ def saturating_rounding_doubling_high_mul(a: npt.NDArray[Any], b: IntLike) -> In
     product = a.astype(np.int64) * np.asarray(b, np.int64)
     product += 1 << 30
     product >>= 31
-    return np.minimum(product, INT32_MAX)  # only INT32_MIN * INT32_MIN exceeds it
+    # Only INT32_MIN * INT32_MIN exceeds it.
+    result: Int64Array = np.minimum(product, INT32_MAX)
+    return result
 
 
 def rounding_divide_by_pot(x: Int64Array, exponent: IntLike) -> Int64Array:
-    """x / 2^exponent to nearest, halves away from zero."""
+    """x / 2^exponent to nearest, halves away from zero; exponent is 0 to 31."""
     exponent = np.asarray(exponent, np.int64)
     half = (np.int64(1) << exponent) >> 1
     # For negative x, "away from zero" is "down": one less than the half-up rounding at a tie.
-    return (x + half - ((x < 0) & (half > 0))) >> exponent
+    result: Int64Array = (x + half - ((x < 0) & (half > 0))) >> exponent
+    return result
 
 
 def multiply_double(x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike) -> Int64Array:
@@ -68,7 +73,13 @@ def multiply_single(x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike) ->
 
 
 def multiply_int64(x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike) -> Int64Array:
-    """For 64-bit accumulators: the multiplier is cut to 16 bits (fixedpoint_ref.multiply_int64)."""
+    """For 64-bit accumulators: the multiplier is cut to 16 bits (fixedpoint_ref.multiply_int64).
+
+    Args:
+        x: int64 values below 2^47 in magnitude.
+        multiplier: int32 in [2^30, 2^31), or 0.
+        shift: -31 to 7; positive is to the left.
+    """
     multiplier = np.asarray(multiplier, np.int64)
     reduced = np.where(multiplier >= 0x7FFF0000, 0x7FFF, (multiplier + (1 << 15)) >> 16)
     total = 15 - np.asarray(shift, np.int64)

@@ -1,11 +1,32 @@
 """Scalar fixed-point truth in plain Python ints, written to be read; runs on MicroPython too.
 
-No imports, no floats. The NumPy twins in fixedpoint.py are tested against these.
-Sources: gemmlowp fixedpoint/fixedpoint.h, TFLM kernels/internal/common.cc.
+No imports, no floats. The NumPy twins in fixedpoint.py and fixedpoint_math.py are tested against
+these. "Qm.n" is an int32 that stands for x / 2^n: m integer bits, n fractional bits, m + n = 31.
+Sources: gemmlowp fixedpoint/fixedpoint.h, TFLM kernels/internal/common.cc and common.h.
 """
 
 INT32_MIN = -(1 << 31)
 INT32_MAX = (1 << 31) - 1
+
+ONE_Q0 = INT32_MAX
+"""1 in Q0.31, as near as it gets."""
+EXP_OF_MINUS_EIGHTH = 1895147668
+"""exp(-1/8) in Q0.31."""
+EXP_OF_MINUS_POWERS = (
+    (-2, 1672461947),
+    (-1, 1302514674),
+    (0, 790015084),
+    (1, 290630308),
+    (2, 39332535),
+    (3, 720401),
+    (4, 242),
+)
+"""(e, exp(-2^e) in Q0.31): an exponent's bits, from a quarter to sixteen."""
+ONE_THIRD_Q0 = ((1 << 31) + 1) // 3
+ONE_Q2 = 1 << 29
+NEWTON_START = (48 * ONE_Q2 + 8) // 17
+"""48/17 in Q2.29: with the slope -32/17 the best straight line to 1/d for d in [1/2, 1]."""
+NEWTON_SLOPE = -((32 * ONE_Q2 + 8) // 17)
 
 
 def wrap32(x: int) -> int:
@@ -26,7 +47,8 @@ def saturate32(x: int) -> int:
 def saturating_rounding_doubling_high_mul(a: int, b: int) -> int:
     """The high 32 bits of 2*a*b, rounded: floor((a*b + 2^30) / 2^31), int32 in and out.
 
-    Only INT32_MIN * INT32_MIN leaves the range; it saturates.
+    Only INT32_MIN * INT32_MIN leaves the range; it saturates. Also the product of two fixed-point
+    numbers: Qa times Qb gives Q(a+b).
     """
     return saturate32((a * b + (1 << 30)) >> 31)
 
@@ -61,8 +83,115 @@ def multiply_single(x: int, multiplier: int, shift: int) -> int:
 def multiply_int64(x: int, multiplier: int, shift: int) -> int:
     """As above for a 48-bit x: the multiplier is cut to 16 bits first (16x8 kernels).
 
-    Used with 64-bit accumulators; the same in both rounding modes.
+    Used with 64-bit accumulators; the same in both rounding modes. TFLM asserts shift <= 7; from
+    15 on the C code shifts by a negative number.
     """
     reduced = 0x7FFF if multiplier >= 0x7FFF0000 else (multiplier + (1 << 15)) >> 16
     total = 15 - shift
     return wrap32((x * reduced + (1 << (total - 1))) >> total)
+
+
+def count_leading_zeros(x: int) -> int:
+    """Zero bits before the first one of x as a 32-bit unsigned number; 32 for 0."""
+    zeros = 32
+    x &= 0xFFFFFFFF
+    while x:
+        x >>= 1
+        zeros -= 1
+    return zeros
+
+
+def saturating_shift_left(x: int, exponent: int) -> int:
+    """x * 2^exponent, saturated: turns Qm into Q(m - exponent)."""
+    return saturate32(x << exponent)
+
+
+def exp_on_minus_quarter_to_0(a: int) -> int:
+    """exp(a) for a in [-1/4, 0), Q0.31 in and out: Taylor's first terms around -1/8."""
+    mul = saturating_rounding_doubling_high_mul
+    x = a + (1 << 28)
+    x2 = mul(x, x)
+    x3 = mul(x2, x)
+    x4_over_4 = rounding_divide_by_pot(mul(x2, x2), 2)
+    # x^2/2 + x^3/6 + x^4/24
+    tail = rounding_divide_by_pot(mul(x4_over_4 + x3, ONE_THIRD_Q0) + x2, 1)
+    return EXP_OF_MINUS_EIGHTH + mul(EXP_OF_MINUS_EIGHTH, x + tail)
+
+
+def exp_on_negative_values(a: int, integer_bits: int) -> int:
+    """exp(a) in Q0.31 for a <= 0 in Q(integer_bits); integer_bits is 0 to 5.
+
+    a is split into a part in [-1/4, 0) and multiples of 1/4; each bit of those contributes a
+    constant factor.
+    """
+    if a == 0:
+        return ONE_Q0
+    fraction = 31 - integer_bits
+    quarter = 1 << (fraction - 2)
+    part = (a & (quarter - 1)) - quarter
+    result = exp_on_minus_quarter_to_0(saturating_shift_left(part, integer_bits))
+    rest = part - a
+    for exponent, factor in EXP_OF_MINUS_POWERS:
+        if exponent < integer_bits and rest & (1 << (fraction + exponent)):
+            result = saturating_rounding_doubling_high_mul(result, factor)
+    return result
+
+
+def reciprocal_of_half_sum(a: int) -> int:
+    """2 / (1 + a) in Q2.29 for a in [0, 1), Q0.31: three steps of Newton-Raphson division."""
+    mul = saturating_rounding_doubling_high_mul
+    half_sum = rounding_divide_by_pot(a + ONE_Q0, 1)
+    x = NEWTON_START + mul(half_sum, NEWTON_SLOPE)
+    for _ in range(3):
+        error = ONE_Q2 - mul(half_sum, x)
+        x += saturating_shift_left(mul(x, error), 2)
+    return x
+
+
+def one_over_one_plus_x(a: int) -> int:
+    """1 / (1 + a) for a in [0, 1), Q0.31 in and out."""
+    return saturating_shift_left(reciprocal_of_half_sum(a), 1)
+
+
+def one_minus_x_over_one_plus_x(a: int) -> int:
+    """(1 - a) / (1 + a) for a in [0, 1), Q0.31 in and out."""
+    return saturating_shift_left(reciprocal_of_half_sum(a) - ONE_Q2, 2)
+
+
+def logistic(a: int, integer_bits: int) -> int:
+    """1 / (1 + exp(-a)) in Q0.31 for a in Q(integer_bits); integer_bits is 0 to 5."""
+    if a == 0:
+        return 1 << 30
+    result = one_over_one_plus_x(exp_on_negative_values(-abs(a), integer_bits))
+    return result if a > 0 else ONE_Q0 - result
+
+
+def tanh(a: int, integer_bits: int) -> int:
+    """tanh(a) in Q0.31 for a in Q(integer_bits); integer_bits is 0 to 4."""
+    if a == 0:
+        return 0
+    # The same bits with one more integer bit are 2a.
+    result = one_minus_x_over_one_plus_x(exp_on_negative_values(-abs(a), integer_bits + 1))
+    return result if a > 0 else -result
+
+
+def reciprocal(x: int, integer_bits: int) -> tuple[int, int]:
+    """1 / x for x > 0 in Q(integer_bits), as (mantissa, exponent): mantissa / 2^31 / 2^exponent.
+
+    The mantissa stands for a number in (1/2, 1].
+    """
+    headroom = count_leading_zeros(x)
+    over_one = wrap32((x << headroom) - (1 << 31))
+    return one_over_one_plus_x(over_one), integer_bits - headroom
+
+
+def interpolate(value: int, table: list[int] | tuple[int, ...]) -> int:
+    """Look up an int16 in a table of 513 int16: the upper 9 bits choose, the lower 7 interpolate.
+
+    See tables.interpolation_table for what a table holds.
+    """
+    index = 256 + (value >> 7)
+    base = table[index]
+    # The slope is an int16 in C: it wraps between -32768 and 32767.
+    slope = ((table[index + 1] - base + 0x8000) & 0xFFFF) - 0x8000
+    return base + ((slope * (value & 0x7F) + 64) >> 7)

@@ -98,7 +98,7 @@ def activation_range_int(
         # float32 division, then round half away from zero, as TFLM's Quantize does
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             steps = float(np.float32(real) / scale)
-        if not -(2.0**31) <= steps <= 2.0**31:
+        if not -(2.0**31) <= steps < 2.0**31:
             raise OverflowError(f"activation limit {real} is out of range at scale {scale}")
         return zero_point + round_half_away(steps)
 
@@ -115,4 +115,14 @@ def activation_range_float(activation: int) -> tuple[np.float32, np.float32]:
     return (
         info.min if low is None else np.float32(low),
         info.max if high is None else np.float32(high),
+    )
+
+
+def activation_range_int32(activation: int) -> tuple[int, int]:
+    """Clamp limits of an int32 output that is not quantised, under a fused activation."""
+    low, high = _REAL_LIMITS.get(activation, _NO_LIMITS)
+    info = np.iinfo(np.int32)
+    return (
+        int(info.min) if low is None else int(low),
+        int(info.max) if high is None else int(high),
     )

@@ -6,25 +6,33 @@ from collections.abc import Iterator
 from typing import Any
 
 import tflite
+from tflite import BuiltinOperator, BuiltinOptions
 
 from microinterp.errors import Problem, Where
 from microinterp.model import Model, Operator
-from microinterp.rules.common import error, op_where, operators
+from microinterp.rules.common import error, op_code, op_where, operators
 
 MAX_DEPTH = 16
 MAX_RUNS = 10_000
 
-_CALLS: dict[int, tuple[Any, tuple[str, ...]]] = {
-    tflite.BuiltinOptions.IfOptions: (
+_CALLS: dict[int, tuple[int, Any, tuple[str, ...]]] = {
+    # builtin operator: its options' number and class, and the fields that name a subgraph
+    BuiltinOperator.IF: (
+        BuiltinOptions.IfOptions,
         tflite.IfOptions,
         ("ThenSubgraphIndex", "ElseSubgraphIndex"),
     ),
-    tflite.BuiltinOptions.WhileOptions: (
+    BuiltinOperator.WHILE: (
+        BuiltinOptions.WhileOptions,
         tflite.WhileOptions,
         ("CondSubgraphIndex", "BodySubgraphIndex"),
     ),
-    tflite.BuiltinOptions.CallOnceOptions: (tflite.CallOnceOptions, ("InitSubgraphIndex",)),
-    tflite.BuiltinOptions.CallOptions: (tflite.CallOptions, ("Subgraph",)),
+    BuiltinOperator.CALL_ONCE: (
+        BuiltinOptions.CallOnceOptions,
+        tflite.CallOnceOptions,
+        ("InitSubgraphIndex",),
+    ),
+    BuiltinOperator.CALL: (BuiltinOptions.CallOptions, tflite.CallOptions, ("Subgraph",)),
 }
 
 
@@ -32,7 +40,7 @@ def called_subgraphs_exist(model: Model) -> Iterator[Problem]:
     """The subgraphs that IF, WHILE, CALL_ONCE and CALL run are in the file."""
     count = len(model.subgraphs)
     for _, op, where in operators(model):
-        for index in called_subgraphs(op):
+        for index in called_subgraphs(model, op):
             if not 0 <= index < count:
                 yield error(f"runs subgraph {index}, the file has {count}", where)
 
@@ -59,11 +67,12 @@ def calls_bounded(model: Model) -> Iterator[Problem]:
             yield error(f"{text}; at most {MAX_DEPTH} and {MAX_RUNS} are allowed", Where(index))
 
 
-def called_subgraphs(op: Operator) -> tuple[int, ...]:
-    """Numbers of the subgraphs that the op's options name, as they stand in the file."""
-    if op.options is None or op.options_type not in _CALLS:
+def called_subgraphs(model: Model, op: Operator) -> tuple[int, ...]:
+    """Numbers of the subgraphs that an op runs, as they stand in the file."""
+    call = _CALLS.get(op_code(model, op))
+    if call is None or op.options is None or op.options_type != call[0]:
         return ()
-    kind, getters = _CALLS[op.options_type]
+    _, kind, getters = call
     options = kind()
     options.Init(op.options.Bytes, op.options.Pos)
     return tuple(getattr(options, getter)() for getter in getters)
@@ -71,7 +80,7 @@ def called_subgraphs(op: Operator) -> tuple[int, ...]:
 
 def _callees(model: Model, index: int) -> list[int]:
     ops = model.subgraphs[index].operators
-    return [i for op in ops for i in called_subgraphs(op) if 0 <= i < len(model.subgraphs)]
+    return [i for op in ops for i in called_subgraphs(model, op) if 0 <= i < len(model.subgraphs)]
 
 
 def _walk_calls(model: Model) -> tuple[list[int], list[Where]]:
@@ -102,6 +111,6 @@ def _walk_calls(model: Model) -> tuple[list[int], list[Where]]:
 def _calls_of(model: Model, index: int) -> Iterator[tuple[int, Where]]:
     subgraph = model.subgraphs[index]
     for number, op in enumerate(subgraph.operators):
-        for callee in called_subgraphs(op):
+        for callee in called_subgraphs(model, op):
             if 0 <= callee < len(model.subgraphs):
                 yield callee, op_where(model, subgraph, number)

@@ -68,10 +68,10 @@ def op_name(model: Model, op: Operator) -> str:
     return code.custom_code or BUILTIN_NAMES.get(code.code, f"BUILTIN_{code.code}")
 
 
-def is_custom(model: Model, op: Operator) -> bool:
-    """True if the op is a custom operator."""
+def op_code(model: Model, op: Operator) -> int:
+    """Builtin operator number of the op's kind, -1 where its operator code does not exist."""
     known = op.opcode_index < len(model.operator_codes)
-    return known and model.operator_codes[op.opcode_index].code == BuiltinOperator.CUSTOM
+    return model.operator_codes[op.opcode_index].code if known else -1
 
 
 def is_constant(model: Model, tensor: FileTensor) -> bool:

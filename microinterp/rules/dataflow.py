@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tflite import BuiltinOperator
+
 from microinterp.errors import Problem
 from microinterp.model import Model, SubGraph
 from microinterp.rules.common import (
     elements,
     error,
     is_constant,
-    is_custom,
+    op_code,
     op_where,
     role_where,
     tensor_where,
@@ -69,7 +71,8 @@ def written_before_read(model: Model) -> Iterator[Problem]:
                 if 0 <= index < count and index not in ready:
                     where = op_where(model, subgraph, number)
                     place = role_where(subgraph, index, where, f"input {position}")
-                    report = warning if is_custom(model, op) else error
+                    is_custom = op_code(model, op) == BuiltinOperator.CUSTOM
+                    report = warning if is_custom else error
                     yield report("the op reads a tensor that nothing has written before it", place)
                     ready.add(index)  # tell it once
             ready.update(op.outputs)

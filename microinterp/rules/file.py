@@ -18,7 +18,7 @@ OFFLINE_PLAN = "OfflineMemoryAllocation"
 
 
 def schema_version(model: Model) -> Iterator[Problem]:
-    """The schema version is 3, the only one that TFLM runs."""
+    """The schema version is 3, the only one in use."""
     if model.version != SCHEMA_VERSION:
         yield error(f"schema version is {model.version}, wanted {SCHEMA_VERSION}")
 

@@ -1,0 +1,197 @@
+"""RESHAPE, SQUEEZE and EXPAND_DIMS against TFLM, against spec loops, by hand, and refusals."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from microinterp import Interpreter
+from microinterp.errors import ModelError, UnsupportedError
+from microinterp.model_builder import ModelBuilder
+from microinterp.runtimes.tflm import TflmRuntime
+from tests.ops.movement import (
+    Case,
+    Constant,
+    Input,
+    assert_refused,
+    check_case,
+    numbers,
+    op_model,
+    quantization,
+    run_one,
+)
+from tests.ops.strategies import seeds, shapes
+from tests.spec_ops import movement as spec
+
+ANY = ("float32", "int8", "int16", "int32", "int64", "uint8", "uint32", "bool", "float64")
+EXPANDED = ("float32", "int8", "int16")
+
+
+def prime_factors(number: int) -> list[int]:
+    return next(
+        ([p, *prime_factors(number // p)] for p in range(2, number + 1) if number % p == 0), []
+    )
+
+
+@st.composite
+def reshapes(draw: st.DrawFn) -> Case:
+    """RESHAPE to a random factorisation of the elements, with a shape input or without."""
+    dtype, shape = draw(st.sampled_from(ANY)), draw(shapes(min_rank=0, max_rank=6, max_side=4))
+    factors = draw(st.permutations([*prime_factors(math.prod(shape)), 1]))
+    cuts = sorted(draw(st.lists(st.integers(1, len(factors)), max_size=5)))
+    ends = [0, *cuts, len(factors)]
+    new = tuple(math.prod(factors[a:b]) for a, b in itertools.pairwise(ends))
+    scale, zero_point = draw(quantization(dtype))
+    target = draw(st.sampled_from((None, numbers(*new), numbers(*new[:-1], -1))))
+    data = op_model(
+        "RESHAPE",
+        [Input(shape, dtype, scale, zero_point), *([target] if target else [])],
+        [Input(new, dtype, scale, zero_point)],
+        new_shape=list(new),
+    )
+    return Case(data, lambda inputs: inputs)
+
+
+@st.composite
+def squeezes(draw: st.DrawFn) -> Case:
+    """SQUEEZE of some dimensions of size 1, named from either end, or of all."""
+    dtype = draw(st.sampled_from(ANY))
+    shape = tuple(draw(st.lists(st.sampled_from((1, 1, 2, 3, 4)), min_size=1, max_size=6)))
+    ones = [axis for axis, size in enumerate(shape) if size == 1]
+    some = draw(st.lists(st.sampled_from(ones), max_size=4)) if ones else []
+    dims = [axis - len(shape) if draw(st.booleans()) else axis for axis in some]
+    scale, zero_point = draw(quantization(dtype))
+    data = op_model(
+        "SQUEEZE",
+        [Input(shape, dtype, scale, zero_point)],
+        [Input(spec.squeezed_shape(shape, dims), dtype, scale, zero_point)],
+        squeeze_dims=dims,
+    )
+    return Case(data, lambda inputs: inputs)
+
+
+@st.composite
+def expansions(draw: st.DrawFn) -> Case:
+    """EXPAND_DIMS at any axis, counted from either end."""
+    dtype, shape = draw(st.sampled_from(EXPANDED)), draw(shapes(min_rank=0, max_rank=5))
+    axis = draw(st.integers(-len(shape) - 1, len(shape)))
+    scale, zero_point = draw(quantization(dtype))
+    data = op_model(
+        "EXPAND_DIMS",
+        [
+            Input(shape, dtype, scale, zero_point),
+            draw(st.sampled_from((numbers(axis), scalar(axis)))),
+        ],
+        [Input(spec.expanded_shape(shape, axis), dtype, scale, zero_point)],
+    )
+    return Case(data, lambda inputs: inputs)
+
+
+def scalar(value: int) -> Constant:
+    return Constant(np.int32(value))
+
+
+@given(case=reshapes(), seed=seeds())
+def test_reshape_equals_tflm_and_spec(tflm: TflmRuntime, case: Case, seed: int) -> None:
+    check_case(tflm, case, seed)
+
+
+@given(case=squeezes(), seed=seeds())
+def test_squeeze_equals_tflm_and_spec(tflm: TflmRuntime, case: Case, seed: int) -> None:
+    check_case(tflm, case, seed)
+
+
+@given(case=expansions(), seed=seeds())
+def test_expand_dims_equals_tflm_and_spec(tflm: TflmRuntime, case: Case, seed: int) -> None:
+    check_case(tflm, case, seed)
+
+
+def test_by_hand() -> None:
+    x = np.array([[[1, 2]], [[3, 4]]], np.int8)
+    reshape = op_model("RESHAPE", [Input((2, 1, 2))], [Input((1, 4))], new_shape=[1, 4])
+    assert run_one(reshape, x).tolist() == [[1, 2, 3, 4]]
+    squeeze = op_model("SQUEEZE", [Input((2, 1, 2))], [Input((2, 2))], squeeze_dims=[-2])
+    assert run_one(squeeze, x).tolist() == [[1, 2], [3, 4]]
+    expand = op_model("EXPAND_DIMS", [Input((2, 1, 2)), scalar(-1)], [Input((2, 1, 2, 1))])
+    assert run_one(expand, x).tolist() == [[[[1], [2]]], [[[3], [4]]]]
+
+
+def test_constant_input_in_a_batch() -> None:
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    x = g.input("x", (2,), "int8")
+    y = g.tensor("y", (2, 1), "int8")
+    g.op("RESHAPE", [g.constant("c", np.array([5, 6], np.int8))], [y], new_shape=[2, 1])
+    g.output(x)
+    g.output(y)
+    interpreter = Interpreter.from_bytes(b.finish())
+    _, reshaped = interpreter.run_batch(np.zeros((3, 2), np.int8))
+    assert reshaped.tolist() == [[[5], [6]]] * 3
+
+
+def test_refused() -> None:
+    six = Input((2, 3))
+    assert_refused(op_model("RESHAPE", [six], [Input((7,))]), "7 elements, wanted the input's 6", 1)
+    assert_refused(op_model("RESHAPE", [six], [Input((6,), "uint8")]), "type uint8, wanted int8", 1)
+    assert_refused(op_model("RESHAPE", [], [Input((6,))]), "has 0 inputs, wanted 1 to 2")
+    packed = op_model("RESHAPE", [Constant(np.zeros(4, np.int8))], [Input((4,))])
+    Interpreter.from_bytes(packed)
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    y = g.tensor("y", (4,), "int4")
+    g.op("RESHAPE", [g.constant("c", np.zeros((2, 2), np.int8), dtype="int4")], [y])
+    g.output(y)
+    assert_refused(b.finish(), "packed int4 constant", 1, UnsupportedError)
+
+
+def test_open_dimension_refused() -> None:
+    """TFLM fills in a -1 in the output tensor's shape; verify asks for fixed shapes."""
+    with pytest.raises(ModelError, match="negative dimension"):
+        Interpreter.from_bytes(op_model("RESHAPE", [Input((2, 3))], [Input((3, -1))]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dims", "output", "text", "tensor"),
+    [
+        ((1, 2), [1], (1, 2), "cannot squeeze dimension 1", 0),
+        ((1, 2), [2], (2,), "cannot squeeze dimension 2", 0),
+        ((1, 2), [-3], (2,), "cannot squeeze dimension -3", 0),
+        ((), [0], (), "cannot squeeze dimension 0", 0),
+        ((1, 2, 1), [0], (2,), "shape [2], wanted [2, 1]", 1),
+        ((1, 2, 1), [], (2, 1), "shape [2, 1], wanted [2]", 1),
+    ],
+)
+def test_squeeze_refused(
+    shape: tuple[int, ...], dims: list[int], output: tuple[int, ...], text: str, tensor: int
+) -> None:
+    data = op_model("SQUEEZE", [Input(shape)], [Input(output)], squeeze_dims=dims)
+    assert_refused(data, text, tensor)
+
+
+@pytest.mark.parametrize(
+    ("axis", "output", "text", "tensor"),
+    [
+        (scalar(3), (2, 3, 1), "axis 3 is outside rank 3", 1),
+        (scalar(-4), (1, 2, 3), "axis -4 is outside rank 3", 1),
+        (scalar(0), (2, 1, 3), "shape [2, 1, 3], wanted [1, 2, 3]", 2),
+        (numbers(0, 0), (1, 2, 3), "has 2 elements, wanted 1", 1),
+        (numbers((0,)), (1, 2, 3), "rank 2, wanted 0 to 1", 1),
+        (Constant(np.int64(0)), (1, 2, 3), "type int64, wanted int32", 1),
+        (Input((), "int32"), (1, 2, 3), "computed at run time", 1),
+    ],
+)
+def test_expand_dims_refused(
+    axis: Input | Constant, output: tuple[int, ...], text: str, tensor: int
+) -> None:
+    data = op_model("EXPAND_DIMS", [Input((2, 3)), axis], [Input(output)])
+    assert_refused(data, text, tensor)
+
+
+def test_expand_dims_types_refused() -> None:
+    data = op_model("EXPAND_DIMS", [Input((2,), "int32"), scalar(0)], [Input((1, 2), "int32")])
+    assert_refused(data, "element types int32 x int32", kind=UnsupportedError)
