@@ -3,11 +3,12 @@
 The input is read as rows of the filter's depth, whatever its rank; the output may have any rank
 whose last dimension is the filter's. Integers: sums, bias, requantisation and clamp as in CONV_2D,
 but zero points count for int16 as well, and with one filter scale for all channels a zero point of
-the filter counts too (TFLM asserts that there is none, its release builds compute with it). The
-scales are multiplied in double, as the pinned wheel does: TFLM up to August 2026 multiplied
-per-tensor scales in float32 (docs/decisions/0005-scales-in-double.md). Float: the sum runs in float32 in the order of d. Source: TFLM
-kernels/fully_connected.cc, fully_connected_common.cc, reference/fully_connected.h and
-reference/integer_ops/fully_connected.h; GetQuantizedConvolutionMultipler in kernel_util.cc.
+the filter counts too (TFLM asserts that there is none, its release builds compute with it). Scales
+are multiplied in double, as the pinned wheel does: TFLM up to August 2026 multiplied per-tensor
+scales in float32 (docs/decisions/0005-scales-in-double.md). Float: the sum runs in float32 in the
+order of d. Source: TFLM kernels/fully_connected.cc, fully_connected_common.cc,
+reference/fully_connected.h and reference/integer_ops/fully_connected.h;
+GetQuantizedConvolutionMultipler in kernel_util.cc.
 """
 
 from __future__ import annotations

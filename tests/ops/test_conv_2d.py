@@ -1,66 +1,235 @@
-"""CONV_2D against TFLM, against spec loops, and one worked by hand."""
+"""CONV_2D against TFLM, against spec loops, worked by hand, and what is refused."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microinterp.model_builder import ModelBuilder
+from microinterp.errors import UnsupportedError
 from microinterp.runtimes.tflm import TflmRuntime
+from tests.ops.layers import (
+    VARIED_SHARE,
+    Layer,
+    activations,
+    axes,
+    check_layer,
+    operands,
+    options_of,
+    output_scales,
+    with_options,
+)
+from tests.ops.movement import Constant, Input, assert_refused, op_model, run_one
+from tests.ops.strategies import ACTIVATIONS, seeds
 from tests.oracle import check_model
-from tests.ops.strategies import ACTIVATIONS, scales, seeds, zero_points
+from tests.spec_ops import conv as spec
+from tests.spec_ops.conv import Axis, Number
 
 
 @st.composite
-def int8_models(draw: st.DrawFn) -> bytes:
-    """One CONV_2D with random geometry, groups, per-tensor or per-channel weights."""
+def layers(draw: st.DrawFn, dtype: str) -> Layer:
+    """Any geometry, groups, per-tensor or per-channel weights, constant or computed."""
     rng = np.random.default_rng(draw(seeds()))
-    groups = draw(st.integers(1, 3))
-    depth, per_group = draw(st.integers(1, 4)), draw(st.integers(1, 4))
-    kh, kw = draw(st.integers(1, 4)), draw(st.integers(1, 4))
-    sh, sw = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    dh, dw = draw(st.integers(1, 2)), draw(st.integers(1, 2))
-    padding = draw(st.sampled_from(("SAME", "VALID")))
-    h = draw(st.integers((kh - 1) * dh + 1, 9))
-    w = draw(st.integers((kw - 1) * dw + 1, 9))
+    groups, depth, per_group = (draw(st.integers(1, n)) for n in (3, 3, 3))
+    rows, columns = draw(axes())
+    height = draw(st.integers(rows.reach if rows.padding == "VALID" else 1, 8))
+    width = draw(st.integers(columns.reach if columns.padding == "VALID" else 1, 8))
+    x = Input(
+        (draw(st.integers(1, 2)), height, width, groups * depth), dtype, *draw(activations(dtype))
+    )
     filters = groups * per_group
-    if padding == "SAME":
-        oh, ow = -(-h // sh), -(-w // sw)
-    else:
-        oh = (h - (kh - 1) * dh - 1) // sh + 1
-        ow = (w - (kw - 1) * dw - 1) // sw + 1
-    batches = draw(st.integers(1, 2))
-    channels = filters if draw(st.booleans()) else 1
-    b = ModelBuilder()
-    g = b.subgraph("main")
-    x = g.input(
-        "x", (batches, h, w, depth * groups), "int8", draw(scales()), draw(zero_points("int8"))
-    )
-    weights = rng.integers(-128, 128, (filters, kh, kw, depth)).astype(np.int8)
-    w_scales = [draw(scales(1e-4, 0.1)) for _ in range(channels)]
-    tensors = [x, g.constant("w", weights, scale=w_scales, zero_point=[0] * channels, axis=0)]
-    if draw(st.booleans()):
-        bias = rng.integers(-20000, 20000, filters).astype(np.int32)
-        tensors.append(g.constant("bias", bias, scale=1.0, zero_point=0))
-    y = g.tensor(
-        "y", (batches, oh, ow, filters), "int8", draw(scales(1e-3)), draw(zero_points("int8"))
-    )
-    g.op(
+    parts = draw(operands(rng, dtype, (filters, rows.size, columns.size, depth), axis=0))
+    y_scale, y_zero = draw(activations(dtype))
+    if x.scale is not None:
+        terms = rows.size * columns.size * depth
+        y_scale = draw(output_scales(x.scale * parts["w_scales"][0], terms))
+    return Layer(
         "CONV_2D",
-        tensors,
-        [y],
-        padding=padding,
-        stride_h=sh,
-        stride_w=sw,
-        dilation_h_factor=dh,
-        dilation_w_factor=dw,
-        fused_activation_function=draw(st.sampled_from(ACTIVATIONS)),
+        x,
+        y=Input(spec.output_shape(x.shape, filters, (rows, columns)), dtype, y_scale, y_zero),
+        options={
+            **options_of((rows, columns)),
+            "fused_activation_function": draw(st.sampled_from(ACTIVATIONS)),
+            "quantized_bias_type": draw(st.sampled_from(("FLOAT32", "INT32", "INT64"))),
+        },
+        **parts,
     )
-    g.output(y)
-    return b.finish()
 
 
-@given(data=int8_models(), seed=seeds())
-def test_int8_equals_tflm(tflm: TflmRuntime, data: bytes, seed: int) -> None:
-    check_model(tflm, data, np.random.default_rng(seed))
+def spec_sums(layer: Layer, x: list[Number], w: list[Number]) -> list[Number]:
+    return spec.convolve(x, layer.x.shape, w, layer.w.shape, layer.axes(), layer.term())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8", "int16"])
+def test_equals_tflm_and_spec(tflm: TflmRuntime, dtype: str) -> None:
+    seen: Counter[str] = Counter()
+
+    @given(layer=layers(dtype), seed=seeds())
+    def check(layer: Layer, seed: int) -> None:
+        check_layer(tflm, layer, spec_sums, seed, seen)
+
+    check()
+    assert seen["varied"] >= VARIED_SHARE * seen["models"]
+
+
+PIXELS = np.array([[1, 2], [3, 4]], np.int8).reshape(1, 2, 2, 1)
+BASE = Layer(
+    "CONV_2D",
+    Input((1, 2, 2, 1), "int8", 0.5, 1),
+    np.array([[1, -1], [2, 3]], np.int8).reshape(1, 2, 2, 1),
+    Input((1, 2, 2, 1), "int8", 1.0, -2),
+    bias=np.array([8], np.int32),
+    w_scales=[0.5],
+    options=options_of((Axis(2, 1, 1, "SAME"), Axis(2, 1, 1, "SAME"))),
+)
+
+
+def test_int8_worked_by_hand() -> None:
+    # Without the zero point the image is 0 1 / 2 3. SAME pads below and to the right.
+    # 0*1 - 1 + 2*2 + 3*3 = 12   1*1 + 3*2 = 7   2*1 - 3*1 = -1   3*1 = 3
+    # plus 8: 20 15 7 11; times 0.5 * 0.5 / 1: 5 3.75 1.75 2.75; rounded, minus 2: 3 2 0 1
+    assert run_one(BASE.data(), PIXELS).reshape(-1).tolist() == [3, 2, 0, 1]
+
+
+def test_int16_worked_by_hand() -> None:
+    # The int16 kernel knows no zero points: the image is 1 2 / 3 4, and nothing is taken off.
+    # 1 - 2 + 6 + 12 = 17   2 + 8 = 10   3 - 4 = -1   4;  plus 8: 25 18 7 12
+    # times 0.25: 6.25 4.5 1.75 3. A 64-bit sum rounds once, a 32-bit one twice: 12.5 13 6.5 7.
+    for bias, want in ((np.int64, [6, 5, 2, 3]), (np.int32, [7, 5, 2, 3])):
+        layer = replace(
+            BASE,
+            x=Input((1, 2, 2, 1), "int16", 0.5, 1),
+            y=Input((1, 2, 2, 1), "int16", 1.0, -2),
+            bias=np.array([8], bias),
+        )
+        assert run_one(layer.data(), PIXELS.astype(np.int16)).reshape(-1).tolist() == want
+
+
+def test_bias_type_decides_the_rounding_of_int16() -> None:
+    # -2 * 0.25 = -0.5: 64-bit sums round halves up, 32-bit ones away from zero.
+    for bias, want in ((np.int64, 0), (np.int32, -1)):
+        layer = replace(
+            BASE,
+            x=Input((1, 2, 2, 1), "int16", 0.5, 0),
+            y=Input((1, 1, 1, 1), "int16", 1.0, 0),
+            bias=np.array([-2], bias),
+            options=options_of((Axis(2, 1, 1, "VALID"), Axis(2, 1, 1, "VALID"))),
+        )
+        assert run_one(layer.data(), np.zeros((1, 2, 2, 1), np.int16)).item() == want
+
+
+def test_float_worked_by_hand() -> None:
+    # 2^24 + 1 is no float32: added one by one the ones are lost, added first they would count.
+    layer = Layer(
+        "CONV_2D",
+        Input((1, 1, 1, 3), "float32"),
+        np.array([2.0**24, 1, 1], np.float32).reshape(1, 1, 1, 3),
+        Input((1, 1, 1, 1), "float32"),
+        options=BASE.options,
+    )
+    assert run_one(layer.data(), np.ones((1, 1, 1, 3), np.float32)).item() == 2.0**24
+    flipped = replace(layer, w=layer.w[..., ::-1].copy())
+    assert run_one(flipped.data(), np.ones((1, 1, 1, 3), np.float32)).item() == 2.0**24 + 2
+
+
+def test_padding_skips_even_an_infinite_weight() -> None:
+    layer = Layer(
+        "CONV_2D",
+        Input((1, 1, 1, 1), "float32"),
+        np.array([np.inf, 2, np.inf], np.float32).reshape(1, 1, 3, 1),
+        Input((1, 1, 1, 1), "float32"),
+        options=BASE.options,
+    )
+    assert run_one(layer.data(), np.full((1, 1, 1, 1), 3, np.float32)).item() == 6
+
+
+@pytest.mark.parametrize("exponent", [7, 13, 14])
+def test_largest_factors_equal_tflm(tflm: TflmRuntime, exponent: int) -> None:
+    """Beyond TFLM's own contract (2^7 for 64-bit sums), as long as C defines the shift."""
+    layer = scaled_int16(2.0**-exponent * 1.5)
+    result = check_model(tflm, layer.data(), np.random.default_rng(1))
+    assert result.tensors == 1
+
+
+def scaled_int16(y_scale: float) -> Layer:
+    return replace(
+        BASE,
+        x=Input((1, 2, 2, 1), "int16", 1.0, 0),
+        y=Input((1, 2, 2, 1), "int16", y_scale, 0),
+        bias=np.array([8], np.int64),
+        w_scales=[1.0],
+    )
+
+
+WIDE = replace(BASE, x=Input((1, 2, 2, 3), "int8", 0.5, 1))
+STILL = Input((1, 2, 2, 1), "int8", 2.0**-32, -2)
+X, W, BIAS, Y = range(4)
+REFUSED: dict[str, tuple[Layer, int | None]] = {
+    "type int64, wanted int32": (replace(BASE, bias=np.array([8], np.int64)), BIAS),
+    "has not 1 elements": (replace(BASE, bias=np.array([8, 8], np.int32)), BIAS),
+    "rank 3, wanted 4": (replace(BASE, x=Input((2, 2, 1), "int8", 0.5, 1)), X),
+    "3 input channels do not divide into the filter's 2": (
+        replace(WIDE, w=np.ones((1, 2, 2, 2), np.int8)),
+        W,
+    ),
+    "1 filters do not divide into 3 groups": (WIDE, W),
+    "shape [1, 2, 2, 2], wanted [1, 2, 2, 1]": (
+        replace(BASE, y=Input((1, 2, 2, 2), "int8", 1.0, -2)),
+        Y,
+    ),
+    "2 scales along dimension 1, wanted one, or 1 along dimension 0": (
+        replace(BASE, w_scales=[0.5, 0.5], axis=1),
+        W,
+    ),
+    "int8 tensor has no quantisation": (replace(BASE, w_scales=[]), W),
+    "stride is 0": (with_options(BASE, stride_h=0), None),
+    "dilation is 0": (with_options(BASE, dilation_w_factor=0), None),
+    "neither SAME (0) nor VALID (1)": (with_options(BASE, padding=2), None),
+    "filter of 3 pixels does not fit the 2": (
+        with_options(BASE, padding="VALID", dilation_h_factor=2),
+        None,
+    ),
+    "overflows TFLM's arithmetic": (with_options(BASE, dilation_h_factor=2**31 - 1), None),
+    "factor 1.07374e+09 is 2^30 or more": (
+        replace(BASE, y=replace(STILL, scale=2.0**-32)),
+        None,
+    ),
+    "factor 16384 is 2^14 or more": (scaled_int16(2.0**-14), None),
+    "activation limit 6.0 is out of range": (
+        with_options(replace(BASE, y=replace(STILL, scale=2.0**-31)), fused_activation_function=3),
+        Y,
+    ),
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refuses(text: str) -> None:
+    layer, tensor = REFUSED[text]
+    assert_refused(layer.data(), text, tensor)
+
+
+@pytest.mark.parametrize(
+    ("x_type", "w_type"), [("int8", "float32"), ("int16", "int16"), ("uint8", "uint8")]
+)
+def test_refuses_types(x_type: str, w_type: str) -> None:
+    layer = replace(
+        BASE,
+        x=Input((1, 2, 2, 1), x_type, 0.5, 1),
+        w=np.ones((1, 2, 2, 1), w_type),
+        y=Input((1, 2, 2, 1), x_type, 1.0, 1),
+    )
+    assert_refused(layer.data(), f"{x_type} x {w_type}", kind=UnsupportedError)
+
+
+def test_refuses_numbers_of_tensors_and_no_options() -> None:
+    x, y = BASE.x, BASE.y
+    assert_refused(op_model("CONV_2D", [x], [y]), "has 1 inputs, wanted 2 to 3")
+    w = Constant(BASE.w, 0.5, 0)
+    assert_refused(op_model("CONV_2D", [x, w], [y, y]), "has 2 outputs, wanted 1")
+    assert_refused(op_model("CONV_2D", [x, None], [y]), "input 1 is missing")
+    no_options = op_model("CONV_2D", [x, w], [y], with_options=False)
+    assert_refused(no_options, "the op has no Conv2DOptions")

@@ -17,7 +17,7 @@ from microinterp.model import load
 from microinterp.model_builder import ModelBuilder
 from microinterp.prepare import prepare_problems
 from microinterp.quant.profile import get_profile
-from microinterp.runtimes.tflm import TflmRuntime
+from microinterp.runtimes.tflm import Sample, TflmRuntime
 from tests.ops.movement import EVERY_TYPE, assert_refused
 from tests.ops.strategies import seeds
 from tests.ops.variable_programs import Program, programs
@@ -269,3 +269,26 @@ def test_storage_lies_in_the_arena() -> None:
     assert storage_of(interpreter).tolist() == [3, 3]
     step(interpreter, 8, 9)
     assert storage_of(interpreter).tolist() == [8, 9]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "zero_point", "start"),
+    [("int8", 5, 5), ("int8", -7, -7), ("int16", 300, 0), ("int32", 9, 0), ("float32", 3, 0)],
+)
+def test_variable_tensors(tflm: TflmRuntime, dtype: str, zero_point: int, start: int) -> None:
+    """A tensor that is itself a variable: only int8 starts, and restarts, at its zero point."""
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    x = g.input("x", (2,), dtype)
+    memory = g.tensor("memory", (2,), dtype, scale=1.0, zero_point=zero_point, is_variable=True)
+    y = g.tensor("y", (2,), dtype)
+    g.op("RESHAPE", [memory], [y], new_shape=[2])
+    g.op("RESHAPE", [x], [memory], new_shape=[2])
+    g.output(y)
+    data = b.finish()
+    samples: list[Sample] = [[np.array([i, i + 1], dtype)] for i in range(1, 4)]
+    samples.insert(2, None)
+    result = compare_with_tflm(tflm, data, samples, EVERY_TYPE)
+    assert result.differing_bytes == 0, result.first
+    theirs = [outputs[0].tolist() for outputs in tflm.run(data, samples).outputs]
+    assert theirs == [[start, start], [1, 2], [start, start]]

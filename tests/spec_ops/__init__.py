@@ -1,1 +1,1 @@
-"""Operators as naive loops over Python ints, written from the specification, not from the kernels."""
+"""Operators as naive loops over Python ints, written from the specification, not the kernels."""

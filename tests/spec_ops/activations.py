@@ -93,8 +93,8 @@ def tanh16(x: int, scale: float) -> int:
 
 
 def logistic_float(x: float) -> float:
-    """LOGISTIC of a float32, up to C's rounding of exp."""
-    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+    """LOGISTIC of a float32, up to C's rounding of exp; below -9 TFLM takes exp itself."""
+    return math.exp(x) if x < -9 else 1 / (1 + math.exp(-x))
 
 
 def softmax8(row: Sequence[int], scale: float, beta: float, out_bits: int) -> list[int]:
