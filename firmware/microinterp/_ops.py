@@ -1,0 +1,49 @@
+"""Running op by op: for comparing with the host, and for timing. This allocates."""
+
+from binascii import crc32
+from time import ticks_diff, ticks_us
+
+from microinterp import ModelError
+
+
+def invoke_ops(it, callback):
+    _run(it, list(it._reader.tables(it._root, 9)), 0, callback)
+
+
+def _run(it, tables, subgraph, callback):
+    reader = it._reader
+    program = it._programs[subgraph]
+    done = 0
+    for op in reader.tables(tables[subgraph], 1):
+        first, count = reader.number(op, 2), reader.number(op, 3)
+        if first != done or first + count > len(program):
+            raise ModelError("subgraph %d: ops do not match the steps" % subgraph)
+        done += count
+        spent = 0
+        for kernel, arguments in program[first:done]:
+            start = ticks_us()
+            if kernel == it._call_once:
+                _call_once(it, tables, arguments, callback)
+            else:
+                kernel(it._arena, it._weights, arguments)
+            # One step at a time: the ticks wrap after minutes, a step ends before.
+            spent += ticks_diff(ticks_us(), start)
+        written = [_crc(it, at) for at in reader.tables(op, 4)]
+        callback(subgraph, reader.number(op, 0), reader.string(op, 1), spent, written)
+    if done != len(program):
+        raise ModelError("subgraph %d: ops do not match the steps" % subgraph)
+
+
+def _call_once(it, tables, arguments, callback):
+    flag = arguments[2]
+    if not it._arena[flag]:
+        _run(it, tables, arguments[1], callback)
+        it._arena[flag] = 1
+
+
+def _crc(it, written):
+    reader = it._reader
+    offset, size = reader.number(written, 1), reader.number(written, 2)
+    if offset + size > len(it._arena):
+        raise ModelError("a written tensor lies outside of the arena")
+    return reader.number(written, 0), crc32(memoryview(it._arena)[offset : offset + size])
