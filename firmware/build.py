@@ -102,9 +102,7 @@ def main(target: Path) -> None:
         path.write_bytes(data)
     for kind in SETS:
         sizes = [len(data) for name, data in files.items() if name.startswith(f"{kind}/")]
-        sys.stdout.write(
-            f"{kind:9} {len(sizes)} files, {sum(sizes)} bytes, largest {max(sizes)}\n"
-        )
+        sys.stdout.write(f"{kind:9} {len(sizes)} files, {sum(sizes)} bytes, largest {max(sizes)}\n")
 
 
 if __name__ == "__main__":
