@@ -1,0 +1,161 @@
+"""What a board is: its firmware, processor, memory, and which of our .mpy files it can run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from microinterp.errors import DeviceError, printable
+from microinterp_boards import device
+from microinterp_boards.link import Link
+
+MPY_VERSION, NATIVE_SUBVERSION = 6, 3
+"""The .mpy format that is shipped, and the sub-version of its native code (MicroPython 1.23)."""
+
+_ARCHITECTURES = (
+    *("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp"),
+    *("xtensa", "xtensawin", "rv32imc", "rv64imc"),
+)
+_PARTS = {
+    0xC20: "Cortex-M0",
+    0xC60: "Cortex-M0+",
+    0xC23: "Cortex-M3",
+    0xC24: "Cortex-M4",
+    0xC27: "Cortex-M7",
+    0xD20: "Cortex-M23",
+    0xD21: "Cortex-M33",
+    0xD22: "Cortex-M55",
+    0xD23: "Cortex-M85",
+}
+_WITH_DSP = ("Cortex-M4", "Cortex-M7", "Cortex-M55", "Cortex-M85")
+_LINE = re.compile(r"([a-z_]{1,16}) (?:(-?[0-9]{1,20})|x([0-9a-f]{0,400}))")
+_INTS = ("mpy", "bits", "heap_free", "heap_total")
+_TEXTS = ("name", "version", "machine", "platform")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Facts about a board. Sizes are bytes; None is what the board does not tell.
+
+    Attributes:
+        implementation: "micropython", or another that calls itself so.
+        version: of MicroPython, for example "1.26.0".
+        machine: the board's own words for itself.
+        platform: MicroPython's port, for example "rp2".
+        mpy_version, mpy_subversion, architecture: the .mpy files it loads (sys.implementation);
+            architecture "none" has no native code.
+        cpu_id, cpu: the processor's CPUID register and the core it names (Cortex-M only).
+        int_bits: of a machine word.
+        heap_free, heap_total, files_free, files_total: after a garbage collection.
+        frequency: Hz.
+        mpy_set: folder of .mpy files that fits: bytecode, armv6m, armv7m, armv7em or x64; None
+            if no file of ours can be loaded.
+        kernels: "viper" or "bytecode" kernels; None like mpy_set.
+        reason: why that set.
+    """
+
+    implementation: str
+    version: str
+    machine: str
+    platform: str
+    mpy_version: int
+    mpy_subversion: int
+    architecture: str
+    cpu_id: int | None
+    cpu: str | None
+    int_bits: int
+    heap_free: int
+    heap_total: int
+    files_free: int | None
+    files_total: int | None
+    frequency: int | None
+    mpy_set: str | None
+    kernels: str | None
+    reason: str
+
+
+def probe(link: Link) -> Probe:
+    """Ask a board what it is. Raises DeviceError if its answer makes no sense."""
+    output = link.exec(device.call("facts"), 30.0)
+    facts = _parse(output.decode("ascii", "backslashreplace"), link)
+    numbers = {key: value for key, value in facts.items() if isinstance(value, int)}
+    texts = {key: value for key, value in facts.items() if isinstance(value, str)}
+    missing = [key for key in _INTS if key not in numbers]
+    missing += [key for key in _TEXTS if key not in texts]
+    if missing:
+        raise _nonsense(link, f"nothing about {', '.join(missing)}")
+    mpy = numbers["mpy"]
+    version, subversion, number = mpy & 255, mpy >> 8 & 3, mpy >> 10 & 15
+    architecture = _ARCHITECTURES[number] if number < len(_ARCHITECTURES) else f"unknown {number}"
+    cpu_id = numbers.get("cpuid")
+    cpu = _PARTS.get(cpu_id >> 4 & 0xFFF) if cpu_id is not None else None
+    mpy_set, reason = choose_set(version, subversion, architecture, cpu)
+    return Probe(
+        implementation=texts["name"],
+        version=texts["version"],
+        machine=texts["machine"],
+        platform=texts["platform"],
+        mpy_version=version,
+        mpy_subversion=subversion,
+        architecture=architecture,
+        cpu_id=cpu_id,
+        cpu=cpu,
+        int_bits=numbers["bits"],
+        heap_free=numbers["heap_free"],
+        heap_total=numbers["heap_total"],
+        files_free=numbers.get("files_free"),
+        files_total=numbers.get("files_total"),
+        frequency=numbers.get("frequency"),
+        mpy_set=mpy_set,
+        kernels=None if mpy_set is None else "bytecode" if mpy_set == "bytecode" else "viper",
+        reason=reason,
+    )
+
+
+def choose_set(
+    version: int, subversion: int, architecture: str, cpu: str | None
+) -> tuple[str | None, str]:
+    """The folder of .mpy files for a firmware and core, and why; None if there is none."""
+    if version != MPY_VERSION:
+        return None, f"it loads .mpy version {version}, ours have {MPY_VERSION} (MicroPython 1.19)"
+    if architecture == "none":
+        return "bytecode", "its firmware loads no native code"
+    if subversion != NATIVE_SUBVERSION:
+        return "bytecode", (
+            f"its native code is {version}.{subversion}, ours is {MPY_VERSION}."
+            f"{NATIVE_SUBVERSION} (MicroPython 1.23 and later)"
+        )
+    if architecture in ("x64", "armv6m", "armv7m"):
+        return architecture, f"its firmware runs {architecture}"
+    if architecture.startswith("armv7em"):
+        # firmware for a Cortex-M3 calls itself armv7em too: only the register proves DSP
+        if cpu in _WITH_DSP:
+            return "armv7em", f"{cpu} with DSP instructions"
+        return "armv7m", f"{cpu or 'an unknown core'}, which may lack DSP instructions"
+    return "bytecode", f"there are no native kernels for {architecture}"
+
+
+def _parse(text: str, link: Link) -> dict[str, int | str]:
+    lines = text.replace("\r\n", "\n").split("\n")
+    if lines[-2:] != ["end", ""]:
+        raise _nonsense(link, f"'{printable(lines[-1])}' at the end")
+    found: dict[str, int | str] = {}
+    for line in lines[:-2]:
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise _nonsense(link, f"'{printable(line)}'")
+        key, number, digits = match[1], match[2], match[3]
+        if number is not None:
+            found[key] = int(number)
+        elif len(digits) % 2:
+            raise _nonsense(link, f"'{printable(line)}'")
+        else:
+            found[key] = printable(bytes.fromhex(digits).decode(errors="backslashreplace"), 200)
+    return found
+
+
+def _nonsense(link: Link, what: str) -> DeviceError:
+    return link.transport.error(
+        f"{what} came instead of facts about the board",
+        "something else printed on the line, or the firmware is not MicroPython: try again",
+    )

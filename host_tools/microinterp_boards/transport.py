@@ -1,0 +1,178 @@
+"""Bytes to and from a serial port, with deadlines, and errors that show what was last seen.
+
+Any pyserial URL will do: /dev/ttyACM0, COM3, /dev/pts/4, socket://host:port, rfc2217://host:port.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import time
+
+import serial
+
+from microinterp.errors import DeviceError, printable
+
+_POLL = 0.02  # seconds that one read blocks; changing it later would reconfigure the port each time
+_WRITE_LIMIT = 3.0  # seconds
+_SHOWN = 120  # bytes of what was seen last, in errors
+_READ_AT_ONCE = 4096
+_BUSY = (errno.EAGAIN, errno.EBUSY, errno.EACCES)
+_FIND = "`microinterp board list` shows the ports there are"
+
+
+class Transport:
+    """An open port. Every method raises DeviceError once the port has gone, and `gone` is set."""
+
+    def __init__(self, port: str, baud: int = 115200) -> None:
+        """Open `port` for this process alone. USB ports ignore `baud`, bits a second."""
+        self.port = port
+        self.gone = False
+        self._pending = bytearray()
+        self._seen = b""
+        try:
+            self._serial = serial.serial_for_url(
+                port, baud, timeout=_POLL, write_timeout=_WRITE_LIMIT, do_not_open=True
+            )
+            self._serial.exclusive = True
+            self._serial.open()
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise _cannot_open(port, error) from None
+
+    def close(self) -> None:
+        """Close the port; nothing happens if it is closed or gone."""
+        with contextlib.suppress(serial.SerialException, OSError):
+            self._serial.close()
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`."""
+        try:
+            self._serial.write(data)
+        except serial.SerialTimeoutException:
+            with contextlib.suppress(serial.SerialException, OSError):
+                self._serial.reset_output_buffer()
+            raise self.error(
+                f"the board took no data for {_WRITE_LIMIT:g} s",
+                "it hangs, or it is busy with something that reads no input: reset it",
+            ) from None
+        except (serial.SerialException, OSError) as error:
+            raise self._lost(error) from None
+
+    def read(self, count: int, timeout: float, wanted: str) -> bytes:
+        """Exactly `count` bytes; DeviceError if they are not there after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while len(self._pending) < count:
+            self._fill(count - len(self._pending))
+            if time.monotonic() > deadline and len(self._pending) < count:
+                raise self.timed_out(timeout, wanted)
+        return self._take(count)
+
+    def read_until(self, end: bytes, timeout: float, wanted: str, limit: int = 1 << 16) -> bytes:
+        """What comes up to and with `end`, at most `limit` bytes of it."""
+        deadline = time.monotonic() + timeout
+        looked = 0
+        while (at := self._pending.find(end, looked)) < 0:
+            looked = max(0, len(self._pending) - len(end) + 1)
+            if looked > limit:
+                raise self.error(
+                    f"more than {limit} bytes came while waiting for {wanted}",
+                    "the board prints without end: reset it, or remove its main.py",
+                )
+            self._fill(1)
+            if time.monotonic() > deadline and end not in self._pending:
+                raise self.timed_out(timeout, wanted)
+        return self._take(at + len(end))
+
+    def drain(self, quiet: float, limit: float) -> bool:
+        """Drop input until none came for `quiet` seconds; False if it still came at `limit`."""
+        start = last = time.monotonic()
+        self._pending.clear()
+        while (now := time.monotonic()) - last < quiet:
+            if now - start > limit:
+                return False
+            if self._fill(1):
+                self._pending.clear()
+                last = now
+        return True
+
+    def peek(self) -> int:
+        """How many bytes have come and were not yet read; does not wait."""
+        try:
+            waiting = int(self._serial.in_waiting)
+            if waiting:
+                self._add(self._serial.read(waiting))
+        except (serial.SerialException, OSError) as error:
+            raise self._lost(error) from None
+        return len(self._pending)
+
+    def unread(self, data: bytes) -> None:
+        """Put bytes back, to be read again."""
+        self._pending[:0] = data
+
+    @property
+    def seen(self) -> bytes:
+        """The last bytes that came, for messages."""
+        return self._seen
+
+    def forget(self) -> None:
+        """Start a new record of what is seen."""
+        self._seen = b""
+
+    def error(self, message: str, hint: str = "") -> DeviceError:
+        """A DeviceError that names the port and shows the last bytes seen."""
+        seen = self._seen[-_SHOWN:]
+        shown = f"; last bytes seen: {seen!r}" if seen else "; no bytes were seen"
+        return DeviceError(f"{printable(self.port)}: {message}{shown}", hint=hint)
+
+    def timed_out(self, timeout: float, wanted: str) -> DeviceError:
+        """The error for something that did not come."""
+        return self.error(
+            f"no {wanted} within {timeout:g} s",
+            "is the board busy, or the line cut? Reset the board and try again",
+        )
+
+    def _fill(self, count: int) -> bool:
+        """Wait a moment for at least one of `count` bytes; take along what else is there."""
+        try:
+            data: bytes = self._serial.read(min(count, _READ_AT_ONCE))
+            if data and (waiting := int(self._serial.in_waiting)):
+                data += self._serial.read(min(waiting, _READ_AT_ONCE))
+        except (serial.SerialException, OSError) as error:
+            raise self._lost(error) from None
+        self._add(data)
+        return bool(data)
+
+    def _add(self, data: bytes) -> None:
+        self._pending += data
+        self._seen = (self._seen + data)[-_SHOWN:]
+
+    def _take(self, count: int) -> bytes:
+        data = bytes(self._pending[:count])
+        del self._pending[:count]
+        return data
+
+    def _lost(self, error: Exception) -> DeviceError:
+        self.gone = True
+        return self.error(
+            f"the port is gone ({printable(str(error), 100)})",
+            "was the board unplugged, or did it reset? Plug it in and try again",
+        )
+
+
+def _cannot_open(port: str, error: Exception) -> DeviceError:
+    name = printable(port)
+    code = getattr(error, "errno", None)
+    text = str(error)
+    if "exclusively lock" in text or code in _BUSY or "PermissionError" in text:
+        if code == errno.EACCES and "exclusively" not in text:
+            return DeviceError(
+                f"{name}: no permission to use the port",
+                hint="on Linux: sudo usermod -a -G dialout $USER, then log in again",
+            )
+        return DeviceError(
+            f"{name}: the port is busy, another program has it open",
+            hint="close the other program (a terminal, an IDE, mpremote) and try again",
+        )
+    if code == errno.ENOENT or "FileNotFoundError" in text:
+        return DeviceError(f"{name}: there is no such port", hint=f"plug the board in; {_FIND}")
+    return DeviceError(f"{name}: cannot open the port: {printable(text, 200)}", hint=_FIND)
