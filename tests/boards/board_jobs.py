@@ -1,0 +1,57 @@
+"""Runs on the board (unix_port.py calls it): loads and invokes models, and checks canaries.
+
+usage: board_jobs.py jobs.bin answers.bin
+"""
+
+import gc
+import struct
+import sys
+
+import micropython
+
+from microinterp import Interpreter
+
+CANARY = 64
+
+
+def invoke(it, per_op):
+    if per_op:
+        it.invoke_ops(lambda *told: None)
+        return
+    micropython.heap_lock()
+    try:
+        it.invoke()
+    finally:
+        micropython.heap_unlock()
+
+
+def job(model, content, invokes, per_op):
+    memory = bytearray(b"\xa5" * (len(content) + 2 * CANARY))
+    arena = memoryview(memory)[CANARY : CANARY + len(content)]
+    untouched = bytes(model)
+    try:
+        it = Interpreter(model, arena)
+        arena[:] = content
+        it._set_state(True)
+        for _ in range(invokes):
+            invoke(it, per_op)
+        answer = 1, bytes(arena)
+    except (ValueError, MemoryError) as error:
+        answer = 0, f"{type(error).__name__}: {error}".encode()
+    if memory[:CANARY] + memory[-CANARY:] != b"\xa5" * 2 * CANARY or model != untouched:
+        raise SystemExit("canary touched")
+    return answer
+
+
+with open(sys.argv[1], "rb") as jobs, open(sys.argv[2], "wb") as answers:
+    while True:
+        header = jobs.read(16)
+        if not header:
+            break
+        model_size, arena_size, invokes, per_op = struct.unpack("<4I", header)
+        model = bytearray(jobs.read(model_size))
+        content = jobs.read(arena_size)
+        good, text = job(model, content, invokes, per_op)
+        answers.write(struct.pack("<2I", good, len(text)))
+        answers.write(text)
+        gc.collect()

