@@ -170,7 +170,8 @@ def _field(slot: int, text: str) -> Field:
     return Field(name, slot, "table", target="" if kind == "table" else kind)
 
 
-def _fields(line: str) -> tuple[Field, ...]:
+def fields_of(line: str) -> tuple[Field, ...]:
+    """The fields of a table from its line in the notation above."""
     ids = enumerate(line.split())
     return tuple(_field(4 + 2 * number, text) for number, text in ids if text != "-")
 
@@ -186,6 +187,6 @@ UNIONS = {
 
 TABLES: dict[str, tuple[Field, ...]] = {
     **dict.fromkeys(UNIONS["BuiltinOptions"].values(), ()),
-    **{name: _fields(line) for name, line in _TABLES.items()},
+    **{name: fields_of(line) for name, line in _TABLES.items()},
 }
 """Table name -> its fields. The options tables without any field are there too."""

@@ -9,7 +9,7 @@ refuses a file that makes it copy many times its own size.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from microinterp.errors import Problem, Where
@@ -62,12 +62,19 @@ def check_structure(data: bytes) -> list[Problem]:
     return check_flatbuffer(data, ROOT, IDENTIFIER)
 
 
-def check_flatbuffer(data: bytes, root: str, identifier: bytes = b"") -> list[Problem]:
-    """Every structural error of a FlatBuffer with the table `root` of schema.TABLES at its root.
+def check_flatbuffer(
+    data: bytes,
+    root: str,
+    identifier: bytes = b"",
+    tables: Mapping[str, tuple[Field, ...]] = TABLES,
+) -> list[Problem]:
+    """Every structural error of a FlatBuffer with the table `root` at its root.
 
-    `identifier` is the file identifier that it must carry, if any.
+    Args:
+        identifier: the file identifier that it must carry, if any.
+        tables: the schema; without unions, if it is not schema.TABLES.
     """
-    return _walk(data, root, identifier).errors
+    return _walk(data, root, identifier, tables=tables).errors
 
 
 def check_alignment(data: bytes) -> list[Problem]:
@@ -84,8 +91,14 @@ def vtables(data: bytes) -> list[int]:
     return sorted({vtable for vtable, _ in _walk(data, ROOT, IDENTIFIER).layouts})
 
 
-def _walk(data: bytes, root: str, identifier: bytes, alignment: bool = False) -> _Walk:
-    walk = _Walk(data, alignment)
+def _walk(
+    data: bytes,
+    root: str,
+    identifier: bytes,
+    alignment: bool = False,
+    tables: Mapping[str, tuple[Field, ...]] = TABLES,
+) -> _Walk:
+    walk = _Walk(data, alignment, tables)
     with suppress(_EnoughError):
         walk.root(root, identifier)
     return walk
@@ -98,9 +111,12 @@ class _EnoughError(Exception):
 class _Walk:
     """One pass over one file. The schema has no cycles, so recursion is a few tables deep."""
 
-    def __init__(self, data: bytes, alignment: bool) -> None:
+    def __init__(
+        self, data: bytes, alignment: bool, tables: Mapping[str, tuple[Field, ...]]
+    ) -> None:
         self.data = data
         self.size = len(data)
+        self.tables = tables
         self.alignment = alignment
         self.budget = _COPIES * self.size
         self.errors: list[Problem] = []
@@ -134,7 +150,7 @@ class _Walk:
         vtable = at - _i32(self.data, at)[0]
         key = (vtable, name)
         if key not in self.layouts:
-            self.layouts[key] = self._layout(at, vtable, TABLES.get(name, ()), path)
+            self.layouts[key] = self._layout(at, vtable, self.tables.get(name, ()), path)
         layout = self.layouts[key]
         if layout is None:
             return
