@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+import zlib
 from typing import TYPE_CHECKING
+
+from tflite import TensorType
 
 if TYPE_CHECKING:
     from microinterp.binding import Binding, Step
@@ -41,3 +44,24 @@ class Timer(Trace):
         elapsed = time.perf_counter() - self._started.pop()
         key = (step.node.node.subgraph, step.node.node.index)
         self.seconds[key] = self.seconds.get(key, 0.0) + elapsed
+
+
+class Checksums(Trace):
+    """CRC32 of each tensor as its op has written it.
+
+    Attributes:
+        crcs: by (subgraph, op index), one per output; handles and tensors without bytes are left
+            out, and ops that have not run. It goes on from invoke to invoke.
+    """
+
+    def __init__(self) -> None:
+        self.crcs: dict[tuple[int, int], tuple[int, ...]] = {}
+
+    def after(self, step: Step) -> None:
+        """Take the op's checksums."""
+        node = step.node.node
+        self.crcs[node.subgraph, node.index] = tuple(
+            zlib.crc32(array.tobytes())
+            for array, tensor in zip(step.arrays.outputs, node.outputs, strict=True)
+            if tensor.nbytes and tensor.type_code != TensorType.RESOURCE
+        )

@@ -13,6 +13,8 @@ from microinterp.packed.steps import MAX_SOFTMAX_DEPTH, Dequantize, Lut, Softmax
 from microinterp.prepare import Arrays
 
 _LARGEST_EXP = (1 << 31) - 1
+_LEAST_SCALE, _MOST_SCALE = 2.0**-126, 2.0**104
+"""No result is subnormal or infinite then."""
 _UNARY: Mapping[str, type] = {
     "LOGISTIC": logistic.Table,
     "QUANTIZE": quantize.Params,
@@ -54,6 +56,11 @@ def lower_dequantize(op: Lowering) -> list[Step]:
     """DEQUANTIZE of int8, uint8 or int16."""
     p = op.params(quantize.DequantizeParams)
     x, out = op.node.input(0), op.node.output()
+    op.require(
+        _LEAST_SCALE <= p.scale < _MOST_SCALE,
+        f"scale {p.scale:g}, boards take {_LEAST_SCALE:g} to {_MOST_SCALE:g}",
+        x,
+    )
     step = Dequantize(
         x=op.source(x),
         dst=op.destination(out),

@@ -1,0 +1,139 @@
+"""Compares packed models with the interpreter: on the host, and on MicroPython's unix port."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from microinterp import Interpreter
+from microinterp.errors import UnsupportedError
+from microinterp.packed import PackedInterpreter, pack
+from microinterp.trace import Checksums
+from tests.oracle import Sample, random_samples
+from tests.packed.boards import KEEP, PLAIN, RESET, BoardRun, BoardSample, run_on_board
+
+TOO_WIDE = ("partial sum", "sum too wide", "shift", "accumulator")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A packed model, what it was given, and what it must answer sample by sample."""
+
+    data: bytes
+    samples: tuple[BoardSample, ...]
+    answers: tuple[tuple[bytes, tuple[tuple[int, int, int], ...]], ...]
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of all outputs."""
+        return len(self.answers[0][0])
+
+
+def pack_model(data: bytes) -> bytes:
+    """Pack the contents of a .tflite file."""
+    interpreter = Interpreter.from_bytes(data)
+    return pack(interpreter.prepared, interpreter.arena.plan)
+
+
+def compare(data: bytes, samples: Sequence[Sample]) -> Packed:
+    """Run both (None resets): outputs and the CRC of each written tensor must be equal.
+
+    Raises UnsupportedError where the model cannot be packed.
+    """
+    wanted = Interpreter.from_bytes(data)
+    packed = pack(wanted.prepared, wanted.arena.plan)
+    assert packed == pack(wanted.prepared, wanted.arena.plan)
+    got = PackedInterpreter(packed)
+    given, answers, mode = [], [], KEEP
+    for sample in samples:
+        if sample is None:
+            wanted.reset()
+            got.reset()
+            mode = RESET
+            continue
+        for i, array in enumerate(sample):
+            wanted.set_input(array, i)
+            got.set_input(array, i)
+        checksums = Checksums()
+        wanted.invoke(checksums)
+        crcs = got.op_crcs()
+        assert crcs == checksums.crcs
+        outputs = range(len(wanted.graph.main.outputs))
+        for i in outputs:
+            have, want = got.get_output(i), wanted.get_output(i)
+            assert (have.dtype, have.shape) == (want.dtype, want.shape)
+            assert have.tobytes() == want.tobytes()
+        told = tuple((*place, crc) for place, each in crcs.items() for crc in each)
+        given.append(BoardSample(sample, mode))
+        answers.append((b"".join(wanted.get_output(i).tobytes() for i in outputs), told))
+        mode = KEEP
+    return Packed(packed, tuple(given), tuple(answers))
+
+
+@dataclass
+class Family:
+    """Random models of one family of ops, packed, compared, and kept for the board.
+
+    Attributes:
+        seen: counts models, those packed, and those whose outputs vary.
+        refused: the first words of each refusal, counted.
+    """
+
+    seen: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    packed: list[Packed] = field(default_factory=list)
+
+    def add(self, data: bytes, seed: int) -> None:
+        """Compare a model on three random samples."""
+        self.seen["models"] += 1
+        graph = Interpreter.from_bytes(data).graph
+        samples = random_samples(np.random.default_rng(seed), graph, 3)
+        try:
+            packed = compare(data, samples)
+        except UnsupportedError as error:
+            self.refused[error.message] += 1
+            return
+        self.seen["packed"] += 1
+        self.seen["varied"] += len({outputs for outputs, _ in packed.answers}) > 1
+        self.packed.append(packed)
+
+    def finish(self, folder: Path, share: float, varied: float = 0.5) -> None:
+        """Most were packed and vary; the board gives the same in both tiers."""
+        print(f"\n{dict(self.seen)}, refused: {dict(self.refused)}")
+        assert self.seen["packed"] >= share * self.seen["models"]
+        assert self.seen["varied"] >= varied * self.seen["packed"]
+        refusals = check_on_board(self.packed, "viper", folder)
+        assert not refusals
+        refusals = check_on_board(self.packed, "bytecode", folder)
+        print(f"the bytecode tier refused {refusals}")
+        assert sum(refusals.values()) < 0.5 * len(self.packed)
+
+
+def check_on_board(models: Sequence[Packed], tier: str, folder: Path) -> Counter[str]:
+    """Run all on the unix port and compare; what was refused is counted by the reason."""
+    jobs = []
+    for model in models:
+        # once more with a plain invoke: from the start, because there may be state
+        again = BoardSample(model.samples[0].inputs, RESET)
+        plain = BoardSample(model.samples[0].inputs, PLAIN)
+        jobs.append((model.data, [*model.samples, again, plain], model.output_bytes))
+    refusals: Counter[str] = Counter()
+    for model, run in zip(models, run_on_board(jobs, tier, folder), strict=True):
+        if run.error:
+            refusals[run.error.split(": ")[-1]] += 1
+        else:
+            _check_run(model, run)
+    return refusals
+
+
+def _check_run(model: Packed, run: BoardRun) -> None:
+    count = len(model.answers)
+    for i, (have, want) in enumerate(zip(run.answers[:count], model.answers, strict=True)):
+        differing = [pair for pair in zip(have[1], want[1], strict=True) if pair[0] != pair[1]]
+        assert not differing, f"sample {i}: the first of {len(differing)} CRCs: {differing[0]}"
+        assert have[0] == want[0], f"sample {i}: outputs"
+    assert len(run.answers[-1][0]) == model.output_bytes
