@@ -63,12 +63,12 @@ def conv(a: ptr8, b: ptr8, p: ptr32):
                             ix += p[17]
                         iy += p[16]
                     offset <<= 7
-                    b = ptr8(w)
                     for _ in range(outputs):
+                        b = ptr8(w)
                         v = ((ptr32(c)[0] ^ s) - s) - offset
                         a = ptr8(patch)
                         while int(a) < end:
-                            v += (
+                            v = (
                                 a[0] * b[0]
                                 + a[1] * b[1]
                                 + a[2] * b[2]
@@ -77,6 +77,7 @@ def conv(a: ptr8, b: ptr8, p: ptr32):
                                 + a[5] * b[5]
                                 + a[6] * b[6]
                                 + a[7] * b[7]
+                                + v
                             )
                             a = ptr8(int(a) + 8)
                             b = ptr8(int(b) + 8)
@@ -85,13 +86,13 @@ def conv(a: ptr8, b: ptr8, p: ptr32):
                         e = a[8]
                         if e:
                             v = (((v << e) & word) ^ s) - s
-                        hi = ptr16(c)[2]
-                        lo = ptr16(c)[3]
-                        f = v & 65535
-                        v >>= 16
+                        hi = ptr16(a)[2]
+                        lo = ptr16(a)[3]
+                        b = ptr8(v & 65535)
                         # floor((v * multiplier + 2^30) / 2^31) by products of 16 bits.
-                        e = int(uint(f * hi + (f * lo >> 15) + 32768) >> 1)
-                        v = v * hi + int(uint(v * lo + e + quarter) >> 15) - 32768
+                        e = int(uint((int(b) * lo >> 15) + int(b) * hi + 32768) >> 1)
+                        b = ptr8(v >> 16)
+                        v = int(uint(int(b) * lo + e + quarter) >> 15) + int(b) * hi - 32768
                         e = a[9]
                         if e:
                             v = (((v + (v >> 31)) >> (e - 1)) + 1) >> 1

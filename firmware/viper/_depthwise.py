@@ -45,6 +45,7 @@ def depthwise(a: ptr8, b: ptr8, p: ptr32):
                 while last < kw and ix < iw:
                     ix += p[17]
                     last += 1
+                width = (last - first) * oc
                 o = 0
                 while o < oc:
                     many = 1
@@ -55,24 +56,28 @@ def depthwise(a: ptr8, b: ptr8, p: ptr32):
                     v2 = 0
                     v3 = 0
                     iy = oy * p[14] - p[18]
-                    for ky in range(p[12]):
+                    row = x + left * ic + o // p[20]
+                    w = weights + p[2] + first * oc + o
+                    for _ in range(p[12]):
                         if iy >= 0 and iy < ih:
-                            a = ptr8(x + (iy * iw + left) * ic + o // p[20])
-                            b = ptr8(weights + p[2] + (ky * kw + first) * oc + o)
+                            a = ptr8(row + iy * iw * ic)
+                            b = ptr8(w)
+                            e = w + width
                             if many == 4:
-                                for _ in range(first, last):
-                                    v0 += ((a[0] ^ 128) - zx) * (b[0] - 128)
-                                    v1 += ((a[1] ^ 128) - zx) * (b[1] - 128)
-                                    v2 += ((a[2] ^ 128) - zx) * (b[2] - 128)
-                                    v3 += ((a[3] ^ 128) - zx) * (b[3] - 128)
+                                while int(b) < e:
+                                    v0 = ((a[0] ^ 128) - zx) * (b[0] - 128) + v0
+                                    v1 = ((a[1] ^ 128) - zx) * (b[1] - 128) + v1
+                                    v2 = ((a[2] ^ 128) - zx) * (b[2] - 128) + v2
+                                    v3 = ((a[3] ^ 128) - zx) * (b[3] - 128) + v3
                                     a = ptr8(int(a) + step)
                                     b = ptr8(int(b) + oc)
                             else:
-                                for _ in range(first, last):
-                                    v0 += ((a[0] ^ 128) - zx) * (b[0] - 128)
+                                while int(b) < e:
+                                    v0 = ((a[0] ^ 128) - zx) * (b[0] - 128) + v0
                                     a = ptr8(int(a) + step)
                                     b = ptr8(int(b) + oc)
                         iy += p[16]
+                        w += kw * oc
                     a = ptr8(weights + p[3] + o * 12)
                     o += many
                     for _ in range(many):
@@ -85,10 +90,10 @@ def depthwise(a: ptr8, b: ptr8, p: ptr32):
                             v = (((v << e) & word) ^ s) - s
                         hi = ptr16(a)[2]
                         lo = ptr16(a)[3]
-                        f = v & 65535
-                        v >>= 16
-                        e = int(uint(f * hi + (f * lo >> 15) + 32768) >> 1)
-                        v = v * hi + int(uint(v * lo + e + quarter) >> 15) - 32768
+                        b = ptr8(v & 65535)
+                        e = int(uint((int(b) * lo >> 15) + int(b) * hi + 32768) >> 1)
+                        b = ptr8(v >> 16)
+                        v = int(uint(int(b) * lo + e + quarter) >> 15) + int(b) * hi - 32768
                         e = a[9]
                         if e:
                             v = (((v + (v >> 31)) >> (e - 1)) + 1) >> 1
