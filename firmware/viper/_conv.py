@@ -27,8 +27,8 @@ def conv(a: ptr8, b: ptr8, p: ptr32):
     outputs = p[11] // p[20]
     pad = ((p[21] ^ s) - s) + 128
     zo = (p[22] ^ s) - s
-    low = (p[23] ^ s) - s
-    high = (p[24] ^ s) - s
+    low = ((p[23] ^ s) - s) - zo  # sums are clamped first: the zero point cannot overflow them
+    high = ((p[24] ^ s) - s) - zo
     patch = arena + p[25]
     end = patch + ((kh * kw * depth + 7) & -8)
     word = s + s - 1  # 32 ones, also where ints have 64 bits
@@ -96,12 +96,11 @@ def conv(a: ptr8, b: ptr8, p: ptr32):
                         e = a[9]
                         if e:
                             v = (((v + (v >> 31)) >> (e - 1)) + 1) >> 1
-                        v += zo
                         if v < low:
                             v = low
                         if v > high:
                             v = high
-                        ptr8(d)[0] = v
+                        ptr8(d)[0] = v + zo
                         d += 1
                         c += 12
         x += ih * iw * ic

@@ -26,8 +26,8 @@ def depthwise(a: ptr8, b: ptr8, p: ptr32):
     step = p[17] * ic
     zx = ((p[21] ^ s) - s) + 128
     zo = (p[22] ^ s) - s
-    low = (p[23] ^ s) - s
-    high = (p[24] ^ s) - s
+    low = ((p[23] ^ s) - s) - zo  # sums are clamped first: the zero point cannot overflow them
+    high = ((p[24] ^ s) - s) - zo
     word = s + s - 1
     quarter = 0x20000000
     quarter += quarter
@@ -97,12 +97,11 @@ def depthwise(a: ptr8, b: ptr8, p: ptr32):
                         e = a[9]
                         if e:
                             v = (((v + (v >> 31)) >> (e - 1)) + 1) >> 1
-                        v += zo
                         if v < low:
                             v = low
                         if v > high:
                             v = high
-                        ptr8(d)[0] = v
+                        ptr8(d)[0] = v + zo
                         d += 1
                         a = ptr8(int(a) + 12)
         x += ih * iw * ic
