@@ -12,6 +12,7 @@ from tflite import TensorType
 
 from microinterp.graph import Node
 from microinterp.kernels.common import (
+    INT16_MAX,
     MAX_LEFT_SHIFT,
     Evaluate,
     Window,
@@ -139,15 +140,16 @@ def require_windows(node: Node, options: Any) -> tuple[Window, Window]:
     x, w, out = node.input(0), node.input(1), node.output()
     for tensor in (x, w, out):
         require_rank(node, tensor, 4)
-    padding = options.Padding()
-    return (
-        make_window(
-            node, padding, x.shape[1], w.shape[1], options.StrideH(), options.DilationHFactor()
-        ),
-        make_window(
-            node, padding, x.shape[2], w.shape[2], options.StrideW(), options.DilationWFactor()
-        ),
+    sizes = (x.shape[1:3], w.shape[1:3])
+    strides = options.StrideH(), options.StrideW()
+    dilations = options.DilationHFactor(), options.DilationWFactor()
+    for value in (*strides, *dilations):
+        node.require(value <= INT16_MAX, f"stride or dilation {value} overflows TFLM's int16")
+    height, width = (
+        make_window(node, options.Padding(), *numbers)
+        for numbers in zip(*sizes, strides, dilations, strict=True)
     )
+    return height, width
 
 
 def operands(

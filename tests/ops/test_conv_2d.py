@@ -165,6 +165,21 @@ def scaled_int16(y_scale: float) -> Layer:
     )
 
 
+def far_apart(taps: int) -> Layer:
+    """Taps as far apart as TFLM can count, most of them in the padding."""
+    return replace(
+        with_options(BASE, dilation_h_factor=32767),
+        x=Input((1, 1, 2, 1), "int8", 0.5, 1),
+        w=np.ones((1, taps, 2, 1), np.int8),
+        y=Input((1, 1, 2, 1), "int8", 1.0, -2),
+    )
+
+
+def test_largest_padding_equals_tflm(tflm: TflmRuntime) -> None:
+    result = check_model(tflm, far_apart(3).data(), np.random.default_rng(1))
+    assert result.varied
+
+
 WIDE = replace(BASE, x=Input((1, 2, 2, 3), "int8", 0.5, 1))
 STILL = Input((1, 2, 2, 1), "int8", 2.0**-32, -2)
 X, W, BIAS, Y = range(4)
@@ -193,7 +208,9 @@ REFUSED: dict[str, tuple[Layer, int | None]] = {
         with_options(BASE, padding="VALID", dilation_h_factor=2),
         None,
     ),
-    "overflows TFLM's arithmetic": (with_options(BASE, dilation_h_factor=2**31 - 1), None),
+    "padding of 49150 pixels overflows": (far_apart(4), None),
+    "dilation 32768 overflows": (with_options(BASE, dilation_h_factor=32768), None),
+    "stride or dilation 65536 overflows": (with_options(BASE, stride_w=65536), None),
     "factor 1.07374e+09 is 2^30 or more": (
         replace(BASE, y=replace(STILL, scale=2.0**-32)),
         None,

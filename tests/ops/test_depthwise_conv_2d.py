@@ -141,6 +141,7 @@ REFUSED: dict[str, tuple[Layer, int | None]] = {
     "has not 4 elements": (replace(BASE, bias=np.zeros(2, np.int32)), BIAS),
     "rank 3, wanted 4": (replace(BASE, y=Input((1, 1, 4), "int8", 1.0, 1)), Y),
     "shape [1, 1, 2, 4], wanted [1, 1, 2, 6]": (with_options(BASE, depth_multiplier=3), W),
+    "depth multiplier 65538 overflows": (with_options(BASE, depth_multiplier=65538), None),
     "shape [1, 1, 2, 4], wanted [1, 1, 2, 0]": (with_options(BASE, depth_multiplier=0), W),
     "shape [2, 1, 2, 4], wanted [1, 1, 2, 4]": (
         replace(BASE, w=np.ones((2, 1, 2, 4), np.int8)),
