@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microinterp.errors import UnsupportedError
+from microinterp.errors import RuntimeUnavailableError, UnsupportedError
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.ops.layers import (
     VARIED_SHARE,
@@ -169,6 +169,21 @@ REFUSED: dict[str, tuple[Layer, int | None]] = {
 def test_refuses(text: str) -> None:
     layer, tensor = REFUSED[text]
     assert_refused(layer.data(), text, tensor)
+
+
+def test_refuses_a_bias_left_out_by_minus_one(tflm: TflmRuntime) -> None:
+    """Two inputs are fine; a third one of -1 crashes TFLM, where CONV_2D takes it."""
+    x, y = Input((1, 2, 2, 1), "int8", 0.5, 0), Input((1, 2, 2, 1), "int8", 0.25, 0)
+    w = Constant(np.ones((1, 1, 1, 1), np.int8), 0.5, 0)
+    options = dict.fromkeys(("stride_h", "stride_w", "depth_multiplier"), 1)
+    two, three = (
+        op_model("DEPTHWISE_CONV_2D", inputs, [y], **options) for inputs in ([x, w], [x, w, None])
+    )
+    ones = np.ones(x.shape, np.int8)
+    assert run_one(two, ones).tolist() == tflm.run(two, [[ones]]).outputs[0][0].tolist()
+    assert_refused(three, "left out by -1, which crashes TFLM")
+    with pytest.raises(RuntimeUnavailableError, match="SIGSEGV"):
+        tflm.run(three, [[ones]])
 
 
 @pytest.mark.parametrize(
