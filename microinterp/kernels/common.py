@@ -158,12 +158,15 @@ def multiplier_of(node: Node, real: float) -> Multiplier:
 
 
 def multipliers_of(
-    node: Node, reals: Sequence[float], max_left_shift: int = MAX_LEFT_SHIFT
+    node: Node,
+    reals: Sequence[float],
+    max_left_shift: int = MAX_LEFT_SHIFT,
+    split: Callable[[float], Multiplier] = quantize_multiplier,
 ) -> ChannelMultipliers:
     """channel_multipliers with the range that the requantisation stands."""
     for real in reals:
         _require_finite(node, real)
-    result = channel_multipliers(reals)
+    result = channel_multipliers(reals, split)
     for shift, real in zip(result.shift.tolist(), reals, strict=True):
         _require_shift(node, shift, real, max_left_shift)
     return result

@@ -23,7 +23,7 @@ from microinterp.kernels.common import (
     require_rank,
 )
 from microinterp.prepare import Arrays, Context
-from microinterp.quant.fixedpoint import Requantise, multiply_int64
+from microinterp.quant.fixedpoint import Requantise
 from microinterp.tensor_types import name_of
 
 MAX_LEFT_SHIFT_INT64 = 14
@@ -81,14 +81,15 @@ def fold(
     x, bias, out = node.input(0), node.optional_input(2), node.output()
     bias_type = bias_type_if_none if bias is None else bias.type_code
     is_32_bit = x.type_code == TensorType.INT8 or bias_type == TensorType.INT32
-    multipliers = multipliers_of(
-        node, factors, MAX_LEFT_SHIFT if is_32_bit else MAX_LEFT_SHIFT_INT64
-    )
+    profile = context.profile
+    max_left_shift = MAX_LEFT_SHIFT if is_32_bit else MAX_LEFT_SHIFT_INT64
+    multipliers = multipliers_of(node, factors, max_left_shift, profile.split(node.name))
+    requantise = profile.requantise if is_32_bit else profile.requantise_int64
     low, high = activation_range(node, activation, out)
     return Quant(
         input_zero_point=x.zero_point if zero_points else 0,
         accumulator=np.int32 if is_32_bit else np.int64,
-        requantise=context.profile.requantise(node.name) if is_32_bit else multiply_int64,
+        requantise=requantise(node.name),
         multiplier=multipliers.multiplier,
         shift=multipliers.shift,
         output_zero_point=out.zero_point if zero_points else 0,
