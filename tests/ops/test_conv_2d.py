@@ -109,6 +109,14 @@ def test_int16_worked_by_hand() -> None:
         assert run_one(layer.data(), PIXELS.astype(np.int16)).reshape(-1).tolist() == want
 
 
+def test_sums_of_int8_wrap_as_in_tflm(tflm: TflmRuntime) -> None:
+    # 2^31 - 9 plus 12 7 -1 3: the first one wraps
+    layer = replace(BASE, bias=np.array([2**31 - 9], np.int32))
+    (want,) = tflm.run(layer.data(), [[PIXELS]]).outputs[0]
+    assert run_one(layer.data(), PIXELS).reshape(-1).tolist() == [-128, 127, 127, 127]
+    assert want.reshape(-1).tolist() == [-128, 127, 127, 127]
+
+
 def test_bias_type_decides_the_rounding_of_int16() -> None:
     # -2 * 0.25 = -0.5: 64-bit sums round halves up, 32-bit ones away from zero.
     for bias, want in ((np.int64, 0), (np.int32, -1)):

@@ -101,6 +101,14 @@ def test_int8_worked_by_hand() -> None:
     assert run_one(BASE.data(), PIXELS).reshape(-1).tolist() == [4, 9, 12, 7]
 
 
+def test_sums_of_int8_wrap_as_in_tflm(tflm: TflmRuntime) -> None:
+    # 2^31 - 12 plus 11 14 170 200: all but the first one wrap
+    layer = replace(BASE, bias=np.full(4, 2**31 - 12, np.int32))
+    (want,) = tflm.run(layer.data(), [[PIXELS]]).outputs[0]
+    assert run_one(layer.data(), PIXELS).reshape(-1).tolist() == [127, -128, -128, -128]
+    assert want.reshape(-1).tolist() == [127, -128, -128, -128]
+
+
 def test_float_worked_by_hand() -> None:
     # 2^24 + 1 is no float32: each one added by itself is lost, first the tap's, then the bias.
     layer = Layer(
