@@ -1,4 +1,9 @@
-"""Numeric profiles: which rounding each operator family uses, by runtime to be reproduced."""
+"""Numeric profiles: which rounding each operator family uses, by runtime to be reproduced.
+
+A profile changes how sums are requantised, no more. LiteRT's reference kernels also have other
+algorithms than TFLM for int8 SUM, RELU6, LOGISTIC and TANH and for int16 SOFTMAX; no profile
+imitates those.
+"""
 
 from __future__ import annotations
 
