@@ -1,4 +1,4 @@
-"""Host tools for MicroPython boards that run microinterp's models: find, deploy, validate, bench."""
+"""Host tools for MicroPython boards: find them, deploy models, validate, benchmark."""
 
 from __future__ import annotations
 
