@@ -24,7 +24,7 @@ from microinterp.kernels.common import (
 )
 from microinterp.prepare import Arrays, Context
 from microinterp.quant.fixedpoint import Requantise
-from microinterp.tensor_types import name_of
+from microinterp.tensor_types import BY_CODE, name_of
 
 MAX_LEFT_SHIFT_INT64 = 14
 """multiply_int64 rounds with 1 << (14 - shift), and C cannot shift by less than 0.
@@ -130,6 +130,20 @@ def require_bias(node: Node, channels: int, types: Sequence[int]) -> None:
     names = " or ".join(name_of(code) for code in types)
     node.require(bias.type_code in types, f"type {bias.type_name}, wanted {names}", bias)
     node.require(bias.elements == channels, f"{bias} has not {channels} elements", bias)
+
+
+def quantized_bias_type(node: Node, options: Any) -> int:
+    """The type that a bias which is left out would have.
+
+    Args:
+        options: Conv2DOptions or FullyConnectedOptions.
+
+    Raises:
+        PrepareError: it is no element type, which TFLM refuses for every layer.
+    """
+    code = int(options.QuantizedBiasType())
+    node.require(code in BY_CODE, f"quantized_bias_type is {code}, which is no element type")
+    return code
 
 
 def require_windows(node: Node, options: Any) -> tuple[Window, Window]:

@@ -36,6 +36,7 @@ from microinterp.kernels.filters import (
     channel_factors,
     fold,
     operands,
+    quantized_bias_type,
     require_bias,
     sample_by_sample,
 )
@@ -120,11 +121,12 @@ def prepare(node: Node, context: Context) -> Kernel:
     )
     geometry = _geometry(node, x, w, out)
     activation = options.FusedActivationFunction()
+    bias_type = quantized_bias_type(node, options)
     require_bias(node, w.shape[0], BIAS_TYPES[x.type_code])
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
     factors, filter_zero_point = _factors(node, x, w, out)
-    quant = fold(node, context, factors, activation, options.QuantizedBiasType())
+    quant = fold(node, context, factors, activation, bias_type)
     return Kernel(evaluate, Params(geometry, filter_zero_point, quant))
 
 

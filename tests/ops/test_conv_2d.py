@@ -192,6 +192,7 @@ WIDE = replace(BASE, x=Input((1, 2, 2, 3), "int8", 0.5, 1))
 STILL = Input((1, 2, 2, 1), "int8", 2.0**-32, -2)
 X, W, BIAS, Y = range(4)
 REFUSED: dict[str, tuple[Layer, int | None]] = {
+    "quantized_bias_type is 127": (with_options(BASE, quantized_bias_type=127), None),
     "type int64, wanted int32": (replace(BASE, bias=np.array([8], np.int64)), BIAS),
     "has not 1 elements": (replace(BASE, bias=np.array([8, 8], np.int32)), BIAS),
     "rank 3, wanted 4": (replace(BASE, x=Input((2, 2, 1), "int8", 0.5, 1)), X),

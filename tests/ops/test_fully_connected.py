@@ -167,6 +167,7 @@ def test_largest_factors_equal_tflm(tflm: TflmRuntime, exponent: int) -> None:
 
 X, W, BIAS, Y = range(4)
 REFUSED: dict[str, tuple[Layer, int | None]] = {
+    "quantized_bias_type is 127": (with_options(BASE, quantized_bias_type=127), None),
     "type int64, wanted int32": (replace(BASE, bias=np.zeros(2, np.int64)), BIAS),
     "type int8, wanted int32 or int64": (
         replace(int16(1.0), bias=np.zeros(2, np.int8)),
