@@ -38,6 +38,9 @@ BIAS_TYPES = {
 }
 """Bias types by the input's type. TFLM does not check most of them: it would read wild bytes."""
 
+FLOAT_SUMS = "exact on a PC; a chip whose compiler fuses multiply and add rounds less often"
+"""Exactness of float32 sums of products (reference/fully_connected.h compiled for Cortex-M4F)."""
+
 
 @dataclass(frozen=True)
 class Quant:

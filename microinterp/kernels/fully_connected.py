@@ -32,6 +32,7 @@ from microinterp.kernels.common import (
 )
 from microinterp.kernels.filters import (
     BIAS_TYPES,
+    FLOAT_SUMS,
     Quant,
     channel_factors,
     fold,
@@ -176,4 +177,11 @@ _EVALUATE: dict[tuple[str, ...], Evaluate] = {
     ("int16", "int8", "int16"): evaluate_int,
 }
 
-OPS = (Op("FULLY_CONNECTED", prepare, ("float32 x float32", "int8 x int8", "int16 x int8")),)
+OPS = (
+    Op(
+        "FULLY_CONNECTED",
+        prepare,
+        ("float32 x float32", "int8 x int8", "int16 x int8"),
+        float_exactness=FLOAT_SUMS,
+    ),
+)

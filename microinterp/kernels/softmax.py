@@ -197,7 +197,6 @@ OPS = (
         "SOFTMAX",
         prepare,
         ("float32", "int8", "int8 -> int16", "int16"),
-        "exact (where TFLM's int8 kernel halts, because exponentials add up to 512, the output is "
-        "0); float32: exact with glibc's expf, but for 2 of 2^32 arguments",
+        float_exactness="exact with glibc's expf, but for 2 of 2^32 arguments",
     ),
 )
