@@ -18,7 +18,7 @@ setup: $(STAMP)  ## make .venv with the package, the TFLM wheel and the test too
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --quiet --editable '.[dev]'
 	@touch $@
 
 system-deps:  ## install Debian packages that tests need (root); none so far

@@ -75,7 +75,8 @@ class Tensor:
     @property
     def scale(self) -> np.float32:
         """The per-tensor scale: the first one, 0 where the file has none (as in TFLM)."""
-        return np.float32(self.quantization.scale[0]) if self.quantization else np.float32(0)
+        scale: np.float32 = self.quantization.scale[0] if self.quantization else np.float32(0)
+        return scale
 
     @property
     def zero_point(self) -> int:

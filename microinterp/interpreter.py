@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from microinterp.quant.profile import get_profile
 from microinterp.registry import Registry
 from microinterp.trace import Trace
 from microinterp.verify import verify
+
+ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +131,7 @@ class Interpreter:
 
     def get_output(self, index: int) -> npt.NDArray[Any]:
         """A copy of output `index`. Raises InputError where there is no such output."""
-        return self._binding.of(_at(self._main.outputs, index, "output")).copy()
+        return np.array(self._binding.of(_at(self._main.outputs, index, "output")))
 
     def reset(self) -> None:
         """Put all state back: variables to their zero point, kernels' state to its start.
@@ -155,13 +157,13 @@ class Interpreter:
         """
         graphs = self._prepared.graph.subgraphs
         tensors = _at(graphs, subgraph, "subgraph").tensors
-        tensor: Tensor = _at(tensors, tensor_index, "tensor")
+        tensor = _at(tensors, tensor_index, "tensor")
         if not self._preserve:
             raise InputError(
                 "tensors share memory, so their contents do not outlive the op that reads them",
                 hint="make the interpreter with preserve_all_tensors=True",
             )
-        return self._binding.of(tensor).copy()
+        return np.array(self._binding.of(tensor))
 
     def run_batch(self, *arrays: npt.ArrayLike) -> tuple[npt.NDArray[Any], ...]:
         """Run many samples: input i is `arrays[i]`, with one more leading axis N.
@@ -192,7 +194,7 @@ def prepare_model(data: bytes, profile: str = "tflm", registry: Registry | None 
     return prepare(build(model), registry or default_registry(), numbers)
 
 
-def _at(items: tuple[Any, ...], index: int, what: str) -> Any:
+def _at(items: tuple[ItemT, ...], index: int, what: str) -> ItemT:
     if not isinstance(index, (int, np.integer)) or not 0 <= index < len(items):
         raise InputError(
             f"no {what} {printable(str(index))}: the model has {len(items)}",

@@ -22,13 +22,26 @@ class Op:
         name: schema name of a builtin ("CONV_2D") or name of a custom op.
         prepare: checks a node and returns its Kernel; raises PrepareError or UnsupportedError.
         types: element type combinations it takes, for the table of supported ops.
-        exactness: "exact", or the bound against TFLM with its reason.
+        exactness: of integer tensors: "exact", or the bound against TFLM with its reason.
+        float_exactness: the same for float32.
     """
 
     name: str
     prepare: Callable[[Node, Context], Kernel]
     types: tuple[str, ...] = ()
     exactness: str = "exact"
+    float_exactness: str = "exact"
+
+    def exactness_of(self, type_name: str) -> str:
+        """How exact the op is on an output of that element type."""
+        return self.float_exactness if type_name == "float32" else self.exactness
+
+    @property
+    def all_exactness(self) -> str:
+        """Both in one line, for the table of operators."""
+        if self.exactness == self.float_exactness or "float32" not in " ".join(self.types):
+            return self.exactness
+        return f"{self.exactness}; float32: {self.float_exactness}"
 
 
 class Registry:

@@ -115,9 +115,9 @@ def test_not_a_model(data: object) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot read .*No such file"):
+    with pytest.raises(ModelError, match=r"cannot read .*No such file"):
         Interpreter.from_file(tmp_path / "absent.tflite")
-    with pytest.raises(ModelError, match="cannot read .*directory"):
+    with pytest.raises(ModelError, match=r"cannot read .*directory"):
         Interpreter.from_file(tmp_path)
 
 

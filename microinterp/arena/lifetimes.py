@@ -20,11 +20,12 @@ UNUSED = -1
 _OFFLINE_METADATA = "OfflineMemoryAllocation"
 # TFLM's planner looks at the newer op-code field alone, so that IF and WHILE of old files, which
 # have only the deprecated one, are not followed into their subgraphs.
-_FOLLOWED = {
+FOLLOWED = {
     tflite.BuiltinOperator.IF,
     tflite.BuiltinOperator.WHILE,
     tflite.BuiltinOperator.CALL_ONCE,
 }
+"""Ops whose subgraphs have scopes of their own."""
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ class _Marker:
         for tensor in node.outputs:
             self._of(tensor).create(self._scope)
         before_subgraphs = self._scope
-        if node.raw_builtin_code in _FOLLOWED:
+        if node.raw_builtin_code in FOLLOWED:
             for subgraph in kernel.subgraphs:
                 self._scope += 1
                 self.mark(subgraph)

@@ -27,7 +27,7 @@ from microinterp.quant.params import (
 Evaluate = Callable[[Any, Arrays], None]
 Index: TypeAlias = "tuple[slice | int | EllipsisType, ...]"
 """An index into an array of any rank: it starts with `...`, so it counts from the last axis."""
-INT32_MAX = (1 << 31) - 1
+INT16_MAX = (1 << 15) - 1
 MAX_SHAPE_RANK = 6
 """Dimensions that most of TFLM's kernels hold (RuntimeShape::kMaxSmallSize)."""
 MAX_LEFT_SHIFT = 30
@@ -158,12 +158,15 @@ def multiplier_of(node: Node, real: float) -> Multiplier:
 
 
 def multipliers_of(
-    node: Node, reals: Sequence[float], max_left_shift: int = MAX_LEFT_SHIFT
+    node: Node,
+    reals: Sequence[float],
+    max_left_shift: int = MAX_LEFT_SHIFT,
+    split: Callable[[float], Multiplier] = quantize_multiplier,
 ) -> ChannelMultipliers:
     """channel_multipliers with the range that the requantisation stands."""
     for real in reals:
         _require_finite(node, real)
-    result = channel_multipliers(reals)
+    result = channel_multipliers(reals, split)
     for shift, real in zip(result.shift.tolist(), reals, strict=True):
         _require_shift(node, shift, real, max_left_shift)
     return result
@@ -260,16 +263,13 @@ def make_window(
     """The window of one axis, with TFLite's SAME or VALID padding.
 
     Raises:
-        PrepareError: stride, dilation or size is not positive, the filter reaches further than C's
-            int, or no output is left.
+        PrepareError: stride, dilation or size is not positive, no output is left, or the padding
+            is more than TFLM can count.
     """
     for name, value in (("stride", stride), ("dilation", dilation), ("filter size", size)):
         node.require(value > 0, f"{name} is {value}, wanted 1 or more")
     node.require(padding in (0, 1), f"padding {padding} is neither SAME (0) nor VALID (1)")
     effective = (size - 1) * dilation + 1
-    node.require(
-        effective <= INT32_MAX, f"a filter of {effective} pixels overflows TFLM's arithmetic"
-    )
     if padding == tflite.Padding.SAME:
         outputs = -(-length // stride)
         total = max(0, (outputs - 1) * stride + effective - length)
@@ -279,7 +279,9 @@ def make_window(
     node.require(
         outputs > 0, f"filter of {effective} pixels does not fit the {length} of the input"
     )
-    return Window(size, stride, dilation, total // 2, length, outputs)
+    before = total // 2
+    node.require(before <= INT16_MAX, f"padding of {before} pixels overflows TFLM's int16")
+    return Window(size, stride, dilation, before, length, outputs)
 
 
 def taps(height: Window, width: Window) -> Iterator[tuple[int, int, Index, Index]]:

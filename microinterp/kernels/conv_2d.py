@@ -30,10 +30,12 @@ from microinterp.kernels.common import (
 )
 from microinterp.kernels.filters import (
     BIAS_TYPES,
+    FLOAT_SUMS,
     Quant,
     channel_factors,
     fold,
     operands,
+    quantized_bias_type,
     require_bias,
     require_windows,
     sample_by_sample,
@@ -127,12 +129,13 @@ def prepare(node: Node, context: Context) -> Kernel:
     options = node.options(tflite.Conv2DOptions)
     geometry = _geometry(node, options, x, w, out)
     activation = options.FusedActivationFunction()
+    bias_type = quantized_bias_type(node, options)
     require_bias(node, w.shape[0], BIAS_TYPES[x.type_code])
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
     factors = channel_factors(node, w.shape[0], axis=0)
     has_zero_points = x.type_code == TensorType.INT8
-    quant = fold(node, context, factors, activation, options.QuantizedBiasType(), has_zero_points)
+    quant = fold(node, context, factors, activation, bias_type, has_zero_points)
     return Kernel(evaluate, Params(geometry, quant))
 
 
@@ -158,4 +161,11 @@ _EVALUATE: dict[tuple[str, ...], Evaluate] = {
     ("int16", "int8", "int16"): evaluate_int,
 }
 
-OPS = (Op("CONV_2D", prepare, ("float32 x float32", "int8 x int8", "int16 x int8")),)
+OPS = (
+    Op(
+        "CONV_2D",
+        prepare,
+        ("float32 x float32", "int8 x int8", "int16 x int8"),
+        float_exactness=FLOAT_SUMS,
+    ),
+)

@@ -19,6 +19,7 @@ from tflite import TensorType
 
 from microinterp.graph import Node, Tensor
 from microinterp.kernels.common import (
+    INT16_MAX,
     Evaluate,
     Window,
     clamp_float,
@@ -30,6 +31,7 @@ from microinterp.kernels.common import (
 )
 from microinterp.kernels.filters import (
     BIAS_TYPES,
+    FLOAT_SUMS,
     Quant,
     channel_factors,
     fold,
@@ -104,6 +106,11 @@ def _sums(x: npt.NDArray[Any], w: npt.NDArray[Any], g: Geometry) -> npt.NDArray[
 def prepare(node: Node, context: Context) -> Kernel:
     """Check the node against TFLM's rules and fold its scales."""
     node.require_counts((2, 3))
+    node.require(
+        len(node.inputs) == 2 or node.inputs[2] is not None,
+        "the bias is left out by -1, which crashes TFLM",
+        hint="give the op only two inputs, or a bias of zeros",
+    )
     x, w, out = node.input(0), node.input(1), node.output()
     evaluate = sample_by_sample(node, pick_by_type(node, _EVALUATE, x, w, out))
     options = node.options(tflite.DepthwiseConv2DOptions)
@@ -125,6 +132,7 @@ def _geometry(
 ) -> Geometry:
     height, width = require_windows(node, options)
     depth, multiplier = x.shape[3], options.DepthMultiplier()
+    node.require(multiplier <= INT16_MAX, f"depth multiplier {multiplier} overflows TFLM's int16")
     require_shape(node, w, (1, height.size, width.size, depth * multiplier))
     channels = w.shape[3]
     require_shape(node, out, (x.shape[0], height.outputs, width.outputs, channels))
@@ -137,4 +145,11 @@ _EVALUATE: dict[tuple[str, ...], Evaluate] = {
     ("int16", "int8", "int16"): evaluate_int,
 }
 
-OPS = (Op("DEPTHWISE_CONV_2D", prepare, ("float32 x float32", "int8 x int8", "int16 x int8")),)
+OPS = (
+    Op(
+        "DEPTHWISE_CONV_2D",
+        prepare,
+        ("float32 x float32", "int8 x int8", "int16 x int8"),
+        float_exactness=FLOAT_SUMS,
+    ),
+)

@@ -12,6 +12,7 @@ from tflite import TensorType
 
 from microinterp.graph import Node
 from microinterp.kernels.common import (
+    INT16_MAX,
     MAX_LEFT_SHIFT,
     Evaluate,
     Window,
@@ -22,8 +23,8 @@ from microinterp.kernels.common import (
     require_rank,
 )
 from microinterp.prepare import Arrays, Context
-from microinterp.quant.fixedpoint import Requantise, multiply_int64
-from microinterp.tensor_types import name_of
+from microinterp.quant.fixedpoint import Requantise
+from microinterp.tensor_types import BY_CODE, name_of
 
 MAX_LEFT_SHIFT_INT64 = 14
 """multiply_int64 rounds with 1 << (14 - shift), and C cannot shift by less than 0.
@@ -36,6 +37,9 @@ BIAS_TYPES = {
     TensorType.INT16: (TensorType.INT32, TensorType.INT64),
 }
 """Bias types by the input's type. TFLM does not check most of them: it would read wild bytes."""
+
+FLOAT_SUMS = "exact on a PC; a chip whose compiler fuses multiply and add rounds less often"
+"""Exactness of float32 sums of products (reference/fully_connected.h compiled for Cortex-M4F)."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +84,15 @@ def fold(
     x, bias, out = node.input(0), node.optional_input(2), node.output()
     bias_type = bias_type_if_none if bias is None else bias.type_code
     is_32_bit = x.type_code == TensorType.INT8 or bias_type == TensorType.INT32
-    multipliers = multipliers_of(
-        node, factors, MAX_LEFT_SHIFT if is_32_bit else MAX_LEFT_SHIFT_INT64
-    )
+    profile = context.profile
+    max_left_shift = MAX_LEFT_SHIFT if is_32_bit else MAX_LEFT_SHIFT_INT64
+    multipliers = multipliers_of(node, factors, max_left_shift, profile.split(node.name))
+    requantise = profile.requantise if is_32_bit else profile.requantise_int64
     low, high = activation_range(node, activation, out)
     return Quant(
         input_zero_point=x.zero_point if zero_points else 0,
         accumulator=np.int32 if is_32_bit else np.int64,
-        requantise=context.profile.requantise(node.name) if is_32_bit else multiply_int64,
+        requantise=requantise(node.name),
         multiplier=multipliers.multiplier,
         shift=multipliers.shift,
         output_zero_point=out.zero_point if zero_points else 0,
@@ -130,6 +135,20 @@ def require_bias(node: Node, channels: int, types: Sequence[int]) -> None:
     node.require(bias.elements == channels, f"{bias} has not {channels} elements", bias)
 
 
+def quantized_bias_type(node: Node, options: Any) -> int:
+    """The type that a bias which is left out would have.
+
+    Args:
+        options: Conv2DOptions or FullyConnectedOptions.
+
+    Raises:
+        PrepareError: it is no element type, which TFLM refuses for every layer.
+    """
+    code = int(options.QuantizedBiasType())
+    node.require(code in BY_CODE, f"quantized_bias_type is {code}, which is no element type")
+    return code
+
+
 def require_windows(node: Node, options: Any) -> tuple[Window, Window]:
     """Height and width windows of a convolution, from its options and shapes.
 
@@ -139,15 +158,16 @@ def require_windows(node: Node, options: Any) -> tuple[Window, Window]:
     x, w, out = node.input(0), node.input(1), node.output()
     for tensor in (x, w, out):
         require_rank(node, tensor, 4)
-    padding = options.Padding()
-    return (
-        make_window(
-            node, padding, x.shape[1], w.shape[1], options.StrideH(), options.DilationHFactor()
-        ),
-        make_window(
-            node, padding, x.shape[2], w.shape[2], options.StrideW(), options.DilationWFactor()
-        ),
+    sizes = (x.shape[1:3], w.shape[1:3])
+    strides = options.StrideH(), options.StrideW()
+    dilations = options.DilationHFactor(), options.DilationWFactor()
+    for value in (*strides, *dilations):
+        node.require(value <= INT16_MAX, f"stride or dilation {value} overflows TFLM's int16")
+    height, width = (
+        make_window(node, options.Padding(), *numbers)
+        for numbers in zip(*sizes, strides, dilations, strict=True)
     )
+    return height, width
 
 
 def operands(

@@ -32,10 +32,12 @@ from microinterp.kernels.common import (
 )
 from microinterp.kernels.filters import (
     BIAS_TYPES,
+    FLOAT_SUMS,
     Quant,
     channel_factors,
     fold,
     operands,
+    quantized_bias_type,
     require_bias,
     sample_by_sample,
 )
@@ -120,11 +122,12 @@ def prepare(node: Node, context: Context) -> Kernel:
     )
     geometry = _geometry(node, x, w, out)
     activation = options.FusedActivationFunction()
+    bias_type = quantized_bias_type(node, options)
     require_bias(node, w.shape[0], BIAS_TYPES[x.type_code])
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
     factors, filter_zero_point = _factors(node, x, w, out)
-    quant = fold(node, context, factors, activation, options.QuantizedBiasType())
+    quant = fold(node, context, factors, activation, bias_type)
     return Kernel(evaluate, Params(geometry, filter_zero_point, quant))
 
 
@@ -174,4 +177,11 @@ _EVALUATE: dict[tuple[str, ...], Evaluate] = {
     ("int16", "int8", "int16"): evaluate_int,
 }
 
-OPS = (Op("FULLY_CONNECTED", prepare, ("float32 x float32", "int8 x int8", "int16 x int8")),)
+OPS = (
+    Op(
+        "FULLY_CONNECTED",
+        prepare,
+        ("float32 x float32", "int8 x int8", "int16 x int8"),
+        float_exactness=FLOAT_SUMS,
+    ),
+)

@@ -203,7 +203,7 @@ OPS = (
         "LOGISTIC",
         prepare_logistic,
         _TYPES,
-        "exact; float32: exact with glibc's expf, but for 2 of 2^32 arguments",
+        float_exactness="exact with glibc's expf, but for 2 of 2^32 arguments",
     ),
-    Op("TANH", prepare_tanh, _TYPES, "exact; float32: within 2 ulp, C's tanhf is not rounded"),
+    Op("TANH", prepare_tanh, _TYPES, float_exactness="within 2 ulp, C's tanhf is not rounded"),
 )

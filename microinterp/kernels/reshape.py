@@ -24,6 +24,7 @@ from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.registry import Op
 
 MAX_SQUEEZED_RANK = 8
+MAX_OPTION_LENGTH = 8  # of the lists in the options: TFLM copies them into arrays of 8
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def prepare_reshape(node: Node, context: Context) -> Kernel:
     node.require_counts((1, 2))
     x, out = node.input(0), node.output()
     _require_copyable(node, x, out)
+    if node.operator.options_type == tflite.BuiltinOptions.ReshapeOptions:
+        _require_short(node, "new_shape", node.options(tflite.ReshapeOptions).NewShapeLength())
     node.require(
         x.elements == out.elements,
         f"{out} has {out.elements} elements, wanted the input's {x.elements}",
@@ -63,6 +66,7 @@ def prepare_squeeze(node: Node, context: Context) -> Kernel:
     _require_copyable(node, x, out)
     require_rank(node, x, 0, MAX_SQUEEZED_RANK)
     options = node.options(tflite.SqueezeOptions)
+    _require_short(node, "squeeze_dims", options.SqueezeDimsLength())
     named = options.SqueezeDimsAsNumpy().tolist() if options.SqueezeDimsLength() else []
     for axis in named:
         node.require(
@@ -88,6 +92,11 @@ def prepare_expand_dims(node: Node, context: Context) -> Kernel:
     place = axis % (x.rank + 1)
     require_shape(node, out, (*x.shape[:place], 1, *x.shape[place:]))
     return Kernel(evaluate, Params(x.rank, out.shape))
+
+
+def _require_short(node: Node, option: str, length: int) -> None:
+    text = f"the option {option} has {length} numbers, TFLM holds {MAX_OPTION_LENGTH}"
+    node.require(length <= MAX_OPTION_LENGTH, text)
 
 
 def _require_copyable(node: Node, x: Tensor, out: Tensor) -> None:

@@ -38,7 +38,6 @@ from microinterp.quant.fixedpoint_math import (
 )
 from microinterp.quant.libm import expf
 from microinterp.quant.params import quantize_multiplier
-from microinterp.quant.profile import Rounding
 from microinterp.quant.tables import softmax_exp_table, softmax_reciprocal_table
 from microinterp.registry import Op
 
@@ -157,8 +156,9 @@ def _exp_by_difference(
     node: Node, context: Context, x: Tensor, beta: float
 ) -> npt.NDArray[np.int64]:
     """exp(-beta * scale * d) for d in 0..255, Q0.31; differences beyond 31 units count as 0."""
-    rounding = context.profile.rounding(node.name)
-    real = min(beta * float(x.scale) * (1 << 31 - _DIFF_BITS), _LARGEST[rounding])
+    # With more than this, one step of difference already makes exp vanish.
+    cap_bits = 30 if context.profile.rounding(node.name) == "single" else 31
+    real = min(beta * float(x.scale) * (1 << 31 - _DIFF_BITS), (1 << cap_bits) - 1.0)
     node.require(
         real > 1,
         f"beta {beta:g} times scale {x.scale:g} is too small: TFLM wants 2^-26 or more",
@@ -185,8 +185,6 @@ def _int16_params(node: Node, context: Context, x: Tensor, beta: float) -> Int16
     )
 
 
-_LARGEST: Mapping[Rounding, float] = {"double": (1 << 31) - 1.0, "single": (1 << 30) - 1.0}
-"""Cap of the factor on differences: with more, one step already makes exp vanish."""
 _EVALUATE: Mapping[tuple[str, ...], Evaluate] = {
     ("float32", "float32"): evaluate_float,
     ("int8", "int8"): evaluate_int8,
@@ -199,7 +197,6 @@ OPS = (
         "SOFTMAX",
         prepare,
         ("float32", "int8", "int8 -> int16", "int16"),
-        "exact (where TFLM's int8 kernel halts, because exponentials add up to 512, the output is "
-        "0); float32: exact with glibc's expf, but for 2 of 2^32 arguments",
+        float_exactness="exact with glibc's expf, but for 2 of 2^32 arguments",
     ),
 )

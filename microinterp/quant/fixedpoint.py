@@ -85,3 +85,21 @@ def multiply_int64(x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike) -> 
     total = 15 - np.asarray(shift, np.int64)
     product = x.astype(np.int64) * reduced
     return wrap32((product + (np.int64(1) << (total - 1))) >> total)
+
+
+def multiply_real(x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike) -> Int64Array:
+    """x times a factor in double precision, to nearest, halves away from zero, within int32.
+
+    No fixed point at all: what LiteRT's reference FULLY_CONNECTED does.
+
+    Args:
+        x: integers below 2^53 in magnitude.
+        multiplier, shift: the factor with all its bits (params.exact_multiplier).
+    """
+    factor = np.ldexp(np.asarray(multiplier, np.float64), np.asarray(shift, np.int32) - 31)
+    product = x.astype(np.float64) * factor
+    magnitude = np.abs(product)
+    whole = np.floor(magnitude)
+    whole = whole + (magnitude - whole >= 0.5)
+    result: Int64Array = np.clip(np.copysign(whole, product), INT32_MIN, INT32_MAX).astype(np.int64)
+    return result

@@ -58,7 +58,8 @@ def roundf(x: npt.NDArray[Any]) -> Float32Array:
     """float32 values to the nearest whole number, halves away from zero."""
     magnitude = np.abs(x)
     whole = np.floor(magnitude)
-    up = magnitude - whole >= np.float32(0.5)  # exact, unlike floor(x + 0.5)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        up = magnitude - whole >= np.float32(0.5)  # exact, unlike floor(x + 0.5)
     result: Float32Array = np.copysign(whole + up.astype(np.float32), x)
     return result
 

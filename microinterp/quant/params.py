@@ -8,7 +8,7 @@ lite/kernels/kernel_util.cc.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,10 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Multiplier:
-    """A real factor as multiplier * 2^(shift - 31): multiplier in [2^30, 2^31), or 0."""
+    """A real factor as multiplier * 2^(shift - 31).
+
+    The multiplier is 0 or in [2^30, 2^31); as `exact_multiplier` makes it, in [2^52, 2^53).
+    """
 
     multiplier: int
     shift: int
@@ -60,9 +63,17 @@ def quantize_multiplier(real: float) -> Multiplier:
     return Multiplier(fixed, shift)
 
 
-def channel_multipliers(reals: Iterable[float]) -> ChannelMultipliers:
-    """`quantize_multiplier` for each channel."""
-    pairs = [quantize_multiplier(real) for real in reals]
+def exact_multiplier(real: float) -> Multiplier:
+    """All 53 bits of a factor, for fixedpoint.multiply_real."""
+    fraction, exponent = math.frexp(real)
+    return Multiplier(int(fraction * (1 << 53)), exponent - 53 + 31)
+
+
+def channel_multipliers(
+    reals: Iterable[float], split: Callable[[float], Multiplier] = quantize_multiplier
+) -> ChannelMultipliers:
+    """`split` for each channel."""
+    pairs = [split(real) for real in reals]
     return ChannelMultipliers(
         np.array([p.multiplier for p in pairs], np.int64),
         np.array([p.shift for p in pairs], np.int64),

@@ -1,25 +1,36 @@
-"""Numeric profiles: which rounding each operator family uses, by runtime to be reproduced."""
+"""Numeric profiles: which rounding each operator family uses, by runtime to be reproduced.
+
+A profile changes how sums are requantised, no more. LiteRT's reference kernels also have other
+algorithms than TFLM for int8 SUM, RELU6, LOGISTIC and TANH and for int16 SOFTMAX; no profile
+imitates those.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
 from microinterp.errors import UnsupportedError
 from microinterp.quant import fixedpoint
+from microinterp.quant.params import Multiplier, exact_multiplier, quantize_multiplier
 
-Rounding = Literal["double", "single"]
+Rounding = Literal["double", "single", "real"]
+"""double, single: fixed point, rounded twice or once. real: double precision, rounded once."""
 _REQUANTISE: Mapping[str, fixedpoint.Requantise] = MappingProxyType(
-    {"double": fixedpoint.multiply_double, "single": fixedpoint.multiply_single}
+    {
+        "double": fixedpoint.multiply_double,
+        "single": fixedpoint.multiply_single,
+        "real": fixedpoint.multiply_real,
+    }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Rounding of the int32 requantisation: a default, and operators that depart from it."""
+    """How sums are requantised: a default rounding, and operators that depart from it."""
 
     name: str
     description: str
@@ -34,6 +45,16 @@ class Profile:
         """The function f(int32 array, multiplier, shift) that operator `op_name` uses."""
         return _REQUANTISE[self.rounding(op_name)]
 
+    def requantise_int64(self, op_name: str) -> fixedpoint.Requantise:
+        """The same for 64-bit sums, where single and double rounding are one function."""
+        is_real = self.rounding(op_name) == "real"
+        return fixedpoint.multiply_real if is_real else fixedpoint.multiply_int64
+
+    def split(self, op_name: str) -> Callable[[float], Multiplier]:
+        """What turns a real factor into the multiplier and shift that `requantise` takes."""
+        is_real = self.rounding(op_name) == "real"
+        return exact_multiplier if is_real else quantize_multiplier
+
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
@@ -43,9 +64,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             Profile("single", "built with TFLITE_SINGLE_ROUNDING", "single"),
             Profile(
                 "litert-ref",
-                "LiteRT's reference kernels: FULLY_CONNECTED rounds once",
+                "LiteRT's reference kernels: FULLY_CONNECTED requantises in double precision",
                 "double",
-                MappingProxyType({"FULLY_CONNECTED": "single"}),
+                MappingProxyType({"FULLY_CONNECTED": "real"}),
             ),
         )
     }

@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from microinterp.runtimes.tflm import ArenaFacts, Run, Sample
@@ -126,7 +126,7 @@ def _seconds(model: bytes, sample: Sample, repeats: int) -> list[float]:
     return times
 
 
-_COMMANDS = {"run": _run, "arena": _arena, "seconds": _seconds}
+_COMMANDS: dict[str, Callable[..., Any]] = {"run": _run, "arena": _arena, "seconds": _seconds}
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:

@@ -74,7 +74,8 @@ def quantizations(draw: st.DrawFn, op: str, dtype: str) -> tuple[Quantized, ...]
     out = spread * draw(st.floats(0.3, 6.0))
     if draw(st.integers(0, 7)) == 0:
         out = spread * draw(scales(1e-4, 1e4))
-    made = (a, b, float(np.float32(out)))
+    # below 6 / 2^31 the limit of RELU6 leaves int32, which TFLM refuses
+    made = (a, b, float(np.float32(max(out, 3e-9))))
     return tuple(Quantized(s, z) for s, z in zip(made, zeros, strict=True))
 
 

@@ -109,6 +109,14 @@ def test_int16_worked_by_hand() -> None:
         assert run_one(layer.data(), PIXELS.astype(np.int16)).reshape(-1).tolist() == want
 
 
+def test_sums_of_int8_wrap_as_in_tflm(tflm: TflmRuntime) -> None:
+    # 2^31 - 9 plus 12 7 -1 3: the first one wraps
+    layer = replace(BASE, bias=np.array([2**31 - 9], np.int32))
+    (want,) = tflm.run(layer.data(), [[PIXELS]]).outputs[0]
+    assert run_one(layer.data(), PIXELS).reshape(-1).tolist() == [-128, 127, 127, 127]
+    assert want.reshape(-1).tolist() == [-128, 127, 127, 127]
+
+
 def test_bias_type_decides_the_rounding_of_int16() -> None:
     # -2 * 0.25 = -0.5: 64-bit sums round halves up, 32-bit ones away from zero.
     for bias, want in ((np.int64, 0), (np.int32, -1)):
@@ -165,10 +173,26 @@ def scaled_int16(y_scale: float) -> Layer:
     )
 
 
+def far_apart(taps: int) -> Layer:
+    """Taps as far apart as TFLM can count, most of them in the padding."""
+    return replace(
+        with_options(BASE, dilation_h_factor=32767),
+        x=Input((1, 1, 2, 1), "int8", 0.5, 1),
+        w=np.ones((1, taps, 2, 1), np.int8),
+        y=Input((1, 1, 2, 1), "int8", 1.0, -2),
+    )
+
+
+def test_largest_padding_equals_tflm(tflm: TflmRuntime) -> None:
+    result = check_model(tflm, far_apart(3).data(), np.random.default_rng(1))
+    assert result.varied
+
+
 WIDE = replace(BASE, x=Input((1, 2, 2, 3), "int8", 0.5, 1))
 STILL = Input((1, 2, 2, 1), "int8", 2.0**-32, -2)
 X, W, BIAS, Y = range(4)
 REFUSED: dict[str, tuple[Layer, int | None]] = {
+    "quantized_bias_type is 127": (with_options(BASE, quantized_bias_type=127), None),
     "type int64, wanted int32": (replace(BASE, bias=np.array([8], np.int64)), BIAS),
     "has not 1 elements": (replace(BASE, bias=np.array([8, 8], np.int32)), BIAS),
     "rank 3, wanted 4": (replace(BASE, x=Input((2, 2, 1), "int8", 0.5, 1)), X),
@@ -193,7 +217,9 @@ REFUSED: dict[str, tuple[Layer, int | None]] = {
         with_options(BASE, padding="VALID", dilation_h_factor=2),
         None,
     ),
-    "overflows TFLM's arithmetic": (with_options(BASE, dilation_h_factor=2**31 - 1), None),
+    "padding of 49150 pixels overflows": (far_apart(4), None),
+    "dilation 32768 overflows": (with_options(BASE, dilation_h_factor=32768), None),
+    "stride or dilation 65536 overflows": (with_options(BASE, stride_w=65536), None),
     "factor 1.07374e+09 is 2^30 or more": (
         replace(BASE, y=replace(STILL, scale=2.0**-32)),
         None,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microinterp.errors import UnsupportedError
+from microinterp.errors import RuntimeUnavailableError, UnsupportedError
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.ops.layers import (
     VARIED_SHARE,
@@ -101,6 +101,14 @@ def test_int8_worked_by_hand() -> None:
     assert run_one(BASE.data(), PIXELS).reshape(-1).tolist() == [4, 9, 12, 7]
 
 
+def test_sums_of_int8_wrap_as_in_tflm(tflm: TflmRuntime) -> None:
+    # 2^31 - 12 plus 11 14 170 200: all but the first one wrap
+    layer = replace(BASE, bias=np.full(4, 2**31 - 12, np.int32))
+    (want,) = tflm.run(layer.data(), [[PIXELS]]).outputs[0]
+    assert run_one(layer.data(), PIXELS).reshape(-1).tolist() == [127, -128, -128, -128]
+    assert want.reshape(-1).tolist() == [127, -128, -128, -128]
+
+
 def test_float_worked_by_hand() -> None:
     # 2^24 + 1 is no float32: each one added by itself is lost, first the tap's, then the bias.
     layer = Layer(
@@ -141,6 +149,7 @@ REFUSED: dict[str, tuple[Layer, int | None]] = {
     "has not 4 elements": (replace(BASE, bias=np.zeros(2, np.int32)), BIAS),
     "rank 3, wanted 4": (replace(BASE, y=Input((1, 1, 4), "int8", 1.0, 1)), Y),
     "shape [1, 1, 2, 4], wanted [1, 1, 2, 6]": (with_options(BASE, depth_multiplier=3), W),
+    "depth multiplier 65538 overflows": (with_options(BASE, depth_multiplier=65538), None),
     "shape [1, 1, 2, 4], wanted [1, 1, 2, 0]": (with_options(BASE, depth_multiplier=0), W),
     "shape [2, 1, 2, 4], wanted [1, 1, 2, 4]": (
         replace(BASE, w=np.ones((2, 1, 2, 4), np.int8)),
@@ -168,6 +177,21 @@ REFUSED: dict[str, tuple[Layer, int | None]] = {
 def test_refuses(text: str) -> None:
     layer, tensor = REFUSED[text]
     assert_refused(layer.data(), text, tensor)
+
+
+def test_refuses_a_bias_left_out_by_minus_one(tflm: TflmRuntime) -> None:
+    """Two inputs are fine; a third one of -1 crashes TFLM, where CONV_2D takes it."""
+    x, y = Input((1, 2, 2, 1), "int8", 0.5, 0), Input((1, 2, 2, 1), "int8", 0.25, 0)
+    w = Constant(np.ones((1, 1, 1, 1), np.int8), 0.5, 0)
+    options = dict.fromkeys(("stride_h", "stride_w", "depth_multiplier"), 1)
+    two, three = (
+        op_model("DEPTHWISE_CONV_2D", inputs, [y], **options) for inputs in ([x, w], [x, w, None])
+    )
+    ones = np.ones(x.shape, np.int8)
+    assert run_one(two, ones).tolist() == tflm.run(two, [[ones]]).outputs[0][0].tolist()
+    assert_refused(three, "left out by -1, which crashes TFLM")
+    with pytest.raises(RuntimeUnavailableError, match="SIGSEGV"):
+        tflm.run(three, [[ones]])
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,24 @@ def test_float_worked_by_hand() -> None:
     assert run_one(layer.data(), np.ones((1, 3), np.float32)).tolist() == [[2.0**24, 2.0**24 + 2]]
 
 
+@pytest.mark.parametrize(("bias", "wraps"), [(np.int32, True), (np.int64, False)])
+def test_sums_of_int16_wrap_only_in_32_bits(
+    tflm: TflmRuntime, bias: type[np.signedinteger], wraps: bool
+) -> None:
+    """1024 times -32768 * -128 is 2^32; in 32 bits only the bias is left of it."""
+    layer = Layer(
+        "FULLY_CONNECTED",
+        Input((1, 1024), "int16", 1.0, 0),
+        np.full((1, 1024), -128, np.int8),
+        Input((1, 1), "int16", 4.0, 0),
+        bias=np.array([400], bias),
+        w_scales=[1.0],
+    )
+    x = np.full((1, 1024), -32768, np.int16)
+    (want,) = tflm.run(layer.data(), [[x]]).outputs[0]
+    assert run_one(layer.data(), x).item() == want.item() == (100 if wraps else 32767)
+
+
 @pytest.mark.parametrize("bias_scale", [0.2501, 0.2699, 0.2301])
 def test_bias_scale_may_be_off_by_a_little(tflm: TflmRuntime, bias_scale: float) -> None:
     data = bias_model(bias_scale)
@@ -149,6 +167,7 @@ def test_largest_factors_equal_tflm(tflm: TflmRuntime, exponent: int) -> None:
 
 X, W, BIAS, Y = range(4)
 REFUSED: dict[str, tuple[Layer, int | None]] = {
+    "quantized_bias_type is 127": (with_options(BASE, quantized_bias_type=127), None),
     "type int64, wanted int32": (replace(BASE, bias=np.zeros(2, np.int64)), BIAS),
     "type int8, wanted int32 or int64": (
         replace(int16(1.0), bias=np.zeros(2, np.int8)),

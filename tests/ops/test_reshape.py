@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microinterp import Interpreter
-from microinterp.errors import ModelError, UnsupportedError
+from microinterp.errors import ModelError, RuntimeUnavailableError, UnsupportedError
 from microinterp.model_builder import ModelBuilder
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.ops.movement import (
@@ -147,6 +147,23 @@ def test_refused() -> None:
     g.op("RESHAPE", [g.constant("c", np.zeros((2, 2), np.int8), dtype="int4")], [y])
     g.output(y)
     assert_refused(b.finish(), "packed int4 constant", 1, UnsupportedError)
+
+
+def test_long_lists_in_options_refused(tflm: TflmRuntime) -> None:
+    """TFLM looks at neither list, but has room for 8 numbers when it copies them."""
+    six = Input((2, 3))
+    for length in (8, 9):
+        reshape = op_model("RESHAPE", [six], [Input((6,))], new_shape=[1] * length)
+        ones = op_model("SQUEEZE", [Input((1, 6))], [Input((6,))], squeeze_dims=[0] * length)
+        if length == 8:
+            Interpreter.from_bytes(reshape)
+            Interpreter.from_bytes(ones)
+            continue
+        assert_refused(reshape, "new_shape has 9 numbers, TFLM holds 8")
+        assert_refused(ones, "squeeze_dims has 9 numbers, TFLM holds 8")
+        for data, shape in ((reshape, (2, 3)), (ones, (1, 6))):
+            with pytest.raises(RuntimeUnavailableError, match="failed to allocate"):
+                tflm.run(data, [[np.zeros(shape, np.int8)]])
 
 
 def test_open_dimension_refused() -> None:

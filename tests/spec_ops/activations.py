@@ -12,7 +12,7 @@ from tests.spec_ops.scales import LIMITS, factor, half_away, limits, single
 
 def relu(x: int, scale: float, zero: int, out_scale: float, out_zero: int, dtype: str) -> int:
     """Integer RELU: rescaled to the output, clamped at its zero."""
-    raw = fixed.multiply_double(x - zero, *factor(single(scale / out_scale))) + out_zero
+    raw = fixed.multiply_double(x - zero, *factor(scale / out_scale)) + out_zero
     return fixed.clamp(fixed.wrap32(raw), *limits("RELU", dtype, out_scale, out_zero))
 
 

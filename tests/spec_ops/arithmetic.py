@@ -48,15 +48,13 @@ def add_quantized(
 ) -> int:
     """One element of an int8 or int16 ADD or SUB; `quant` is of a, b and out."""
     left_shift = 15 if dtype == "int16" else 20
-    # ADD folds its scales in double precision, SUB in single.
-    rounded: Callable[[float], float] = single if op == "SUB" else float
-    twice = rounded(2 * max(quant[0].scale, quant[1].scale))
+    twice = 2 * max(quant[0].scale, quant[1].scale)
     scaled = [
-        fixed.multiply_double((x - q.zero_point) << left_shift, *factor(rounded(q.scale / twice)))
+        fixed.multiply_double((x - q.zero_point) << left_shift, *factor(q.scale / twice))
         for x, q in zip((a, b), quant, strict=False)
     ]
     total = scaled[0] - scaled[1] if op == "SUB" else scaled[0] + scaled[1]
-    real = rounded(twice / rounded((1 << left_shift) * quant[2].scale))
+    real = twice / ((1 << left_shift) * quant[2].scale)
     raw = fixed.multiply_double(total, *factor(real)) + quant[2].zero_point
     return fixed.clamp(raw, *limits(activation, dtype, quant[2].scale, quant[2].zero_point))
 

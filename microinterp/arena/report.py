@@ -1,0 +1,215 @@
+"""The arena over time, as facts and as a text map: one row per op, addresses from left to right.
+
+A row shows what lies in the arena's head while one op runs: what it reads, what it writes, its
+scratch, and what is kept for later ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from microinterp.arena.lifetimes import FOLLOWED
+from microinterp.arena.plan import Placed, Plan
+from microinterp.errors import printable
+from microinterp.graph import Node, Tensor
+from microinterp.prepare import Prepared, PreparedNode
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One step of the scope counter that lifetimes are counted in.
+
+    Attributes:
+        scope: the counter.
+        label: the op's place and name, or "inputs".
+        node: the op; None for the moment before the first one.
+        alive: the buffers that hold something, by rising offset.
+        live_bytes: their sizes together.
+    """
+
+    scope: int
+    label: str
+    node: Node | None
+    alive: tuple[Placed, ...] = field(repr=False)
+    live_bytes: int
+
+
+def timeline(prepared: Prepared, plan: Plan) -> tuple[Moment, ...]:
+    """What is alive at each op, in the order of execution; subgraphs where they are called."""
+    by_offset = sorted(plan.placed, key=lambda p: (p.offset, p.size))
+    moments = []
+    for scope, label, node in _Walk(prepared).moments():
+        alive = tuple(p for p in by_offset if p.request.first <= scope <= p.request.last)
+        moments.append(Moment(scope, label, node, alive, sum(p.size for p in alive)))
+    return tuple(moments)
+
+
+def peak_bytes(moments: Sequence[Moment]) -> int:
+    """The most bytes alive at once: no plan of the same order can have a smaller head."""
+    return max((moment.live_bytes for moment in moments), default=0)
+
+
+class _Walk:
+    """Counts scopes as arena/lifetimes.py does and names the op of each."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self._scope = 0
+        self._many = len(prepared.subgraphs) > 1
+
+    def moments(self) -> Iterator[tuple[int, str, Node | None]]:
+        yield 0, "inputs", None
+        yield from self._subgraph(0)
+
+    def _subgraph(self, number: int) -> Iterator[tuple[int, str, Node | None]]:
+        for prepared_node in self._prepared.subgraphs[number]:
+            yield from self._op(prepared_node)
+
+    def _op(self, prepared_node: PreparedNode) -> Iterator[tuple[int, str, Node | None]]:
+        node = prepared_node.node
+        place = f"{node.subgraph}:{node.index}" if self._many else str(node.index)
+        self._scope += 1
+        yield self._scope, f"{place:>3} {printable(node.name, 40)}", node
+        if node.raw_builtin_code not in FOLLOWED:
+            return
+        for number in prepared_node.kernel.subgraphs:
+            self._scope += 1
+            yield self._scope, f"    subgraph {number}", None
+            yield from self._subgraph(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Shades:
+    """Characters of the map."""
+
+    reads: str
+    writes: str
+    scratch: str
+    kept: str
+    free: str
+    edge: str
+
+
+UNICODE = Shades("▒", "█", "▞", "░", " ", "│")
+ASCII = Shades("=", "#", "~", "-", " ", "|")
+
+_LABEL, _BYTES, _MIN_BAR = 22, 10, 16
+MAX_ROWS = 64
+"""Ops that are drawn one by one; of longer models, runs of neighbours share a row."""
+
+
+def arena_map(prepared: Prepared, plan: Plan, width: int = 100, shades: Shades = UNICODE) -> str:
+    """Draw the arena's head over time.
+
+    Each row is one op: its live bytes, then the head from address 0 on the left to its end on the
+    right. A buffer shows its tensor's number where there is room. A cell belongs to the buffer
+    that has most of it, so a buffer smaller than a cell may hide beside a larger one, and none
+    looks like free space. The rows with the most live bytes are marked.
+
+    Args:
+        prepared, plan: of one model.
+        width: columns of text, 60 at least.
+        shades: characters; ASCII for terminals without Unicode.
+    """
+    moments = timeline(prepared, plan)
+    if not plan.head_bytes:
+        return "the arena's head is empty"
+    label = min(_LABEL, max(len(m.label) for m in moments))
+    bar = max(_MIN_BAR, max(width, 60) - label - _BYTES - 8)
+    peak = peak_bytes(moments)
+    lines = [*_axis(plan.head_bytes, label + _BYTES + 2, bar)]
+    for group in _folded(moments):
+        fullest = max(group, key=lambda m: m.live_bytes)
+        more = f" +{len(group) - 1}" if len(group) > 1 else ""
+        name = fullest.label[: label - len(more)] + more
+        row = _row(fullest, plan.head_bytes, bar, shades)
+        mark = " peak" if fullest.live_bytes == peak else ""
+        edge = shades.edge
+        lines.append(f"{name:<{label}}{fullest.live_bytes:>{_BYTES},} {edge}{row}{edge}{mark}")
+    return "\n".join([*lines, "", *_legend(shades, len(moments))])
+
+
+def _folded(moments: Sequence[Moment]) -> Iterator[Sequence[Moment]]:
+    """Groups of neighbours, at most MAX_ROWS of them."""
+    size = -(-len(moments) // MAX_ROWS)
+    for start in range(0, len(moments), size):
+        yield moments[start : start + size]
+
+
+def _row(moment: Moment, head: int, bar: int, shades: Shades) -> str:
+    """The cells at one moment; cell i covers bytes [i * head / bar, (i + 1) * head / bar)."""
+    owners: list[int | None] = [None] * bar
+    most = [0] * bar
+    for number, placed in enumerate(moment.alive):
+        if not placed.size:
+            continue
+        for cell in range(placed.offset * bar // head, -(-placed.end * bar // head)):
+            covered = min(placed.end * bar, (cell + 1) * head) - max(
+                placed.offset * bar, cell * head
+            )
+            if covered > most[cell]:
+                owners[cell], most[cell] = number, covered
+    roles = [_role(placed, moment.node, shades) for placed in moment.alive]
+    cells = [shades.free if owner is None else roles[owner] for owner in owners]
+    for number, placed in enumerate(moment.alive):
+        name = _name(placed)
+        if owners.count(number) >= len(name) + 2:
+            start = owners.index(number)
+            cells[start : start + len(name)] = name
+    return "".join(cells)
+
+
+def _role(placed: Placed, node: Node | None, shades: Shades) -> str:
+    if node is None:  # the moment at which a subgraph's inputs appear
+        return shades.writes if placed.request.tensor else shades.scratch
+    if placed.request.scratch is not None:
+        return shades.scratch if placed.request.scratch[:2] == _key(node) else shades.kept
+    if any(_is(placed, tensor) for tensor in node.outputs):
+        return shades.writes
+    return shades.reads if any(_is(placed, tensor) for tensor in node.inputs) else shades.kept
+
+
+def _key(node: Node) -> tuple[int, int]:
+    return node.subgraph, node.index
+
+
+def _is(placed: Placed, tensor: Tensor | None) -> bool:
+    return tensor is not None and placed.request.tensor == (tensor.subgraph, tensor.index)
+
+
+def _name(placed: Placed) -> str:
+    """Number of the tensor, in subgraphs after the main one with the subgraph's; or of scratch."""
+    if placed.request.tensor is not None:
+        subgraph, index = placed.request.tensor
+        return f"{subgraph}:{index}" if subgraph else str(index)
+    return f"s{placed.request.scratch[2]}" if placed.request.scratch else ""
+
+
+def _axis(head: int, indent: int, bar: int) -> list[str]:
+    """Byte addresses over the bar's ends and quarters, as far as they have room."""
+    numbers, marks = [" "] * (indent + bar + 12), [" "] * (indent + bar + 1)
+    free_from = 0
+    for quarter in range(5):
+        text = f"{head * quarter // 4:,}"
+        at = indent + bar * quarter // 4
+        start = max(0, at - len(text) // 2)
+        if start >= free_from:
+            numbers[start : start + len(text)] = text
+            marks[at] = "."
+            free_from = start + len(text) + 2
+    return ["".join(numbers).rstrip(), "".join(marks).rstrip()]
+
+
+def _legend(shades: Shades, moments: int) -> list[str]:
+    words = (
+        (shades.reads, "read"),
+        (shades.writes, "written"),
+        (shades.scratch, "scratch"),
+        (shades.kept, "kept for a later op"),
+    )
+    shown = "   ".join(f"{shade * 2} {word}" for shade, word in words)
+    lines = [f"{shown}   numbers are tensors, s0 is scratch"]
+    if moments > MAX_ROWS:
+        lines.append("+n: the row also stands for n neighbours with fewer live bytes")
+    return lines

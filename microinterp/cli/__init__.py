@@ -1,0 +1,84 @@
+"""The command line: one file per sub-command, and `output` for what they share.
+
+Exit status: 0 good, 1 the answer is no (outputs differ, a model has errors), 2 bad use or a file
+that cannot be used.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import microinterp
+from microinterp.cli import inspect, ops, output, plan, run, verify
+from microinterp.cli.golden import app as golden_app
+from microinterp.errors import MicrointerpError
+
+_INTERRUPTED, _BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
+
+
+class _Commands(TyperGroup):
+    """Turns the package's errors into one message and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # a broken pipe shows here, not at the interpreter's end
+            return result
+        except MicrointerpError as error:
+            output.show_error(error)
+            raise typer.Exit(output.BAD_USE) from None
+        except BrokenPipeError:
+            output.give_up_stdout()
+            raise typer.Exit(_BROKEN_PIPE) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(_INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="microinterp",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(microinterp.__version__)
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Run .tflite models bit for bit as TensorFlow Lite Micro runs them on the chip.
+
+    Exit status: 0 good, 1 the answer is no (outputs differ, a model has errors), 2 bad use or a
+    file that cannot be used.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+app.command("inspect")(inspect.command)
+app.command("run")(run.command)
+app.command("verify")(verify.command)
+app.command("ops")(ops.command)
+app.command("plan")(plan.command)
+app.add_typer(golden_app, name="golden")
+
+
+def main() -> None:
+    """Entry point of the `microinterp` command."""
+    app(prog_name="microinterp")

@@ -1,0 +1,204 @@
+"""What the sub-commands share: tables, JSON, notes, errors, progress; all text made safe.
+
+Names inside a model are untrusted. Here they are only ever put into `rich.text.Text` through
+`safe`, which escapes what a terminal would act on, and never read as rich's markup.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from microinterp.errors import MicrointerpError, ModelError, printable
+from microinterp.graph import Tensor
+from microinterp.input_files import MAX_BYTES
+from microinterp.inspect_model import OpFacts, SubgraphFacts, TensorFacts
+
+GOOD, NO, BAD_USE = 0, 1, 2
+"""Exit statuses."""
+
+_PIPE_WIDTH = 120  # columns where the output is no terminal
+_PATIENCE = 1.0  # seconds after which a progress bar appears
+T = TypeVar("T")
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Nobody reads any more: leave it to the command line's end, not to rich's exit."""
+        raise BrokenPipeError
+
+
+def console(stderr: bool = False) -> Console:
+    """A console on stdout (or stderr) that reads no markup in what it prints."""
+    made = _Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = _PIPE_WIDTH
+    return made
+
+
+def safe(text: object, style: str = "", limit: int = 80) -> Text:
+    """Untrusted text for a terminal: unprintable characters escaped, cut at `limit`."""
+    return Text(printable(str(text), limit), style=style)
+
+
+def table(*columns: str, right: Sequence[str] = (), title: str = "") -> Table:
+    """An empty table; columns named in `right` hold numbers. Cells must be Text or plain."""
+    made = Table(
+        title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def print_json(value: Any) -> None:
+    """Print JSON alone on stdout: ASCII, so that no name in it acts on a terminal.
+
+    Numbers that JSON lacks (NaN, infinity) become strings.
+    """
+    print(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def show_error(error: MicrointerpError) -> None:
+    """One message on stderr: where, what, and what to do."""
+    lines = [printable(line, 2000) for line in str(error).split("\n")]
+    console(stderr=True).print(
+        Text("error: ", style="bold red") + Text("\n".join(lines)), soft_wrap=True
+    )
+
+
+def note(text: str) -> None:
+    """Something to know, on stderr, so that stdout stays as it is."""
+    line = Text("note: ", style="yellow") + safe(text, limit=2000)
+    console(stderr=True).print(line, soft_wrap=True)
+
+
+def give_up_stdout() -> None:
+    """Let nothing more be written where nobody reads: the reader of our pipe has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def read_file(path: str) -> bytes:
+    """Contents of a model file. Raises ModelError if it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"cannot read '{printable(path)}': {reason}") from None
+    if len(data) > MAX_BYTES:
+        raise ModelError(f"cannot read '{printable(path)}': it has more than {MAX_BYTES} bytes")
+    return data
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Give a function to call with the number done; a bar appears after a second of waiting."""
+    screen = console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=screen,
+        transient=True,
+    )
+    task = bar.add_task(what, total=total)
+    started = time.monotonic()
+
+    def advance(done: int) -> None:
+        bar.update(task, completed=done)
+        if (
+            screen.is_terminal
+            and not bar.live.is_started
+            and time.monotonic() - started > _PATIENCE
+        ):
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def with_progress(items: Sequence[T], what: str) -> Iterator[T]:
+    """Go through `items` under a progress bar."""
+    with progress(what, len(items)) as advance:
+        for number, item in enumerate(items):
+            yield item
+            advance(number + 1)
+
+
+def shape_text(type_name: str, shape: Iterable[int] | None) -> str:
+    """Type and shape in one word, for example int8[1,8,8,1]."""
+    return f"{type_name}[{','.join(map(str, shape)) if shape is not None else '?'}]"
+
+
+def quantisation_text(scales: Sequence[float], zero_points: Sequence[int]) -> str:
+    """Scale and zero point, for example "0.0039 -128"; per-channel ones as a range."""
+    if not scales:
+        return "-"
+    if len(scales) > 1:
+        return f"{min(scales):.3g}..{max(scales):.3g} x{len(scales)}"
+    return f"{scales[0]:.6g} {zero_points[0]:+d}" if zero_points else f"{scales[0]:.6g}"
+
+
+def tensor_text(tensor: TensorFacts | Tensor) -> str:
+    """Type and shape of a tensor."""
+    kind = tensor.type_name if isinstance(tensor, Tensor) else tensor.type
+    return shape_text(kind, tensor.shape)
+
+
+def op_table(subgraph: SubgraphFacts, seconds: dict[int, float] | None = None) -> Table:
+    """The ops of a subgraph, one row each; with `seconds` per op index also their times."""
+    times = ("time us",) if seconds is not None else ()
+    columns = ("op", "name", "output", "scale, zero", "MACs", "weights", *times, "runs")
+    made = table(*columns, right=("op", "MACs", "weights", "time us"))
+    for op in subgraph.ops:
+        outputs = [subgraph.tensors[i] for i in op.outputs if 0 <= i < len(subgraph.tensors)]
+        first = outputs[0] if outputs else None
+        more = f" +{len(outputs) - 1}" if len(outputs) > 1 else ""
+        took = (f"{1e6 * seconds.get(op.index, 0.0):,.0f}",) if seconds is not None else ()
+        made.add_row(
+            str(op.index),
+            safe(op.name, limit=40),
+            safe(tensor_text(first) + more if first else "-", limit=60),
+            quantisation_text(first.scales, first.zero_points) if first else "-",
+            f"{op.macs:,}" if op.macs else "-",
+            f"{op.weight_bytes:,}" if op.weight_bytes else "-",
+            *took,
+            _support_text(op),
+        )
+    return made
+
+
+def _support_text(op: OpFacts) -> Text:
+    if op.supported is None:
+        return Text("not checked", style="yellow")
+    if not op.supported:
+        return safe(f"no: {op.reason}", "red", limit=200)
+    return (
+        Text("exact", style="green") if op.exactness == "exact" else safe(op.exactness, limit=200)
+    )

@@ -1,0 +1,78 @@
+"""`microinterp verify`: everything that is wrong with a .tflite file, not only the first thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from microinterp.cli import output
+from microinterp.errors import MicrointerpError, Problem
+from microinterp.inspect_model import all_problems
+
+_STYLES = {"error": "bold red", "warning": "yellow"}
+
+
+def command(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=".tflite files.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Check models: the file's structure, the rules of a sound model, and every operator.
+
+    Exit status: 0 without errors (warnings may be there), 1 with errors, 2 if a file cannot be
+    read.
+
+    JSON: models, a list with path, ok, and problems (rule, severity, message, hint, where with
+    subgraph, op_index, op_name, role, tensor_index, tensor_name, byte_offset). A file that cannot
+    be read has the rule "unreadable".
+    """
+    found: dict[str, Sequence[Problem]] = {}
+    unreadable = False
+    for path in output.with_progress(models, "verifying"):
+        try:
+            found[path] = all_problems(output.read_file(path))
+        except MicrointerpError as error:
+            found[path] = [Problem("unreadable", error.message, error.where, error.hint)]
+            unreadable = True
+    if json:
+        rows = [
+            {"path": path, "ok": _is_good(problems), "problems": [asdict(p) for p in problems]}
+            for path, problems in found.items()
+        ]
+        output.print_json({"models": rows})
+    else:
+        screen = output.console()
+        for path, problems in found.items():
+            _show(screen, path, problems)
+    if unreadable:
+        raise typer.Exit(output.BAD_USE)
+    if not all(map(_is_good, found.values())):
+        raise typer.Exit(output.NO)
+
+
+def _is_good(problems: Sequence[Problem]) -> bool:
+    return all(problem.severity != "error" for problem in problems)
+
+
+def _show(screen: Console, path: str, problems: Sequence[Problem]) -> None:
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    verdict = (
+        Text(f"{errors} error{'s' if errors != 1 else ''}", style="bold red")
+        if errors
+        else Text("good", style="bold green")
+    )
+    if warnings:
+        verdict += Text(f", {warnings} warning{'s' if warnings != 1 else ''}", style="yellow")
+    screen.print(output.safe(path, "bold", 200) + Text(": ") + verdict, soft_wrap=True)
+    for problem in problems:
+        head, _, hint = str(problem).partition("\n")
+        line = Text(f"  {problem.severity} ", style=_STYLES[problem.severity])
+        line += Text(f"[{problem.rule}] ", style="dim") + output.safe(head, limit=2000)
+        screen.print(line, soft_wrap=True)
+        if hint:
+            screen.print(output.safe(f"  {hint}", "dim", 2000), soft_wrap=True)
