@@ -220,6 +220,18 @@ class Prepared:
         for subgraph in self.subgraphs:
             yield from subgraph
 
+    def reachable(self) -> tuple[int, ...]:
+        """Numbers of the subgraphs that an invoke can run, in the file's order."""
+        found: set[int] = set()
+        new = [0]
+        while new:
+            number = new.pop()
+            if number not in found:
+                found.add(number)
+                for item in self.subgraphs[number]:
+                    new.extend(item.kernel.subgraphs)
+        return tuple(sorted(found))
+
     @property
     def is_stateful(self) -> bool:
         """True if an invoke can depend on an earlier one."""

@@ -101,6 +101,7 @@ def _walk(
     walk = _Walk(data, alignment, tables)
     with suppress(_EnoughError):
         walk.root(root, identifier)
+    walk.follow.clear()  # its methods refer back to the walk, which would keep the data alive
     return walk
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from microinterp.golden_bundle import blocks as golden
 from microinterp.packed import reader as packed
 from microinterp.schema import Field
 from tests.conftest import require_or_skip
@@ -15,7 +16,7 @@ from tests.conftest import require_or_skip
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS, GENERATED = ROOT / "schemas", ROOT / "microinterp" / "generated"
 WIDTHS = {"ubyte": 1, "bool": 1, "ushort": 2, "int": 4, "uint": 4, "float": 4, "long": 8}
-TABLES = {"packed_model": packed.TABLES}
+TABLES = {"golden": golden.TABLES, "packed_model": packed.TABLES}
 
 
 def test_generated_code_is_fresh(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ class _Packer:
         _require_packable(prepared, plan)
         self.prepared = prepared
         self.plan = plan
-        self.reachable = _reachable(prepared)
+        self.reachable = prepared.reachable()
         self.places = Places(prepared, plan, self.reachable)
         self.weights = Weights()
         self.scratch_bytes = 0
@@ -213,15 +213,3 @@ def _require_packable(prepared: Prepared, plan: Plan) -> None:
         )
     if plan.head_bytes >= MAX_NUMBER:
         raise UnsupportedError(f"no board has an arena of {plan.head_bytes} bytes")
-
-
-def _reachable(prepared: Prepared) -> tuple[int, ...]:
-    """Subgraphs that an invoke can run, in the file's order."""
-    found, new = set(), [0]
-    while new:
-        number = new.pop()
-        if number not in found:
-            found.add(number)
-            for item in prepared.subgraphs[number]:
-                new.extend(item.kernel.subgraphs)
-    return tuple(sorted(found))

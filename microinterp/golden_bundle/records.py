@@ -1,0 +1,152 @@
+"""What is in a golden bundle, as frozen records, and how a graph is described by them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from tflite import TensorType
+
+import microinterp
+from microinterp.graph import Graph, Tensor
+from microinterp.prepare import Prepared
+from microinterp.tensor_types import BY_CODE
+
+Array: TypeAlias = "npt.NDArray[Any]"
+VERSION = 1
+"""Of the format. Writers write it, readers refuse any other by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleTensor:
+    """An input or an output; `type` is a number of the schema's TensorType."""
+
+    name: str
+    index: int
+    type: int
+    shape: tuple[int, ...]
+    nbytes: int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy type of an element in the file, which is little-endian."""
+        little: np.dtype[Any] = np.dtype(BY_CODE[self.type].dtype).newbyteorder("<")
+        return little
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A tensor, written by an op, whose CRC32 is recorded for each sample."""
+
+    subgraph: int
+    op: int
+    op_name: str
+    tensor: int
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BundleHeader:
+    """Where a bundle comes from, and what its samples consist of.
+
+    Attributes:
+        model_sha256: of the .tflite file, in hexadecimal.
+        profile: numeric profile.
+        runtime, runtime_version: what computed the outputs.
+        inputs, outputs: of the main subgraph.
+        checks: tensors with a CRC32 per sample; may be empty.
+        seed: of random inputs, None for given ones.
+        tool: who wrote it.
+    """
+
+    model_sha256: str
+    profile: str
+    runtime: str
+    runtime_version: str
+    inputs: tuple[BundleTensor, ...]
+    outputs: tuple[BundleTensor, ...]
+    checks: tuple[Check, ...] = ()
+    seed: int | None = None
+    tool: str = f"microinterp {microinterp.__version__}"
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes that a sample takes."""
+        tensors = (*self.inputs, *self.outputs)
+        return sum(tensor.nbytes for tensor in tensors) + 4 * len(self.checks)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive samples.
+
+    Attributes:
+        first: number of the first one.
+        inputs, outputs: one array [samples, *shape] per tensor.
+        crcs: uint32 [samples, checks].
+    """
+
+    first: int
+    samples: int
+    inputs: tuple[Array, ...]
+    outputs: tuple[Array, ...]
+    crcs: npt.NDArray[np.uint32]
+
+
+def describe(
+    graph: Graph,
+    profile: str,
+    runtime: str,
+    runtime_version: str,
+    checks: Sequence[Check] = (),
+    seed: int | None = None,
+) -> BundleHeader:
+    """The header of a bundle for a model."""
+    return BundleHeader(
+        model_sha256=hashlib.sha256(graph.model.data).hexdigest(),
+        profile=profile,
+        runtime=runtime,
+        runtime_version=runtime_version,
+        inputs=tuple(_tensor(tensor) for tensor in graph.main.inputs),
+        outputs=tuple(_tensor(tensor) for tensor in graph.main.outputs),
+        checks=tuple(checks),
+        seed=seed,
+    )
+
+
+def checks_of(prepared: Prepared) -> tuple[Check, ...]:
+    """Every tensor with contents that an op writes which an invoke can reach."""
+    return tuple(
+        Check(node.subgraph, node.index, node.name, tensor.index, tensor.nbytes)
+        for subgraph in prepared.reachable()
+        for node in prepared.graph.subgraphs[subgraph].nodes
+        for tensor in node.outputs
+        if tensor.nbytes and tensor.type_code != TensorType.RESOURCE
+    )
+
+
+def crc_row(
+    checks: Sequence[Check], crcs: Mapping[tuple[int, int], Sequence[int]]
+) -> npt.NDArray[np.uint32]:
+    """The CRC32s of one sample [checks] from those of each op, by (subgraph, op).
+
+    `crcs` is what microinterp.trace.Checksums holds: ops that have not run yet are missing in it,
+    and get 0.
+    """
+    row, position = np.zeros(len(checks), np.uint32), 0
+    previous: tuple[int, int] | None = None
+    for i, check in enumerate(checks):
+        key = (check.subgraph, check.op)
+        position = position + 1 if key == previous else 0
+        previous = key
+        if key in crcs:
+            row[i] = crcs[key][position]
+    return row
+
+
+def _tensor(tensor: Tensor) -> BundleTensor:
+    return BundleTensor(tensor.name, tensor.index, tensor.type_code, tensor.shape, tensor.nbytes)
