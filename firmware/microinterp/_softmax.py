@@ -78,7 +78,8 @@ def softmax(a, b, p):
             xh = 32767
             xl = 65535
         for i in range(r, r + depth):
-            k = table + ((peak - (x[i] ^ 128)) << 2)
+            # The mask is for a damaged model, whose dst overlaps x.
+            k = table + ((peak - (x[i] ^ 128) & 255) << 2)
             al = b[k] + (b[k + 1] << 8)
             ah = b[k + 2] + (b[k + 3] << 8)
             q = ah * xh

@@ -1,0 +1,121 @@
+"""Damaged packed models: the board gives an error or runs; it never leaves its arena or crashes.
+
+In MicroPython canaries stand round the arena, the heap is locked during invoke, and a crash ends the
+test. Under CPython every single access of the kernels is checked.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.boards.packed_builder import INT8, Packed, Subgraph, build
+from tests.boards.random_steps import MAKERS, make
+from tests.boards.unix_port import SETS, Job, run_jobs
+from tests.boards.viper_emulator import Board
+
+COUNT, EMULATED = 2000, 400
+INTERESTING = (0, 1, -1, 2, 7, 127, 128, -128, 255, 2**15, 2**16, 2**28, 2**29, 2**30, 2**31 - 1)
+
+
+def value_like(rng: random.Random, value: int) -> int:
+    """Another int32: near, of the other side, or a notorious one."""
+    kind = rng.randrange(8)
+    if kind < 3:
+        return value + rng.choice((-2, -1, -1, 1, 1, 2, 8, -8))
+    if kind == 3:
+        return ~value
+    if kind == 4:
+        return value * rng.choice((2, 3, 16, -1))
+    if kind == 5:
+        return rng.randint(-(2**31), 2**31 - 1)
+    return rng.choice(INTERESTING) * rng.choice((1, 1, -1))
+
+
+def int32(value: int) -> int:
+    return (value + 2**31) % 2**32 - 2**31
+
+
+def whole_model(name: str, rng: random.Random) -> tuple[Packed, bytes]:
+    """A step of that name, called from the main sub-graph too, with tensors, state and ops."""
+    case = make(name, rng)
+    n = len(case.arena)
+    arena = case.arena + bytes(8)
+    op = (0, name, 0, 2, [(1, 0, n)])
+    main = Subgraph([("CALL_ONCE", [1, n]), case.step], [op])
+    packed = Packed(
+        len(arena),
+        [main, Subgraph([case.step])],
+        case.weights,
+        [(0, min(n, 4), INT8)],
+        [(n // 2, 2, INT8)],
+        [(n, 1, 0, True), (n + 1, 2, 7, False)],
+    )
+    return packed, arena
+
+
+def mutated_arguments(packed: Packed, rng: random.Random) -> bytes:
+    """One to three arguments of steps are others."""
+    for _ in range(rng.choice((1, 1, 1, 1, 2))):
+        subgraph = rng.choice(packed.subgraphs)
+        steps = [(name, list(args)) for name, args in subgraph.steps]
+        args = rng.choice(steps)[1]
+        i, j = rng.randrange(len(args)), rng.randrange(len(args))
+        if rng.random() < 0.15:
+            args[i], args[j] = args[j], args[i]
+        else:
+            args[i] = int32(value_like(rng, args[i]))
+        subgraph.steps = steps
+    return build(packed)
+
+
+def mutated_file(packed: Packed, rng: random.Random) -> bytes:
+    """Words, bytes or the length of the file are others; rarely in the weights."""
+    file = bytearray(build(packed))
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at = rng.randrange(0, len(file) - 4)
+        if rng.random() < 0.7:
+            at = rng.randrange(0, len(file) - max(len(packed.weights), 4) - 3)
+        kind = rng.randrange(4)
+        if kind == 0:
+            file[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            file[at] = rng.randrange(256)
+        else:
+            at &= -4
+            word = int.from_bytes(file[at : at + 4], "little", signed=True)
+            file[at : at + 4] = (value_like(rng, word) % 2**32).to_bytes(4, "little")
+    return bytes(file[: rng.randrange(len(file))] if rng.random() < 0.03 else file)
+
+
+def mutants(count: int, seed: str) -> list[Job]:
+    rng = random.Random(seed)
+    names = list(MAKERS)
+    jobs = []
+    for i in range(count):
+        packed, arena = whole_model(names[i % len(names)], rng)
+        change = mutated_arguments if rng.random() < 0.6 else mutated_file
+        jobs.append(Job(change(packed, rng), arena, per_op=rng.random() < 0.3))
+    return jobs
+
+
+@pytest.mark.parametrize("tier", SETS)
+def test_mutants_in_micropython(tier: str, tmp_path: Path) -> None:
+    outcomes = run_jobs(mutants(COUNT, tier), tier, tmp_path)
+    errors = [outcome.error for outcome in outcomes if outcome.arena is None]
+    assert COUNT // 5 < len(errors) < COUNT * 4 // 5
+    assert not [error for error in errors if error.startswith("MemoryError")]
+
+
+@pytest.mark.parametrize("kind", [("bytecode", 32), ("viper", 32), ("viper", 64)], ids=str)
+def test_mutants_with_every_access_checked(kind: tuple[str, int]) -> None:
+    board = Board(*kind)
+    refused = 0
+    for job in mutants(EMULATED, str(kind)):
+        try:
+            board.run(job.model, job.arena)
+        except ValueError:  # ModelError, or a string that is not UTF-8
+            refused += 1
+    assert EMULATED // 5 < refused < EMULATED * 4 // 5
