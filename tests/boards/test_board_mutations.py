@@ -1,7 +1,7 @@
 """Damaged packed models: the board gives an error or runs; it never leaves its arena or crashes.
 
-In MicroPython canaries stand round the arena, the heap is locked during invoke, and a crash ends the
-test. Under CPython every single access of the kernels is checked.
+In MicroPython canaries stand round the arena, the heap is locked during invoke, and a crash ends
+the test. Under CPython every single access of the kernels is checked.
 """
 
 from __future__ import annotations
