@@ -22,6 +22,7 @@ _PUT_BLOCK = 236  # with its CRC32 240 bytes, less than the smallest input buffe
 _GET_BLOCK = 1024
 _HEX_BLOCK = 112
 _CRC = 4
+_BOARD_PATIENCE = 5000  # milliseconds that a board waits for a block, lest it stay deaf
 _PATIENCE = 15.0  # seconds for an answer: erasing flash takes its time
 _READ_LIMIT = 120.0  # seconds for the slowest board to read its largest file
 _PART = b".part"
@@ -136,7 +137,7 @@ class Files:
         """Send `data` into the file `part`, which is removed if the board says no."""
         binary = self._facts()[3]
         block = _PUT_BLOCK if binary else _HEX_BLOCK
-        self._link.start(device.call("put", part, len(data), block, binary))
+        self._link.start(device.call("put", part, len(data), block, binary, _BOARD_PATIENCE))
         try:
             self._answer(b"R", name, "an answer to the name of a file")
             for at in range(0, len(data), block):

@@ -20,7 +20,7 @@ from microinterp_boards.transport import Transport
 _BANNER = b"raw REPL; CTRL-B to exit\r\n>"
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D = b"\x01", b"\x02", b"\x03", b"\x04"
 _PASTE = b"\x05A\x01"
-_QUIET = 0.1  # seconds without a byte that count as silence
+_QUIET = 0.06  # seconds without a byte that count as silence
 _ANSWER = 1.0  # seconds for an answer of the REPL itself
 _PLAIN_CHUNK = 128  # bytes, for firmware without raw paste: half of the smallest input buffer
 _PLAIN_PAUSE = 0.01  # seconds between them
@@ -102,7 +102,7 @@ class Link:
                 raise
             return silent
         # a board that was just reset may print its banner after all that: only silence is sure
-        self._ready = self.transport.drain(_QUIET / 2, patience)
+        self._ready = self.transport.drain(_QUIET / 3, patience)
         return silent
 
     def _no_repl(self, silent: bool) -> DeviceError:

@@ -71,16 +71,16 @@ class Transport:
         """What comes up to and with `end`, at most `limit` bytes of it."""
         deadline = time.monotonic() + timeout
         looked = 0
-        while (at := self._pending.find(end, looked)) < 0:
+        while (at := self._pending.find(end, looked)) < 0 and looked <= limit:
             looked = max(0, len(self._pending) - len(end) + 1)
-            if looked > limit:
-                raise self.error(
-                    f"more than {limit} bytes came while waiting for {wanted}",
-                    "the board prints without end: reset it, or remove its main.py",
-                )
             self._fill(1)
             if time.monotonic() > deadline and end not in self._pending:
                 raise self.timed_out(timeout, wanted)
+        if at < 0 or at > limit:
+            raise self.error(
+                f"more than {limit} bytes came while waiting for {wanted}",
+                "the board prints without end: reset it, or remove its main.py",
+            )
         return self._take(at + len(end))
 
     def drain(self, quiet: float, limit: float) -> bool:
@@ -105,6 +105,11 @@ class Transport:
             raise self._lost(error) from None
         return len(self._pending)
 
+    def some(self) -> bytes:
+        """What has come, waiting a moment for it; may be nothing."""
+        self._fill(1)
+        return self._take(len(self._pending))
+
     def unread(self, data: bytes) -> None:
         """Put bytes back, to be read again."""
         self._pending[:0] = data
@@ -128,7 +133,7 @@ class Transport:
         """The error for something that did not come."""
         return self.error(
             f"no {wanted} within {timeout:g} s",
-            "is the board busy, or the line cut? Reset the board and try again",
+            "the board is busy, or the line cut: give it more time, or reset it",
         )
 
     def _fill(self, count: int) -> bool:

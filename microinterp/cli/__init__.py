@@ -16,6 +16,7 @@ import microinterp
 from microinterp.cli import inspect, ops, output, plan, run, verify
 from microinterp.cli.golden import app as golden_app
 from microinterp.errors import MicrointerpError
+from microinterp_boards.cli import app as board_app
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
 
@@ -77,6 +78,7 @@ app.command("verify")(verify.command)
 app.command("ops")(ops.command)
 app.command("plan")(plan.command)
 app.add_typer(golden_app, name="golden")
+app.add_typer(board_app, name="board")
 
 
 def main() -> None:

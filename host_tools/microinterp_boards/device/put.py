@@ -2,11 +2,11 @@
 # mypy: ignore-errors
 
 
-def _put(path, size, block, binary):
+def _put(path, size, block, binary, patience):
     """Answers: R ready; K a block is written; C its CRC32 is wrong; E and the number of an OSError.
 
-    It gives up after 5 s without a block, so that a host that died leaves no deaf board behind
-    (on firmware without select it waits for ever).
+    It gives up after `patience` ms without a block, so that a host that died leaves no deaf board
+    behind (on firmware without select it waits for ever).
     """
     import gc
     import sys
@@ -32,7 +32,7 @@ def _put(path, size, block, binary):
             say("R")
             while size:
                 take = min(size, block)
-                if waiting and not waiting.poll(5000):
+                if waiting and not waiting.poll(patience):
                     raise OSError(110)
                 if binary:
                     sys.stdin.buffer.readinto(view[: take + 4])

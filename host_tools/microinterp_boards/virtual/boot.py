@@ -11,7 +11,10 @@ def _boot(folder, token, flash, raw):
     import os
     import sys
 
+    import micropython
     import vfs
+
+    micropython.kbd_intr(-1)  # only the boot files may be interrupted
 
     folder = folder.decode()
     if flash:
@@ -48,8 +51,11 @@ def _boot(folder, token, flash, raw):
         except OSError:
             continue
         try:
+            micropython.kbd_intr(3)
             execfile(name)  # noqa: F821
+            micropython.kbd_intr(-1)
         except BaseException as error:
+            micropython.kbd_intr(-1)
             sys.print_exception(error)
             break
     sys.stdout.write(token)

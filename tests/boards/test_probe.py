@@ -1,0 +1,194 @@
+"""What a board is: facts from the virtual one, from boards that do not exist here, and nonsense."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from microinterp.errors import DeviceError
+from microinterp_boards import Board, virtual_board
+from microinterp_boards.link import Link
+from microinterp_boards.probe import choose_set, probe
+
+PICO = """name x6d6963726f707974686f6e
+version x312e32362e30
+machine x526173706265727279205069205069636f207769746820525032303430
+platform x727032
+mpy 4870
+bits 32
+heap_free 220000
+heap_total 233024
+files_free 860160
+files_total 868352
+frequency 125000000
+cpuid 1091356161
+end
+"""
+
+
+class Saying:
+    """A link to a board that says one thing."""
+
+    port = "/dev/x"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def exec(self, code: bytes, timeout: float) -> bytes:
+        return self.text.encode()
+
+    @property
+    def transport(self) -> Saying:
+        return self
+
+    def error(self, message: str, hint: str) -> DeviceError:
+        return DeviceError(message, hint=hint)
+
+
+def link(text: str) -> Link:
+    return cast(Link, Saying(text))
+
+
+def test_the_virtual_board() -> None:
+    with virtual_board(heap=131072, flash=131072) as port, Board(port) as board:
+        facts = board.probe()
+        board.files.put("a", bytes(9000))
+        board.exec("keep = bytearray(50000)")
+        after = board.probe()
+    assert facts.implementation == "micropython"
+    assert tuple(map(int, facts.version.split("."))) >= (1, 28, 0)
+    assert facts.platform in ("linux", "darwin")
+    assert (facts.mpy_version, facts.mpy_subversion) == (6, 3)
+    assert facts.int_bits == 64
+    assert (facts.cpu_id, facts.cpu, facts.frequency) == (None, None, None)
+    assert 124_000 < facts.heap_free < facts.heap_total < 131_072
+    assert 49_000 < facts.heap_free - after.heap_free < 53_000
+    assert facts.files_total == 131_072
+    assert facts.files_free is not None
+    assert after.files_free == facts.files_free - 3 * 4096
+    if facts.architecture == "x64":
+        assert (facts.mpy_set, facts.kernels) == ("x64", "viper")
+
+
+def test_a_pico() -> None:
+    facts = probe(link(PICO))
+    assert (facts.implementation, facts.version) == ("micropython", "1.26.0")
+    assert facts.machine == "Raspberry Pi Pico with RP2040"
+    assert facts.platform == "rp2"
+    assert (facts.mpy_version, facts.mpy_subversion, facts.architecture) == (6, 3, "armv6m")
+    assert (facts.cpu_id, facts.cpu) == (0x410CC601, "Cortex-M0+")
+    assert (facts.int_bits, facts.heap_free, facts.heap_total) == (32, 220000, 233024)
+    assert (facts.files_free, facts.files_total) == (860160, 868352)
+    assert facts.frequency == 125_000_000
+    assert (facts.mpy_set, facts.kernels) == ("armv6m", "viper")
+    assert probe(link(PICO.replace("\n", "\r\n"))) == facts  # as hardware prints
+
+
+def test_facts_that_a_board_does_not_tell() -> None:
+    lines = [line for line in PICO.splitlines() if not line.startswith(("f", "cpuid"))]
+    facts = probe(link("\n".join([*lines, ""])))
+    assert (facts.files_free, facts.files_total, facts.frequency) == (None, None, None)
+    assert (facts.cpu_id, facts.cpu) == (None, None)
+
+
+def test_words_of_a_board_act_on_no_terminal() -> None:
+    facts = probe(link(PICO.replace("machine x52", "machine x1b")))
+    assert facts.machine.startswith("\\x1baspberry")
+    facts = probe(link(PICO.replace("platform x727032", "platform xff")))
+    assert facts.platform == "\\xff"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("end\n", ""),
+        ("end\n", "end"),
+        ("bits 32\n", ""),
+        ("bits 32", "bits __import__('os')"),
+        ("bits 32", "bits 3 2"),
+        ("bits 32", "bits x3332"),
+        ("mpy 4870", "mpy 0x1306"),
+        ("mpy 4870", "mpy " + "9" * 21),
+        ("name x6d", "name x6"),
+        ("name x6d", "name xzz"),
+        ("name", "a log line\nname"),
+        (PICO, ""),
+    ],
+)
+def test_nonsense_is_refused(before: str, after: str) -> None:
+    text = PICO.replace(before, after)
+    assert text != PICO
+    with pytest.raises(DeviceError, match="came instead of facts about the board"):
+        probe(link(text))
+
+
+@pytest.mark.parametrize(
+    ("version", "subversion", "architecture", "cpu", "chosen", "reason"),
+    [
+        (6, 3, "x64", None, "x64", "its firmware runs x64"),
+        (6, 3, "armv6m", "Cortex-M0+", "armv6m", "its firmware runs armv6m"),
+        (6, 3, "armv7m", "Cortex-M3", "armv7m", "its firmware runs armv7m"),
+        (6, 3, "armv7em", "Cortex-M4", "armv7em", "Cortex-M4 with DSP"),
+        (6, 3, "armv7emsp", "Cortex-M4", "armv7em", "Cortex-M4 with DSP"),
+        (6, 3, "armv7emdp", "Cortex-M7", "armv7em", "Cortex-M7 with DSP"),
+        (6, 3, "armv7em", "Cortex-M3", "armv7m", "Cortex-M3, which may lack DSP"),
+        (6, 3, "armv7emsp", "Cortex-M33", "armv7m", "Cortex-M33, which may lack DSP"),
+        (6, 3, "armv7em", None, "armv7m", "an unknown core"),
+        (6, 3, "none", None, "bytecode", "loads no native code"),
+        (6, 3, "xtensawin", None, "bytecode", "no native kernels for xtensawin"),
+        (6, 3, "rv32imc", None, "bytecode", "no native kernels for rv32imc"),
+        (6, 3, "unknown 14", None, "bytecode", "no native kernels for unknown 14"),
+        (6, 2, "armv6m", "Cortex-M0+", "bytecode", "its native code is 6.2, ours is 6.3"),
+        (6, 1, "none", None, "bytecode", "loads no native code"),
+        (5, 0, "armv6m", "Cortex-M0+", None, "it loads .mpy version 5"),
+        (0, 0, "none", None, None, "it loads .mpy version 0"),
+    ],
+)
+def test_the_set_of_mpy_files(
+    version: int, subversion: int, architecture: str, cpu: str | None, chosen: str, reason: str
+) -> None:
+    found, why = choose_set(version, subversion, architecture, cpu)
+    assert found == chosen
+    assert reason in why
+
+
+@pytest.mark.parametrize(
+    ("mpy", "kernels", "mpy_set"),
+    [
+        (6 | 3 << 8 | 4 << 10, "viper", "armv6m"),
+        (6 | 3 << 8, "bytecode", "bytecode"),
+        (5, None, None),
+    ],
+)
+def test_kernels_go_with_the_set(mpy: int, kernels: str | None, mpy_set: str | None) -> None:
+    facts = probe(link(PICO.replace("mpy 4870", f"mpy {mpy}")))
+    assert (facts.kernels, facts.mpy_set) == (kernels, mpy_set)
+
+
+def test_the_register_is_read_on_thumb_only(board: Board) -> None:
+    """Anywhere else the address is not a CPUID register; on the virtual board it would crash."""
+    board.exec(
+        "import sys\n"
+        "class Implementation:\n"
+        " name, version, _machine = 'micropython', (1, 26, 0, ''), 'fake'\n"
+        "class Machine:\n"
+        " freq = lambda self: (168000000, 168000000, 42000000)\n"
+        " mem32 = {0xE000ED00: 0x410FC241}\n"
+        "class Sys:\n"
+        " stdout, platform, implementation = sys.stdout, 'fake', Implementation\n"
+        "sys.modules['sys'] = Sys\n"
+        "sys.modules['machine'] = Machine()\n"
+    )
+    for number, architecture in enumerate(
+        ("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
+    ):
+        board.exec(f"Implementation._mpy = {6 | 3 << 8 | number << 10}")
+        facts = board.probe()
+        assert facts.architecture == architecture
+        assert facts.cpu_id == (0x410FC241 if architecture.startswith("armv") else None)
+        assert facts.cpu == ("Cortex-M4" if architecture.startswith("armv") else None)
+        assert facts.frequency == 168_000_000
+        assert facts.version == "1.26.0"
+    board.exec("Implementation._mpy = 6 | 3 << 8 | 10 << 10")
+    assert board.probe().cpu_id is None
