@@ -163,7 +163,8 @@ def _moments(prepared: Prepared, plan: Plan) -> Iterator[tuple[Where, Keys]]:
 def _overlaps(alive: Keys, regions: Mapping[Key, Placed]) -> Iterator[tuple[Placed, Placed]]:
     """Pairs that share a byte; for each buffer, the one before it that reaches furthest."""
     furthest: Placed | None = None
-    for placed in sorted((regions[key] for key in alive if key in regions), key=_by_offset):
+    with_bytes = (regions[key] for key in alive if key in regions and regions[key].size)
+    for placed in sorted(with_bytes, key=_by_offset):
         if furthest is not None and placed.offset < furthest.end:
             yield furthest, placed
         if furthest is None or placed.end > furthest.end:

@@ -23,9 +23,9 @@ LAYERS = {
 def test_packed_equals_the_interpreter(op: str, tmp_path: Path) -> None:
     family = Family()
 
-    @given(layer=LAYERS[op], seed=seeds())
+    @given(layer=LAYERS[op].filter(lambda layer: not layer.computed), seed=seeds())
     def check(layer: Layer, seed: int) -> None:
         family.add(layer.data(), seed)
 
     check()
-    family.finish(tmp_path, share=0.6)
+    family.finish(tmp_path, share=0.5)

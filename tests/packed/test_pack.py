@@ -277,3 +277,32 @@ def test_variable_tensors(tmp_path: Path) -> None:
     assert len(set(model.answers)) == 5
     assert load(model.data).state[0].value == 5
     assert not check_on_board([model], "viper", tmp_path)
+
+
+def test_sums_up_to_the_end_of_int32(tmp_path: Path) -> None:
+    """With weight 0 and one input the greatest partial sum is the bias and 255 * 128."""
+    most = (1 << 31) - 1 - 255 * 128
+    samples = [[np.full((1, 1), value, np.int8)] for value in (-128, 0, 127)]
+    for bias in (most, -(1 << 31) + 255 * 128):
+        model = compare(fully_connected(depth=1, bias=bias, weight=0), samples)
+        assert not check_on_board([model], "viper", tmp_path)
+    with pytest.raises(UnsupportedError, match="leave int32"):
+        pack_model(fully_connected(depth=1, bias=most + 1, weight=0))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-5, 1e-7])
+def test_shifts_that_wrap_around(scale: float, tmp_path: Path) -> None:
+    """A factor far above 1 shifts sums out of int32: the same bits are left as in TFLM."""
+    rng = np.random.default_rng(1)
+    w = Constant(rng.integers(-127, 128, (3, 40)).astype(np.int8), 0.5, 0)
+    x, out = Input((1, 40), *INT8), Input((1, 3), "int8", scale, 0)
+    samples = [[rng.integers(-128, 128, (1, 40)).astype(np.int8)] for _ in range(50)]
+    model = compare(op_model("FULLY_CONNECTED", [x, w], [out]), samples)
+    assert not check_on_board([model], "viper", tmp_path)
+
+
+def test_a_mean_over_no_axes() -> None:
+    """Its kernel asks for scratch of no bytes, which lies where other scratch does."""
+    x, out = Input((2, 3), "int8", 0.5, 1), Input((2, 3), "int8", 0.25, 2)
+    data = op_model("MEAN", [x, numbers()], [out])
+    compare(data, [[np.arange(6, dtype=np.int8).reshape(2, 3)]])
