@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
+from typing import Any
 
+from microinterp_boards import bench, deploy, runtime, validate
+from microinterp_boards.deploy import Deployment, Progress
 from microinterp_boards.files import Files
 from microinterp_boards.link import Link
+from microinterp_boards.packing import SUFFIX, ModelSource
 from microinterp_boards.probe import Probe, probe
+from microinterp_boards.validate import Validation
+
+
+def _silent(done: int, of: int) -> None:
+    """Progress that nobody watches."""
 
 
 class Board:
     """A MicroPython board. A context manager; the port is this process's alone until its end.
 
     Every method raises DeviceError when the board, or the line to it, does not do what is asked.
+    A model is given by the path or the contents of an untouched .tflite file, and raises
+    ModelError, UnsupportedError or PrepareError if boards cannot run it. Its name on the board is
+    the file's without suffix, or `name`.
     """
 
     def __init__(self, port: str, *, baud: int = 115200, patience: float = 10.0) -> None:
@@ -52,3 +65,81 @@ class Board:
     def soft_reset(self) -> None:
         """Start MicroPython again with an empty heap; boot.py runs, main.py does not."""
         self.link.soft_reset()
+
+    def deploy(
+        self,
+        model: ModelSource,
+        name: str | None = None,
+        *,
+        mpy_set: str | None = None,
+        progress: Progress = _silent,
+    ) -> Deployment:
+        """Pack a model, install or update the runtime, send both, and load the model once.
+
+        Only files that differ are sent; each is read back. The board is soft reset.
+
+        Args:
+            model: a .tflite file.
+            name: of the model on the board, 1 to 27 of A-Z a-z 0-9 . _ -
+            mpy_set: "bytecode" for the runtime without native code; None is what the probe says.
+            progress: told the bytes of the model that are sent, and of how many.
+        """
+        return deploy.deploy(self.link, model, name, mpy_set, progress)
+
+    def validate(
+        self,
+        model: ModelSource,
+        samples: int | None = None,
+        per_op: bool = False,
+        golden: str | os.PathLike[str] | None = None,
+        seed: int = 0,
+        *,
+        name: str | None = None,
+        progress: Progress = _silent,
+    ) -> Validation:
+        """Run a deployed model and compare every byte of its outputs with what is expected.
+
+        Samples run one after the other from a fresh start, so that models with state are held to
+        their sequence. A plain invoke runs with the board's heap locked: it allocates nothing.
+
+        Args:
+            model: the .tflite file that was deployed.
+            samples: how many; None is 20, or all of a bundle.
+            per_op: compare the CRC32 of everything that each op writes too. Without it, that is
+                done only after a difference, to find the first op.
+            golden: a bundle of `microinterp golden record`; otherwise inputs are random and the
+                host computes what is expected.
+            seed: of random inputs.
+            name: as for deploy.
+            progress: told the samples done, and of how many.
+
+        Raises:
+            DeviceError: also if the model on the board is of another .tflite file, or the runtime
+                is damaged or another version.
+            InputError: the bundle is not of this model, or damaged.
+        """
+        return validate.validate(self.link, model, samples, per_op, golden, seed, name, progress)
+
+    def bench(
+        self,
+        model: ModelSource,
+        runs: int = bench.RUNS,
+        *,
+        name: str | None = None,
+        seed: int = 0,
+        progress: Progress = _silent,
+    ) -> dict[str, Any]:
+        """Time a deployed model with random inputs, by the board's own clock.
+
+        Returns a dict that follows schemas/bench_result.schema.json. Raises as validate.
+        """
+        return bench.bench(self.link, model, runs, name, seed, progress)
+
+    def uninstall(self) -> list[str]:
+        """Remove the runtime and all models; returns the paths of the files that went."""
+        removed = runtime.uninstall(self.link)
+        for entry in self.files.list():
+            if not entry.is_folder and entry.name.endswith((SUFFIX, f"{SUFFIX}.part")):
+                self.files.remove(entry.name)
+                removed.append(entry.name)
+        return removed

@@ -1,0 +1,117 @@
+"""How fast a model runs on a board, and in how much memory: only what was measured in this run."""
+
+from __future__ import annotations
+
+import math
+import platform
+import statistics
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+import microinterp
+from microinterp.errors import InputError
+from microinterp.inputs import random_samples
+from microinterp_boards import runtime
+from microinterp_boards.deploy import Progress, no_model, require_same, require_sizes
+from microinterp_boards.files import Files
+from microinterp_boards.link import Link
+from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
+from microinterp_boards.probe import probe
+from microinterp_boards.session import OpRun, Session
+
+FORMAT = "microinterp bench 1"
+RUNS = 20
+_MOST_OP_RUNS = 5
+
+
+def bench(
+    link: Link,
+    source: ModelSource,
+    runs: int = RUNS,
+    name: str | None = None,
+    seed: int = 0,
+    progress: Progress = lambda done, of: None,
+) -> dict[str, Any]:
+    """See Board.bench."""
+    if not 1 <= runs <= 100_000:
+        raise InputError(f"wanted 1 to 100000 runs, got {runs}")
+    model = pack_for_board(source, name)
+    mpy_set = runtime.require_sound(link)
+    if Files(link).stat(model.file_name) is None:
+        raise no_model(link, model)
+    link.soft_reset()
+    board = probe(link)
+    op_runs = min(runs, _MOST_OP_RUNS)
+    inputs = random_samples(model.prepared.graph.main.inputs, runs, seed)
+    with Session(link, model.name) as session:
+        loaded = session.loaded
+        require_same(link, loaded, model)
+        require_sizes(link, loaded, model)
+        times: list[int] = []
+        ops: list[list[OpRun]] = []
+        for number in range(runs + op_runs):
+            for index, array in enumerate(inputs):
+                session.set_input(index, array[number % runs].tobytes())
+            if number < runs:
+                times.append(session.invoke())
+            else:
+                ops.append(session.invoke_ops())
+            progress(number + 1, runs + op_runs)
+        heap_after = session.heap_free()
+    return {
+        "format": FORMAT,
+        "model": {
+            "name": model.name,
+            "tflite_sha256": model.sha256,
+            "model_bytes": loaded.model_bytes,
+            "arena_bytes": loaded.arena_bytes,
+            "head_bytes": model.plan.head_bytes,
+        },
+        "board": asdict(board),
+        "runtime": {"version": loaded.version, "mpy_set": mpy_set, "kernels": loaded.tier},
+        "clock_unit": "us",
+        "runs": runs,
+        "median": statistics.median(times),
+        "p10": percentile(times, 10),
+        "p90": percentile(times, 90),
+        "op_runs": op_runs,
+        "ops": _op_times(model, ops),
+        "heap_free": {
+            "start": loaded.heap_start,
+            "runtime_imported": loaded.heap_imported,
+            "model_loaded": loaded.heap_loaded,
+            "after_invoke": heap_after,
+        },
+        "tools": {"microinterp": microinterp.__version__, "python": platform.python_version()},
+        "host": {"system": platform.system(), "machine": platform.machine()},
+        "timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def percentile(times: list[int], percent: int) -> int:
+    """The smallest time that at least `percent` of a hundred runs do not exceed."""
+    return sorted(times)[max(0, math.ceil(len(times) * percent / 100) - 1)]
+
+
+def _op_times(model: BoardModel, runs: list[list[OpRun]]) -> list[dict[str, Any]]:
+    """Each op's median, in the order of the model's ops.
+
+    An op of a subgraph that runs once has fewer times than the others, and some have none.
+    """
+    times: dict[tuple[int, int], list[int]] = {}
+    for run in runs:
+        for op in run:
+            times.setdefault((op.subgraph, op.op_index), []).append(op.microseconds)
+    return [
+        {
+            "subgraph": node.subgraph,
+            "index": node.index,
+            "name": node.name,
+            "runs": len(times[node.subgraph, node.index]),
+            "time": statistics.median(times[node.subgraph, node.index]),
+        }
+        for subgraph in model.prepared.graph.subgraphs
+        for node in subgraph.nodes
+        if (node.subgraph, node.index) in times
+    ]

@@ -1,0 +1,183 @@
+"""From an untouched .tflite file to a model that a board has loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from microinterp.errors import DeviceError, printable
+from microinterp_boards import runtime
+from microinterp_boards.files import Files, Room
+from microinterp_boards.link import Link
+from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
+from microinterp_boards.probe import Probe, probe
+from microinterp_boards.session import Loaded, Session
+
+Progress = Callable[[int, int], object]
+"""Called with the number done so far, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a deployment did.
+
+    Attributes:
+        name: of the model on the board.
+        sha256: of the .tflite file.
+        model_bytes, arena_bytes: of the packed model, and of the memory that it runs in.
+        sent_bytes: of all files that were sent.
+        files_sent, files_kept, files_removed: paths; kept are those that were there already.
+        mpy_set, kernels: the runtime's files and the tier of its kernels.
+        heap_start, heap_imported, heap_loaded: bytes free before the runtime is imported, after,
+            and with the model loaded.
+        seconds: for all of it.
+    """
+
+    name: str
+    sha256: str
+    model_bytes: int
+    arena_bytes: int
+    sent_bytes: int
+    files_sent: tuple[str, ...]
+    files_kept: tuple[str, ...]
+    files_removed: tuple[str, ...]
+    mpy_set: str
+    kernels: str
+    heap_start: int
+    heap_imported: int
+    heap_loaded: int
+    seconds: float
+
+
+def deploy(
+    link: Link,
+    source: ModelSource,
+    name: str | None = None,
+    mpy_set: str | None = None,
+    progress: Progress = lambda done, of: None,
+) -> Deployment:
+    """See Board.deploy."""
+    started = time.monotonic()
+    model = pack_for_board(source, name)
+    link.soft_reset()
+    board = probe(link)
+    chosen = runtime.choose_set(board, mpy_set)
+    _require_heap(link, model, board)
+    there = runtime.installed(link)
+    files = Files(link)
+    keeps = files.stat(model.file_name) == runtime.state_of(model.packed)
+    _require_room(link, files.room(), model, 0 if keeps else len(model.packed), chosen, there)
+    update = runtime.install(link, chosen, there)
+    if not keeps:
+        files.put(model.file_name, model.packed, lambda done: progress(done, len(model.packed)))
+    loaded = load_once(link, model)
+    wanted = runtime.shipped(chosen)
+    sent = tuple(f"{there.folder}/{each}" for each in update.sent)
+    kept = tuple(f"{there.folder}/{each}" for each in update.kept)
+    return Deployment(
+        name=model.name,
+        sha256=model.sha256,
+        model_bytes=loaded.model_bytes,
+        arena_bytes=loaded.arena_bytes,
+        sent_bytes=sum(len(wanted[each]) for each in update.sent)
+        + (0 if keeps else len(model.packed)),
+        files_sent=sent if keeps else (*sent, model.file_name),
+        files_kept=(*kept, model.file_name) if keeps else kept,
+        files_removed=tuple(f"{there.folder}/{each}" for each in update.removed),
+        mpy_set=chosen,
+        kernels=loaded.tier,
+        heap_start=loaded.heap_start,
+        heap_imported=loaded.heap_imported,
+        heap_loaded=loaded.heap_loaded,
+        seconds=time.monotonic() - started,
+    )
+
+
+def load_once(link: Link, model: BoardModel) -> Loaded:
+    """Load the model and let it go again: the proof that it can run."""
+    with Session(link, model.name) as session:
+        require_same(link, session.loaded, model)
+        return session.loaded
+
+
+def require_same(link: Link, loaded: Loaded, model: BoardModel) -> None:
+    """Raise DeviceError unless the loaded model and runtime are the ones that were deployed."""
+    port = printable(link.port)
+    if loaded.sha256 != model.sha256:
+        raise DeviceError(
+            f"{port}: the model '{model.name}' on the board was packed from another .tflite file:"
+            f" its sha256 is {loaded.sha256}, this file's is {model.sha256}",
+            hint="deploy it again",
+        )
+    if loaded.file and not any(
+        loaded.file.lstrip("/").endswith(f"{folder}/__init__.mpy") for folder in runtime.FOLDERS
+    ):
+        raise DeviceError(
+            f"{port}: the board imports another 'microinterp' than the one installed:"
+            f" {loaded.file}",
+            hint="remove that one",
+        )
+
+
+def _require_heap(link: Link, model: BoardModel, board: Probe) -> None:
+    """The model lies in memory as a whole, and so does the arena; the runtime comes on top."""
+    needed = len(model.packed) + model.report.arena_bytes
+    if needed > board.heap_free:
+        raise DeviceError(
+            f"{printable(link.port)}: the model does not fit into the board's heap:"
+            f" {len(model.packed)} bytes of model and {model.report.arena_bytes} of arena are"
+            f" {needed - board.heap_free} bytes more than the {board.heap_free} that are free",
+            hint="use a board with more memory, firmware with a larger heap, or a smaller model; a"
+            " boot.py that allocates much can be emptied",
+        )
+
+
+def _require_room(
+    link: Link,
+    room: Room,
+    model: BoardModel,
+    model_bytes: int,
+    mpy_set: str,
+    there: runtime.Installed,
+) -> None:
+    """Everything must fit before anything is written; old files stay until the new ones are."""
+    if room.free is None:
+        return
+
+    def blocks(size: int) -> int:
+        return -(-size // room.block) * room.block
+
+    wanted, differing = runtime.shipped(mpy_set), runtime.differing(there, mpy_set)
+    needed = blocks(model_bytes) + sum(blocks(len(wanted[name])) for name in differing)
+    for name, state in there.files.items():
+        if name not in wanted or name in differing:
+            needed -= blocks(state.size)
+    if needed > room.free:
+        raise DeviceError(
+            f"{printable(link.port)}: no room for '{model.name}' on the board's filesystem: it and"
+            f" the runtime need {needed} bytes, {needed - room.free} more than the {room.free} that"
+            " are free",
+            hint="remove files that are not needed, or `microinterp board uninstall` and deploy"
+            " again",
+        )
+
+
+def no_model(link: Link, model: BoardModel) -> DeviceError:
+    """The error for a model that the board does not have."""
+    return DeviceError(
+        f"{printable(link.port)}: there is no model '{model.name}' on the board",
+        hint="deploy it first",
+    )
+
+
+def require_sizes(link: Link, loaded: Loaded, model: BoardModel) -> None:
+    """Raise DeviceError if inputs and outputs on the board are not the model's."""
+    main = model.prepared.graph.main
+    wanted = tuple(t.nbytes for t in main.inputs), tuple(t.nbytes for t in main.outputs)
+    if (loaded.inputs, loaded.outputs) != wanted:
+        raise DeviceError(
+            f"{printable(link.port)}: the model '{model.name}' on the board is damaged: its inputs"
+            " and outputs are not those of the .tflite file",
+            hint="deploy it again",
+        )

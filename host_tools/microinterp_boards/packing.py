@@ -1,0 +1,80 @@
+"""A .tflite file made ready for a board: prepared, planned and packed, and named."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from microinterp.arena.plan import Plan, plan
+from microinterp.errors import DeviceError, printable
+from microinterp.interpreter import prepare_model
+from microinterp.model import load_file
+from microinterp.packed import PackReport, pack_with_report
+from microinterp.prepare import Prepared
+
+SUFFIX = ".mipk"
+ModelSource = str | os.PathLike[str] | bytes
+_MAX_NAME = 32 - len(SUFFIX)
+_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{_MAX_NAME}}}")
+_HASH_DIGITS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class BoardModel:
+    """A model for a board.
+
+    Attributes:
+        name: on the board, without SUFFIX.
+        tflite, sha256: contents of the .tflite file, and their hash.
+        prepared, plan: what it was packed from.
+        packed, report: the packed model, and where its bytes are.
+    """
+
+    name: str
+    tflite: bytes
+    sha256: str
+    prepared: Prepared
+    plan: Plan
+    packed: bytes
+    report: PackReport
+
+    @property
+    def file_name(self) -> str:
+        """Of the packed model on the board."""
+        return self.name + SUFFIX
+
+
+def pack_for_board(source: ModelSource, name: str | None = None) -> BoardModel:
+    """Pack an untouched .tflite file, given by its path or contents.
+
+    Raises:
+        ModelError, UnsupportedError, PrepareError: it is not sound, or boards cannot run it.
+        DeviceError: `name` cannot be a model's name on a board.
+    """
+    data = source if isinstance(source, bytes) else load_file(source).data
+    chosen = _name(source) if name is None else name
+    if _NAME.fullmatch(chosen) is None or not chosen.strip("."):
+        raise DeviceError(
+            f"'{printable(chosen)}' cannot be the name of a model on a board",
+            hint=f"1 to {_MAX_NAME} of the characters A-Z a-z 0-9 . _ - and not only dots",
+        )
+    prepared = prepare_model(data)
+    planned = plan(prepared)
+    packed, report = pack_with_report(prepared, planned)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return BoardModel(chosen, data, sha256, prepared, planned, packed, report)
+
+
+def _name(source: ModelSource) -> str:
+    """A name from a path; one that is too long keeps a hash of the whole."""
+    if isinstance(source, bytes):
+        return "model"
+    stem = Path(source).stem
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", stem).strip(".") or "model"
+    if len(name) > _MAX_NAME:
+        digest = hashlib.sha256(stem.encode(errors="surrogateescape")).hexdigest()[:_HASH_DIGITS]
+        name = f"{name[: _MAX_NAME - _HASH_DIGITS - 1]}-{digest}"
+    return name

@@ -1,0 +1,198 @@
+"""The runtime on a board: its .mpy files, installed, compared by checksum, and removed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from microinterp.errors import DeviceError, printable
+from microinterp_boards import device
+from microinterp_boards.files import Files, FileState
+from microinterp_boards.link import Link
+from microinterp_boards.probe import Probe
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
+FOLDERS = ("lib/microinterp", "microinterp")
+"""Where the runtime may lie, below the board's current folder."""
+_LINE = re.compile(r"((?:[0-9a-f]{2}){1,128}) ([0-9]{1,10}) ([0-9]{1,10})")
+_BLOCK = 512
+_PATIENCE = 60.0  # seconds for a board to read all files
+_AGAIN = "deploy the model again: that repairs the runtime"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The runtime's files on a board, by name, and their folder."""
+
+    folder: str
+    files: dict[str, FileState]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an installation did: names of the files sent, kept as they were, and removed."""
+
+    sent: tuple[str, ...]
+    kept: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def _firmware() -> Traversable:
+    return files("microinterp_boards").joinpath("_firmware")
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """What the build wrote: compiler, version, format, and the sets with size and sha256.
+
+    Raises DeviceError if the package was built without the board's files.
+    """
+    try:
+        text = _firmware().joinpath("manifest.json").read_text("utf-8")
+    except OSError:
+        raise DeviceError(
+            "this installation has no files for boards", hint="in the sources: make firmware"
+        ) from None
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@cache
+def shipped(mpy_set: str) -> dict[str, bytes]:
+    """The .mpy files of a set by name. Raises DeviceError if they are not those of the manifest."""
+    sets = manifest()["sets"]
+    if mpy_set not in sets:
+        raise DeviceError(
+            f"there is no set of .mpy files '{printable(mpy_set)}'",
+            hint=f"there are: {', '.join(sets)}",
+        )
+    found = {}
+    for path, facts in sets[mpy_set].items():
+        folder, _, name = path.rpartition("/")
+        data = _firmware().joinpath(mpy_set).joinpath(folder).joinpath(name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != facts["sha256"]:
+            raise DeviceError(
+                f"the file {mpy_set}/{path} of this installation is damaged",
+                hint="install the package again, or in the sources: make firmware",
+            )
+        found[name] = data
+    return found
+
+
+def choose_set(probe: Probe, wanted: str | None) -> str:
+    """The set for a board: what the probe says, or `wanted` if the board can run that.
+
+    Raises DeviceError that names the firmware if there is none.
+    """
+    if probe.mpy_set is None:
+        raise DeviceError(
+            f"{probe.implementation} {probe.version} on '{printable(probe.machine)}' cannot run"
+            f" the runtime: {probe.reason}",
+            hint="flash MicroPython 1.23 or later",
+        )
+    if wanted is None:
+        return probe.mpy_set
+    if wanted not in (probe.mpy_set, "bytecode"):
+        raise DeviceError(
+            f"the set '{printable(wanted)}' is not for this board: {probe.reason}",
+            hint=f"it runs {probe.mpy_set}" + (", bytecode" if probe.mpy_set != "bytecode" else ""),
+        )
+    return wanted
+
+
+def installed(link: Link) -> Installed:
+    """The runtime's files on the board, as the board reads them."""
+    output = link.exec(device.call("installed", _BLOCK), _PATIENCE)
+    lines = output.decode("ascii", "backslashreplace").replace("\r\n", "\n").strip().split("\n")
+    matches = [_LINE.fullmatch(line) for line in lines[1:-1]]
+    if lines[0] not in FOLDERS or lines[-1] != f"end {len(matches)}" or None in matches:
+        raise link.transport.error(
+            "something else came instead of a list of the runtime's files",
+            "something printed on the line, or bytes were lost: try again",
+        )
+    return Installed(
+        lines[0],
+        {
+            bytes.fromhex(m[1]).decode(errors="backslashreplace"): FileState(int(m[2]), int(m[3]))
+            for m in matches
+            if m is not None
+        },
+    )
+
+
+def state_of(data: bytes) -> FileState:
+    """What a board would say of a file with these contents."""
+    return FileState(len(data), zlib.crc32(data))
+
+
+def differing(there: Installed, mpy_set: str) -> list[str]:
+    """Names of the set's files that the board lacks or has otherwise."""
+    return [
+        name for name, data in shipped(mpy_set).items() if there.files.get(name) != state_of(data)
+    ]
+
+
+def install(link: Link, mpy_set: str, there: Installed) -> Update:
+    """Send what differs from the set, and remove what is left of older versions."""
+    wanted = shipped(mpy_set)
+    sent = differing(there, mpy_set)
+    folder = _open(link, there.folder, create=True)
+    removed = [name for name in there.files if name not in wanted]
+    for name in removed:
+        folder.remove(name)
+    for name in sent:
+        folder.put(name, wanted[name])
+    return Update(tuple(sent), tuple(name for name in wanted if name not in sent), tuple(removed))
+
+
+def require_sound(link: Link) -> str:
+    """The set that is installed, every byte of it.
+
+    Raises DeviceError that says what is wrong if there is none, or it is damaged or another
+    version.
+    """
+    there = installed(link)
+    port = printable(link.port)
+    if not there.files:
+        raise DeviceError(
+            f"{port}: there is no runtime on the board", hint="deploy the model first"
+        )
+    wrong = {mpy_set: differing(there, mpy_set) for mpy_set in manifest()["sets"]}
+    best: str = min(wrong, key=lambda mpy_set: len(wrong[mpy_set]))
+    if wrong[best]:
+        some = ", ".join(wrong[best][:3]) + (", ..." if len(wrong[best]) > 3 else "")
+        raise DeviceError(
+            f"{port}: the runtime on the board is damaged or another version: {len(wrong[best])} of"
+            f" {len(shipped(best))} files are not those of version {manifest()['version']}"
+            f" ({best}): {some}",
+            hint=_AGAIN,
+        )
+    return best
+
+
+def uninstall(link: Link) -> list[str]:
+    """Remove the runtime; returns the paths of the files that went."""
+    there = installed(link)
+    if not there.files:
+        return []
+    folder = _open(link, there.folder)
+    for name in there.files:
+        folder.remove(name)
+    *parents, last = there.folder.split("/")
+    Files(link, "/".join(parents)).remove_folder(last)
+    return [f"{there.folder}/{name}" for name in there.files]
+
+
+def _open(link: Link, path: str, create: bool = False) -> Files:
+    folder = Files(link)
+    for name in path.split("/"):
+        folder = folder.folder(name, create)
+    return folder

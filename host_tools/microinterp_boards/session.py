@@ -1,0 +1,224 @@
+"""A model running on a board, driven from here: inputs go in, outputs and checksums come back.
+
+Every byte is checked by length and CRC32; what the board says is taken as numbers and bytes, and is
+never evaluated. The board's side is device/session.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import zlib
+from dataclasses import dataclass
+from types import TracebackType
+
+from microinterp.errors import DeviceError, printable
+from microinterp_boards import device
+from microinterp_boards.link import Link
+from microinterp_boards.packing import SUFFIX
+
+_BLOCK = 236  # with its CRC32 240 bytes, less than the smallest input buffer, ESP32's 260
+_HEX_BLOCK = 112
+_CRC = 4
+_BOARD_PATIENCE = 5000  # milliseconds that a board waits for a block of an input
+_PATIENCE = 15.0  # seconds for an answer that takes no computing
+_LOAD_LIMIT = 60.0  # seconds to load and check a model
+_INVOKE_LIMIT = 300.0  # seconds; ticks_us cannot tell more than some 500
+_MAX_ANSWER = 1 << 24
+_FACTS = struct.Struct("<5I")
+_OP = struct.Struct("<HHIH")
+_WRITTEN = struct.Struct("<II")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the board tells once it has loaded a model. Heap is bytes free after a collection.
+
+    Attributes:
+        heap_start, heap_imported, heap_loaded: before the runtime is imported, after that, and
+            with the model loaded.
+        arena_bytes, model_bytes: of the model.
+        sha256: of the .tflite file that it was packed from, hex.
+        inputs, outputs: bytes of each.
+        tier, version: of the runtime.
+        file: where the runtime was imported from; empty if the firmware does not tell.
+    """
+
+    heap_start: int
+    heap_imported: int
+    heap_loaded: int
+    arena_bytes: int
+    model_bytes: int
+    sha256: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    tier: str
+    version: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpRun:
+    """One op of one invoke: microseconds, and (tensor, CRC32) of what it has written."""
+
+    subgraph: int
+    op_index: int
+    microseconds: int
+    written: tuple[tuple[int, int], ...]
+
+
+class Session:
+    """A context manager. Raises DeviceError when board or line fail."""
+
+    def __init__(self, link: Link, name: str) -> None:
+        """Soft reset the board, so that its heap is empty, and load model `name`."""
+        self._link = link
+        link.soft_reset()
+        output = link.exec(device.call("room"), _PATIENCE).split()
+        self._binary = int(output[-1:] == [b"1"])
+        block = _BLOCK if self._binary else _HEX_BLOCK
+        self._block = block
+        path = (name + SUFFIX).encode()
+        link.start(device.call("session", path, block, self._binary, _BOARD_PATIENCE))
+        self._open = True
+        self.loaded = self._loaded(self._answer(_LOAD_LIMIT, "facts about the loaded model"))
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+
+    def close(self) -> None:
+        """End the program on the board."""
+        if self._open:
+            self._open = False
+            self._ask("Q", _PATIENCE, "the end of the session")
+            self._link.finish()
+
+    def set_input(self, index: int, data: bytes) -> None:
+        """Send all bytes of an input."""
+        wanted = self.loaded.inputs[index]
+        if len(data) != wanted:
+            raise DeviceError(f"input {index} on the board takes {wanted} bytes, got {len(data)}")
+        self._link.write(f"I {index}\n".encode())
+        what = f"an answer to a block of input {index}"
+        self._link.reply(b"R", _PATIENCE, what)
+        for at in range(0, len(data), self._block):
+            piece = data[at : at + self._block]
+            piece += zlib.crc32(piece).to_bytes(_CRC, "little")
+            self._link.write(piece if self._binary else piece.hex().encode())
+            if self._link.reply(b"KC", _PATIENCE, what) == b"C":
+                raise self._damaged()
+        self._link.reply(b"D", _PATIENCE, what)
+
+    def invoke(self) -> int:
+        """Run the model, with the heap locked; returns microseconds by the board's clock."""
+        return self._number("N", _INVOKE_LIMIT, "the end of an invoke")
+
+    def invoke_ops(self) -> list[OpRun]:
+        """Run the model op by op."""
+        data = self._ask("P", _INVOKE_LIMIT, "the end of an invoke, op by op")
+        runs, at = [], 0
+        try:
+            while at < len(data):
+                subgraph, index, spent, count = _OP.unpack_from(data, at)
+                at += _OP.size
+                written = tuple(
+                    (int(tensor), int(crc))
+                    for tensor, crc in (
+                        _WRITTEN.unpack_from(data, at + _WRITTEN.size * i) for i in range(count)
+                    )
+                )
+                at += _WRITTEN.size * count
+                runs.append(OpRun(subgraph, index, spent, written))
+        except struct.error:
+            raise self._nonsense("a list of ops") from None
+        return runs
+
+    def output(self, index: int) -> bytes:
+        """The bytes of an output."""
+        data = self._ask(f"O {index}", _PATIENCE, f"output {index}")
+        if len(data) != self.loaded.outputs[index]:
+            raise self._nonsense(f"output {index}")
+        return data
+
+    def reset(self) -> None:
+        """Variables back to their start."""
+        self._ask("Z", _PATIENCE, "the end of a reset")
+
+    def heap_free(self) -> int:
+        """Bytes, after a collection."""
+        return self._number("H", _PATIENCE, "bytes of heap")
+
+    def _number(self, command: str, timeout: float, wanted: str) -> int:
+        data = self._ask(command, timeout, wanted)
+        if len(data) != 4:
+            raise self._nonsense(wanted)
+        return int.from_bytes(data, "little")
+
+    def _ask(self, command: str, timeout: float, wanted: str) -> bytes:
+        self._link.write(f"{command}\n".encode())
+        return self._answer(timeout, wanted)
+
+    def _answer(self, timeout: float, wanted: str) -> bytes:
+        self._link.reply(b"B", timeout, wanted)
+        text = self._link.read_line(_PATIENCE, f"the size of {wanted}")
+        if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > _MAX_ANSWER:
+            raise self._nonsense(f"the size of {wanted}")
+        size = int(text)
+        raw = self._link.read((size + _CRC) * (1 if self._binary else 2), _PATIENCE, wanted)
+        if not self._binary:
+            with contextlib.suppress(ValueError):
+                raw = bytes.fromhex(raw.decode("ascii", "replace"))
+        data = raw[:size]
+        if len(raw) != size + _CRC or zlib.crc32(data) != int.from_bytes(raw[size:], "little"):
+            raise self._damaged()
+        return data
+
+    def _loaded(self, data: bytes) -> Loaded:
+        """Facts in the order in which device/session.py packs them."""
+        try:
+            start, imported, loaded, arena, model = _FACTS.unpack_from(data)
+            at = _FACTS.size
+            digest = data[at + 1 : at + 1 + data[at]]
+            at += 1 + data[at]
+            sizes = []
+            for _ in range(2):
+                count = data[at]
+                sizes.append(struct.unpack_from(f"<{count}I", data, at + 1))
+                at += 1 + 4 * count
+            tier, version, file = data[at:].decode().split("\n")
+        except (struct.error, IndexError, ValueError):
+            raise self._nonsense("facts about the loaded model") from None
+        return Loaded(
+            heap_start=start,
+            heap_imported=imported,
+            heap_loaded=loaded,
+            arena_bytes=arena,
+            model_bytes=model,
+            sha256=digest.hex(),
+            inputs=sizes[0],
+            outputs=sizes[1],
+            tier=printable(tier),
+            version=printable(version),
+            file=printable(file, 200),
+        )
+
+    def _damaged(self) -> DeviceError:
+        return self._link.transport.error(
+            "bytes were damaged or lost on the line",
+            "try again; a shorter cable or a lower baud rate may help",
+        )
+
+    def _nonsense(self, wanted: str) -> DeviceError:
+        return self._link.transport.error(
+            f"something else came instead of {wanted}",
+            "something printed on the line, or bytes were lost: try again",
+        )

@@ -1,0 +1,265 @@
+"""Whether a board computes what the host computes: every byte of every output, every op's CRC32."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from microinterp import golden as golden_bundles
+from microinterp.errors import InputError, printable
+from microinterp.graph import Tensor
+from microinterp.inputs import random_samples
+from microinterp.interpreter import Interpreter
+from microinterp.trace import Checksums
+from microinterp_boards import runtime
+from microinterp_boards.deploy import Progress, no_model, require_same, require_sizes
+from microinterp_boards.files import Files
+from microinterp_boards.link import Link
+from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
+from microinterp_boards.session import OpRun, Session
+
+Array = npt.NDArray[Any]
+SAMPLES = 20
+
+
+class FirstDifference(NamedTuple):
+    """Where a board first differs from what is expected.
+
+    op_index and name: of the op, in `subgraph`. tensor and tensor_name: what it wrote. sample: the
+    number of the sample.
+    """
+
+    op_index: int
+    name: str
+    tensor: int
+    subgraph: int
+    sample: int
+    tensor_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Outcome of a validation.
+
+    Attributes:
+        differing_bytes: of the outputs.
+        samples: how many were run.
+        compared_bytes: of outputs.
+        first_difference: None if there is none.
+        differing_samples: samples with a differing output or op.
+        per_op: whether every op's CRC32s were compared; compared_crcs is how many.
+        model_intact: whether the packed model on the board is what `deploy` would write.
+        expected: who computed the expected outputs.
+        sha256, name: of the .tflite file, and of the model on the board.
+        mpy_set, kernels: the runtime's files and the tier of its kernels.
+    """
+
+    differing_bytes: int
+    samples: int
+    compared_bytes: int
+    first_difference: FirstDifference | None
+    differing_samples: int
+    per_op: bool
+    compared_crcs: int
+    model_intact: bool
+    expected: str
+    sha256: str
+    name: str
+    mpy_set: str
+    kernels: str
+
+    @property
+    def equal(self) -> bool:
+        """Nothing differs."""
+        return self.differing_bytes == 0 and self.first_difference is None
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """One sample: what goes in, and what must come out."""
+
+    inputs: tuple[Array, ...]
+    outputs: tuple[bytes, ...]
+    crcs: dict[tuple[int, int], tuple[int, ...]]
+
+
+class _Comparison:
+    """Adds up what differs, sample after sample."""
+
+    def __init__(self, model: BoardModel) -> None:
+        self.graph = model.prepared.graph
+        self.samples = self.compared_bytes = self.compared_crcs = 0
+        self.differing_bytes = self.differing_samples = 0
+        self.first: FirstDifference | None = None
+
+    def add(self, expected: _Expected, outputs: Sequence[bytes], ops: list[OpRun] | None) -> None:
+        """Compare one sample; `ops` if it was run op by op."""
+        bad_op = self._bad_op(expected, ops) if ops is not None else None
+        masks = [
+            np.frombuffer(have, np.uint8) != np.frombuffer(want, np.uint8)
+            for have, want in zip(outputs, expected.outputs, strict=True)
+        ]
+        differing = sum(int(mask.sum()) for mask in masks)
+        self.compared_bytes += sum(mask.size for mask in masks)
+        self.differing_bytes += differing
+        self.differing_samples += bool(differing or bad_op)
+        if self.first is None and (differing or bad_op):
+            self.first = bad_op or self._of_output(next(i for i, m in enumerate(masks) if m.any()))
+        self.samples += 1
+
+    def _bad_op(self, expected: _Expected, ops: list[OpRun]) -> FirstDifference | None:
+        """The first op, in the order in which the board ran them, with a wrong CRC32."""
+        missing = dict(expected.crcs)
+        found = None
+        for op in ops:
+            wanted = missing.pop((op.subgraph, op.op_index), ())
+            have = tuple(crc for _, crc in op.written)
+            self.compared_crcs += len(wanted)
+            if have != wanted and found is None:
+                pairs = zip(have, wanted, strict=False)
+                number = next((i for i, (a, b) in enumerate(pairs) if a != b), 0)
+                found = self._place(op.subgraph, op.op_index, number)
+        if missing and found is None:
+            found = self._place(*next(iter(missing)), 0)
+        return found
+
+    def _place(self, subgraph: int, op_index: int, number: int) -> FirstDifference:
+        nodes = self.graph.subgraphs[subgraph].nodes if subgraph < len(self.graph.subgraphs) else ()
+        if op_index >= len(nodes):
+            return FirstDifference(op_index, "unknown", -1, subgraph, self.samples, "")
+        node = nodes[op_index]
+        written = [tensor for tensor in node.outputs if tensor.nbytes]
+        tensor = written[number] if number < len(written) else None
+        index, name = (tensor.index, printable(tensor.name)) if tensor else (-1, "")
+        return FirstDifference(op_index, node.name, index, subgraph, self.samples, name)
+
+    def _of_output(self, number: int) -> FirstDifference:
+        """Where an output differs: the op that writes it."""
+        tensor = self.graph.main.outputs[number]
+        for node in self.graph.main.nodes:
+            if any(each.index == tensor.index for each in node.outputs):
+                place = node.index, node.name
+                break
+        else:
+            place = -1, "none"
+        return FirstDifference(*place, tensor.index, 0, self.samples, printable(tensor.name))
+
+
+def validate(
+    link: Link,
+    source: ModelSource,
+    samples: int | None = None,
+    per_op: bool = False,
+    golden: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    progress: Progress = lambda done, of: None,
+) -> Validation:
+    """See Board.validate."""
+    model = pack_for_board(source, name)
+    inputs, outputs, expected_by = _samples(model, samples, golden, seed)
+    mpy_set = runtime.require_sound(link)
+    intact = Files(link).stat(model.file_name)
+    if intact is None:
+        raise no_model(link, model)
+    count = len(inputs[0]) if inputs else 1
+    with Session(link, model.name) as session:
+        require_same(link, session.loaded, model)
+        require_sizes(link, session.loaded, model)
+        kernels = session.loaded.tier
+        compared = _Comparison(model)
+        for expected in _expected(model, inputs, outputs):
+            compared.add(expected, *_run(session, expected, per_op))
+            progress(compared.samples, count)
+    first = compared.first
+    if first is not None and not per_op:
+        again = validate(link, source, first.sample + 1, True, golden, seed, name)
+        first = again.first_difference or first
+    return Validation(
+        differing_bytes=compared.differing_bytes,
+        samples=compared.samples,
+        compared_bytes=compared.compared_bytes,
+        first_difference=first,
+        differing_samples=compared.differing_samples,
+        per_op=per_op,
+        compared_crcs=compared.compared_crcs,
+        model_intact=intact == runtime.state_of(model.packed),
+        expected=expected_by,
+        sha256=model.sha256,
+        name=model.name,
+        mpy_set=mpy_set,
+        kernels=kernels,
+    )
+
+
+def _run(
+    session: Session, expected: _Expected, per_op: bool
+) -> tuple[list[bytes], list[OpRun] | None]:
+    for index, array in enumerate(expected.inputs):
+        session.set_input(index, array.tobytes())
+    ops = session.invoke_ops() if per_op else None
+    if ops is None:
+        session.invoke()
+    return [session.output(index) for index in range(len(expected.outputs))], ops
+
+
+def _samples(
+    model: BoardModel, samples: int | None, golden: str | os.PathLike[str] | None, seed: int
+) -> tuple[tuple[Array, ...], tuple[Array, ...] | None, str]:
+    """Inputs, outputs if a bundle has them, and who computed what is expected."""
+    tensors = model.prepared.graph.main.inputs
+    if golden is None:
+        count = SAMPLES if samples is None else samples
+        return random_samples(tensors, count, seed), None, "host"
+    bundle = golden_bundles.load(golden)
+    header = bundle.header
+    if header.model_sha256 != model.sha256:
+        raise InputError(
+            f"the bundle was recorded from another .tflite file: its sha256 is"
+            f" {printable(header.model_sha256)}, this file's is {model.sha256}",
+            hint="record it again from this file",
+        )
+    if header.profile != "tflm":
+        raise InputError(
+            f"the bundle was recorded in profile {printable(header.profile)}, boards compute in"
+            " profile tflm",
+            hint="record it again in profile tflm",
+        )
+    count = min(header.samples, header.samples if samples is None else samples)
+    if count < 1:
+        raise InputError(f"wanted 1 sample or more, got {count}")
+    inputs = tuple(array[:count] for array in bundle.inputs)
+    outputs = tuple(array[:count] for array in bundle.outputs)
+    _require_fit(inputs, tensors, "inputs")
+    _require_fit(outputs, model.prepared.graph.main.outputs, "outputs")
+    return inputs, outputs, f"{printable(header.runtime)} {printable(header.version)}, recorded"
+
+
+def _require_fit(arrays: Sequence[Array], tensors: Sequence[Tensor], what: str) -> None:
+    have = [(array.dtype, array.shape[1:]) for array in arrays]
+    if have != [(tensor.dtype, tensor.shape) for tensor in tensors]:
+        raise InputError(
+            f"the bundle's {what} do not have the model's shapes and types",
+            hint="the bundle is damaged: record it again",
+        )
+
+
+def _expected(
+    model: BoardModel, inputs: tuple[Array, ...], outputs: tuple[Array, ...] | None
+) -> Iterator[_Expected]:
+    """Sample after sample from a fresh start, as the board runs them."""
+    host = Interpreter.from_bytes(model.tflite)
+    numbers = range(len(host.graph.main.outputs))
+    for sample in range(len(inputs[0]) if inputs else 1):
+        given = tuple(np.ascontiguousarray(array[sample]) for array in inputs)
+        for index, array in enumerate(given):
+            host.set_input(array, index)
+        checksums = Checksums()
+        host.invoke(checksums)
+        wanted = [host.get_output(i) if outputs is None else outputs[i][sample] for i in numbers]
+        yield _Expected(given, tuple(array.tobytes() for array in wanted), checksums.crcs)
