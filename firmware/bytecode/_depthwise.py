@@ -12,29 +12,40 @@ def depthwise(a, b, p):
     iw = p[7]
     ic = p[8]
     oc = p[11]
+    kw = p[13]
+    step = p[17] * ic
     zx = p[21] + 128
     for _ in range(p[5]):
         for oy in range(p[9]):
             for ox in range(p[10]):
+                # Columns of the filter that lie inside the image.
+                left = ox * p[15] - p[19]
+                first = 0
+                while left < 0 and first < kw:
+                    left += p[17]
+                    first += 1
+                last = first
+                ix = left
+                while last < kw and ix < iw:
+                    ix += p[17]
+                    last += 1
                 c = p[3]
                 for o in range(oc):
                     hi = b[c + 3]
                     v = b[c] | b[c + 1] << 8 | b[c + 2] << 16 | ((hi ^ 128) - 128) << 24
-                    i = r + o // p[20]
-                    j = p[2] + o
+                    row = r + left * ic + o // p[20]
+                    k = p[2] + first * oc + o
                     iy = oy * p[14] - p[18]
                     for _ in range(p[12]):
                         if 0 <= iy < ih:
-                            ix = ox * p[15] - p[19]
-                            for _ in range(p[13]):
-                                if 0 <= ix < iw:
-                                    f = (x[i + (iy * iw + ix) * ic] ^ 128) - zx
-                                    v += f * (b[j] - 128)
-                                ix += p[17]
+                            i = row + iy * iw * ic
+                            j = k
+                            for _ in range(first, last):
+                                v += ((x[i] ^ 128) - zx) * (b[j] - 128)
+                                i += step
                                 j += oc
-                        else:
-                            j += p[13] * oc
                         iy += p[16]
+                        k += kw * oc
                     v <<= b[c + 8]
                     hi = b[c + 4] | b[c + 5] << 8
                     lo = b[c + 6] | b[c + 7] << 8 | (hi & 1) << 15

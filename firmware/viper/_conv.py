@@ -62,10 +62,11 @@ def conv(a: ptr8, b: ptr8, p: ptr32):
                                     b = ptr8(int(b) + 1)
                             ix += p[17]
                         iy += p[16]
-                    offset <<= 7
-                    for _ in range(outputs):
+                    offset = (offset << 7) + s
+                    last = c + outputs * 12
+                    while c < last:
                         b = ptr8(w)
-                        v = ((ptr32(c)[0] ^ s) - s) - offset
+                        v = (ptr32(c)[0] ^ s) - offset
                         a = ptr8(patch)
                         while int(a) < end:
                             v = (
@@ -86,21 +87,21 @@ def conv(a: ptr8, b: ptr8, p: ptr32):
                         e = a[8]
                         if e:
                             v = (((v << e) & word) ^ s) - s
-                        hi = ptr16(a)[2]
-                        lo = ptr16(a)[3]
+                        # floor((v * multiplier + 2^30) / 2^31) by products of 16 bits, in b.
                         b = ptr8(v & 65535)
-                        # floor((v * multiplier + 2^30) / 2^31) by products of 16 bits.
-                        e = int(uint((int(b) * lo >> 15) + int(b) * hi + 32768) >> 1)
+                        e = int(b) * ptr16(a)[3] >> 15
+                        e = int(uint(int(b) * ptr16(a)[2] + e + 32768) >> 1)
                         b = ptr8(v >> 16)
-                        v = int(uint(int(b) * lo + e + quarter) >> 15) + int(b) * hi - 32768
+                        e = int(uint(int(b) * ptr16(a)[3] + e + quarter) >> 15) - 32768
+                        b = ptr8(int(b) * ptr16(a)[2] + e)
                         e = a[9]
                         if e:
-                            v = (((v + (v >> 31)) >> (e - 1)) + 1) >> 1
-                        if v < low:
-                            v = low
-                        if v > high:
-                            v = high
-                        ptr8(d)[0] = v + zo
+                            b = ptr8((((int(b) >> 31) + int(b) >> (e - 1)) + 1) >> 1)
+                        if int(b) < low:
+                            b = ptr8(low)
+                        if int(b) > high:
+                            b = ptr8(high)
+                        ptr8(d)[0] = int(b) + zo
                         d += 1
                         c += 12
         x += ih * iw * ic
