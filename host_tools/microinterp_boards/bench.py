@@ -48,17 +48,18 @@ def bench(
         loaded = session.loaded
         require_same(link, loaded, model)
         require_sizes(link, loaded, model)
+        samples = list(zip(*inputs, strict=True)) if inputs else [()] * runs
         times: list[int] = []
-        ops: list[list[OpRun]] = []
-        for number in range(runs + op_runs):
-            for index, array in enumerate(inputs):
-                session.set_input(index, array[number % runs].tobytes())
-            if number < runs:
-                times.append(session.invoke())
-            else:
-                ops.append(session.invoke_ops())
-            progress(number + 1, runs + op_runs)
+        for sample in samples:
+            _set_inputs(session, sample)
+            times.append(session.invoke())
+            progress(len(times), runs + op_runs)
         heap_after = session.heap_free()
+        ops: list[list[OpRun]] = []
+        for sample in samples[:op_runs]:
+            _set_inputs(session, sample)
+            ops.append(session.invoke_ops())
+            progress(runs + len(ops), runs + op_runs)
     return {
         "format": FORMAT,
         "model": {
@@ -87,6 +88,11 @@ def bench(
         "host": {"system": platform.system(), "machine": platform.machine()},
         "timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def _set_inputs(session: Session, sample: tuple[Any, ...]) -> None:
+    for index, array in enumerate(sample):
+        session.set_input(index, array.tobytes())
 
 
 def percentile(times: list[int], percent: int) -> int:

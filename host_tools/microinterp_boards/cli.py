@@ -1,4 +1,7 @@
-"""The commands `microinterp board ...`: find, look at, talk to and imitate boards."""
+"""The commands `microinterp board ...`: find, look at, talk to and imitate boards.
+
+What is done with models is in cli_models.py.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import DeviceError
+from microinterp_boards import cli_models
 from microinterp_boards.board import Board
 from microinterp_boards.ports import choose, ports
 from microinterp_boards.probe import Probe
@@ -22,8 +26,9 @@ from microinterp_boards.virtual.registry import running_boards
 
 app = typer.Typer(
     name="board",
-    help="Find, look at, talk to and imitate MicroPython boards.",
+    help="MicroPython boards: find them, run models on them, imitate them.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 PortArgument = Annotated[
@@ -117,6 +122,12 @@ def shell_command(port: PortArgument = None, baud: BaudOption = 115200) -> None:
     name = choose(port)
     output.note(f"{name}: Ctrl-] ends, Ctrl-C stops a program, Ctrl-D is a soft reset")
     shell(name, baud)
+
+
+app.command("deploy")(cli_models.deploy_command)
+app.command("validate")(cli_models.validate_command)
+app.command("bench")(cli_models.bench_command)
+app.command("uninstall")(cli_models.uninstall_command)
 
 
 def _show(port: str, facts: Probe) -> None:

@@ -7,22 +7,39 @@ that cannot be used.
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 import microinterp
-from microinterp.cli import inspect, ops, output, plan, run, verify
+from microinterp.cli import inspect, ops, output, pack, plan, run, verify
 from microinterp.cli.golden import app as golden_app
 from microinterp.errors import MicrointerpError
-from microinterp_boards.cli import app as board_app
 
+_BOARD = "board"
 _INTERRUPTED, _BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
 
 
 class _Commands(TyperGroup):
-    """Turns the package's errors into one message and an exit status."""
+    """Turns the package's errors into one message and an exit status.
+
+    The commands for boards come from a package of their own and are loaded only when asked for.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names for the help text."""
+        more = [_BOARD] if find_spec("microinterp_boards") else []
+        return [*super().list_commands(ctx), *more]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name, None if there is none."""
+        if cmd_name == _BOARD and find_spec("microinterp_boards"):
+            from microinterp_boards.cli import app as boards
+
+            return typer.main.get_command(boards)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
@@ -77,8 +94,8 @@ app.command("run")(run.command)
 app.command("verify")(verify.command)
 app.command("ops")(ops.command)
 app.command("plan")(plan.command)
+app.command("pack")(pack.command)
 app.add_typer(golden_app, name="golden")
-app.add_typer(board_app, name="board")
 
 
 def main() -> None:

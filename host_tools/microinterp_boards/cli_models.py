@@ -1,0 +1,211 @@
+"""The commands `microinterp board deploy|validate|bench|uninstall`: models on boards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from microinterp.cli import output
+from microinterp_boards.bench import RUNS
+from microinterp_boards.board import Board
+from microinterp_boards.deploy import Deployment, Progress
+from microinterp_boards.ports import choose
+from microinterp_boards.validate import Validation
+
+_Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, as it is.")]
+_Port = Annotated[
+    str | None,
+    typer.Option("--port", "-p", metavar="PORT", help="The board's port; else the only board."),
+]
+_Baud = Annotated[int, typer.Option("--baud", min=300, help="Bits a second (not for USB).")]
+_Name = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The model's name on the board; else the file's."),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+_Seed = Annotated[int, typer.Option(min=0, help="Seed of the random samples.")]
+
+
+def deploy_command(
+    model: _Model,
+    port: _Port = None,
+    name: _Name = None,
+    mpy_set: Annotated[
+        str | None,
+        typer.Option(
+            "--set", metavar="SET", help="bytecode: the runtime without native code. Else the best."
+        ),
+    ] = None,
+    baud: _Baud = 115200,
+    json: _Json = False,
+) -> None:
+    """Pack a model, install or update the runtime, send what differs, and load it once.
+
+    The board is soft reset. JSON: port, and the fields of microinterp_boards.deploy.Deployment.
+    """
+    with _board(port, baud) as board, _progress("sending") as told:
+        done = board.deploy(model, name, mpy_set=mpy_set, progress=told)
+    if json:
+        output.print_json({"port": board.port, **asdict(done)})
+    else:
+        _show_deployment(done)
+
+
+def validate_command(
+    model: _Model,
+    port: _Port = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many; else 20 random ones, or all of BUNDLE."),
+    ] = None,
+    per_op: Annotated[
+        bool, typer.Option("--per-op", help="Compare the checksums of what each op writes too.")
+    ] = False,
+    golden: Annotated[
+        str | None,
+        typer.Option(metavar="BUNDLE", help="Inputs and outputs of `microinterp golden record`."),
+    ] = None,
+    seed: _Seed = 0,
+    name: _Name = None,
+    baud: _Baud = 115200,
+    json: _Json = False,
+) -> None:
+    """Run a deployed model on the board and compare every byte with what the host computes.
+
+    Exit status: 0 equal, 1 different, 2 bad use, or the board has another model or runtime.
+
+    JSON: port, equal, and the fields of microinterp_boards.validate.Validation; first_difference is
+    null, or op_index, name, tensor, subgraph, sample, tensor_name.
+    """
+    with _board(port, baud) as board, _progress("comparing") as told:
+        done = board.validate(model, samples, per_op, golden, seed, name=name, progress=told)
+    if json:
+        first = done.first_difference
+        place = None if first is None else first._asdict()
+        facts = {"port": board.port, "equal": done.equal, **asdict(done)}
+        output.print_json(facts | {"first_difference": place})
+    else:
+        _show_validation(done)
+    if not done.equal:
+        raise typer.Exit(output.NO)
+
+
+def bench_command(
+    model: _Model,
+    port: _Port = None,
+    runs: Annotated[int, typer.Option(min=1, metavar="N", help="How many invokes.")] = RUNS,
+    seed: _Seed = 0,
+    name: _Name = None,
+    baud: _Baud = 115200,
+    json: _Json = False,
+) -> None:
+    """Time a deployed model on the board with random inputs, as a whole and op by op.
+
+    JSON: follows schemas/bench_result.schema.json.
+    """
+    with _board(port, baud) as board, _progress("timing") as told:
+        done = board.bench(model, runs, name=name, seed=seed, progress=told)
+    if json:
+        output.print_json(done)
+    else:
+        _show_bench(done)
+
+
+def uninstall_command(port: _Port = None, baud: _Baud = 115200, json: _Json = False) -> None:
+    """Remove the runtime and all models from a board; its other files stay.
+
+    JSON: port, removed (a list of paths).
+    """
+    with _board(port, baud) as board:
+        removed = board.uninstall()
+    if json:
+        output.print_json({"port": board.port, "removed": removed})
+        return
+    screen = output.console()
+    for path in removed:
+        screen.print(output.safe(path))
+    screen.print(f"{len(removed)} files removed")
+
+
+@contextmanager
+def _board(port: str | None, baud: int) -> Iterator[Board]:
+    with Board(choose(port), baud=baud) as board:
+        yield board
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Progress]:
+    """A bar, which learns how much there is to do only on the way."""
+    with output.progress(what, 1000) as advance:
+        yield lambda done, of: advance(1000 * done // max(of, 1))
+
+
+def _show_deployment(done: Deployment) -> None:
+    sent, kept = len(done.files_sent), len(done.files_kept)
+    rows = {
+        "model": f"{done.name}: {done.model_bytes:,} bytes, arena {done.arena_bytes:,} bytes",
+        "sha256": done.sha256,
+        "files": f"{sent} sent ({done.sent_bytes:,} bytes), {kept} kept",
+        "kernels": f"{done.kernels} ({done.mpy_set})",
+        "heap": f"{done.heap_start:,} bytes free, {done.heap_start - done.heap_imported:,} taken by"
+        f" the runtime, {done.heap_imported - done.heap_loaded:,} by the model",
+        "time": f"{done.seconds:.1f} s",
+    }
+    _show(rows)
+
+
+def _show_validation(done: Validation) -> None:
+    text = f"{done.samples} samples, {done.compared_bytes} bytes of outputs"
+    if done.per_op:
+        text += f", {done.compared_crcs} checksums of tensors"
+    by = f"board ({done.kernels}) against {done.expected}"
+    screen = output.console()
+    if not done.model_intact:
+        output.note("the packed model on the board is not what deploy would write: deploy it again")
+    if done.equal:
+        screen.print(Text(f"equal: {text}; {by}", style="green"), soft_wrap=True)
+        return
+    line = f"different: {done.differing_bytes} bytes in {done.differing_samples} of {text}; {by}"
+    first = done.first_difference
+    if first is not None:
+        place = f"subgraph {first.subgraph} " if first.subgraph else ""
+        line += (
+            f"\nfirst: sample {first.sample}, {place}op {first.op_index} {first.name},"
+            f" tensor {first.tensor} '{first.tensor_name}'"
+        )
+    screen.print(Text(line, style="bold red"), soft_wrap=True)
+
+
+def _show_bench(done: dict[str, Any]) -> None:
+    heap, model = done["heap_free"], done["model"]
+    screen = output.console()
+    _show(
+        {
+            "model": f"{model['name']}: {model['model_bytes']:,} bytes, arena"
+            f" {model['arena_bytes']:,} bytes",
+            "board": f"{done['board']['machine']}, {done['runtime']['kernels']} kernels",
+            "invoke": f"median {done['median']:,.0f} us, p10 {done['p10']:,}, p90 {done['p90']:,}"
+            f" ({done['runs']} runs)",
+            "heap free": f"{heap['start']:,} at the start, {heap['runtime_imported']:,} with the"
+            f" runtime, {heap['model_loaded']:,} with the model, {heap['after_invoke']:,} after all"
+            " runs",
+        }
+    )
+    ops = output.table("op", "name", "time us", right=("op", "time us"))
+    for op in done["ops"]:
+        place = f"{op['subgraph']}:" if op["subgraph"] else ""
+        ops.add_row(f"{place}{op['index']}", output.safe(op["name"]), f"{op['time']:,.0f}")
+    screen.print()
+    screen.print(ops)
+
+
+def _show(rows: dict[str, str]) -> None:
+    screen = output.console()
+    for key, value in rows.items():
+        line = Text(f"{key:10} ", style="bold") + output.safe(value, limit=300)
+        screen.print(line, soft_wrap=True)
