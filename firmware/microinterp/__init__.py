@@ -28,7 +28,12 @@ class Interpreter:
         arena: memory to run in, a bytearray or a memoryview of one; None allocates it.
         """
         try:
-            self._load().load(self, model, arena)
+            from microinterp._open import open_model
+
+            open_model(self, model, arena)
+            from microinterp._load import load
+
+            load(self)
         finally:
             _drop()
 
@@ -36,20 +41,17 @@ class Interpreter:
     def from_file(cls, path, arena=None):
         """Mapped in place where the file system can (ROMFS), else read into memory once."""
         try:
-            model = cls._load().read_file(path)
-        finally:
+            from microinterp._open import read_file
+
+            model = read_file(path)
+        except BaseException:
             _drop()
+            raise
         return cls(model, arena)
 
     @classmethod
     def from_bytes(cls, data, arena=None):
         return cls(data, arena)
-
-    @staticmethod
-    def _load():
-        from microinterp import _load
-
-        return _load
 
     def input_view(self, index):
         """The bytes of an input in the arena."""
@@ -136,7 +138,7 @@ def _at(items, index, what):
 
 
 def _drop():
-    for name in ("_load", "_flat", "_check", "_check_filter", "_check_more"):
+    for name in ("_open", "_load", "_check", "_check_filter", "_check_more"):
         sys.modules.pop("microinterp." + name, None)
         globals().pop(name, None)
     gc.collect()

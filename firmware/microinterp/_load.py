@@ -3,14 +3,11 @@
 The file's format is in schemas/packed_model.fbs, the steps are in schemas/steps.md.
 """
 
-import gc
 from array import array
 
 import microinterp
-from microinterp import ModelError
 from microinterp._check import Check
-from microinterp._flat import Reader
-from microinterp._tier import SIGN, misaligned
+from microinterp._tier import SIGN
 
 # By code - 1: name, number of arguments, module that checks it, module that runs it.
 _STEPS = (
@@ -32,65 +29,10 @@ _STEPS = (
 _MAX_STEPS = 4096
 
 
-def allocate(size, what):
-    gc.collect()
-    try:
-        return bytearray(size)
-    except MemoryError:
-        pass
-    low, high = 0, size
-    while high - low > 64:
-        middle = (low + high) // 2
-        try:
-            bytearray(middle)
-            low = middle
-        except MemoryError:
-            high = middle
-        gc.collect()
-    raise MemoryError(
-        "%s needs %d bytes in one piece, the largest free piece has %d: %d short"
-        % (what, size, low, size - low)
-    )
-
-
-def read_file(path):
-    """The file as a buffer: mapped where it can be, else a copy in memory."""
-    with open(path, "rb") as file:
-        try:
-            return memoryview(file)
-        except TypeError:
-            pass
-        size = file.seek(0, 2)
-        file.seek(0)
-        buffer = allocate(size, "model file")
-        if file.readinto(buffer) != size:
-            raise ModelError("%s: read less than its %d bytes" % (path, size))
-        return buffer
-
-
-def load(it, model, arena):
-    reader = Reader(model)
-    root = _root(reader)
-    if misaligned(reader.bytes):
-        copied = allocate(reader.size, "aligned copy of the model")
-        copied[:] = reader.bytes
-        reader = Reader(copied)
-    arena_bytes = reader.number(root, 5)
-    if arena is None:
-        arena = allocate(arena_bytes, "arena")
-    elif len(arena) < arena_bytes:
-        raise ModelError(
-            "arena has %d bytes, the model needs %d: %d short"
-            % (len(arena), arena_bytes, arena_bytes - len(arena))
-        )
-    first, count = reader.vector(root, 11, 1)
-    if first & 3:
-        raise ModelError("weights are not aligned")
-    it._reader = reader
-    it._root = root
-    it._arena = arena
-    it._weights = reader.bytes[first : first + count]
-    check = Check(arena_bytes, it._weights)
+def load(it):
+    """Needs what _open.py has set. Sets _inputs, _outputs, _programs, _state."""
+    reader, root = it._reader, it._root
+    check = Check(reader.number(root, 5), it._weights)
     it._inputs = _tensors(it, 7, "input", check)
     it._outputs = _tensors(it, 8, "output", check)
     it._programs = _programs(it, check)
@@ -100,25 +42,6 @@ def load(it, model, arena):
         check.span("state", offset, size)
         it._state.append((offset, size, reader.number(at, 2, 1), reader.number(at, 3, 1)))
     it._set_state(True)
-
-
-def _root(reader):
-    kind = bytes(reader.bytes[4:8])
-    if kind == b"TFL3":
-        raise ModelError("this is a .tflite file: pack it on the host (microinterp pack)")
-    if kind != b"MIPK":
-        raise ModelError("not a packed model")
-    root = reader.follow(0)
-    version = reader.number(root, 0, 2)
-    if version != microinterp.FORMAT:
-        raise ModelError(
-            "packed for format %d, this runtime reads %d" % (version, microinterp.FORMAT)
-        )
-    for number, wanted in ((1, "portable"), (2, "tflm")):
-        found = reader.string(root, number)
-        if found != wanted:
-            raise ModelError("packed for '%s', this runtime reads '%s'" % (found[:32], wanted))
-    return root
 
 
 def _tensors(it, number, what, check):

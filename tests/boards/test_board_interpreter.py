@@ -206,6 +206,7 @@ it.invoke()
 answer = [sorted(name for name in sys.modules if "microinterp" in name), dir(microinterp)]
 """
     modules, names = on_board(script, inverter(), tier, tmp_path)
-    assert modules == ["microinterp", "microinterp._move", "microinterp._tier"]
+    kept = ["microinterp", "microinterp._flat", "microinterp._move", "microinterp._tier"]
+    assert modules == kept
     assert "_load" not in names
     assert "_move" in names

@@ -20,11 +20,12 @@ SOURCES = ROOT / "firmware"
 SMALL_SETS = ("bytecode", "armv6m", "armv7m", "armv7em")
 MODULE_LIMIT, KWS_LIMIT = 4096, 20 * 1024
 # kws has CONV_2D, DEPTHWISE_CONV_2D, AVERAGE_POOL_2D, RESHAPE, FULLY_CONNECTED and SOFTMAX.
-KWS = [
+KWS = (
     "__init__",
     "_tier",
-    "_load",
     "_flat",
+    "_open",
+    "_load",
     "_check",
     "_check_filter",
     "_check_more",
@@ -32,7 +33,7 @@ KWS = [
     "_depthwise",
     "_pool",
     "_softmax",
-]
+)
 
 
 @pytest.fixture(scope="module")
