@@ -100,8 +100,7 @@ def _copy(step: s.Copy, memory: Memory) -> int:
 
 
 def _move(step: s.Move, memory: Memory) -> int:
-    _need(step.esize in (1, 2, 4, 8), f"esize is {step.esize}")
-    _counts(step, "n0 n1 n2 n3 n4")
+    _counts(step, "esize n0 n1 n2 n3 n4")
     total = step.esize * math.prod(step.counts)
     _need(total <= memory.arena_bytes, f"moves {total} bytes in {memory.arena_bytes}")
     for what, ref, strides in (

@@ -129,7 +129,7 @@ BAD_STEPS: list[tuple[type[Step], dict[str, int], str]] = [
     (s.Copy, {"x": HUGE}, "x at .* outside of the arena"),
     (s.Copy, {"x": ~HUGE}, "x at .* outside of weights"),
     (s.Copy, {"dst": -1}, "dst at -1 .* outside of the arena"),
-    (s.Move, {"esize": 3}, "esize is 3"),
+    (s.Move, {"esize": 0}, "esize is 0"),
     (s.Move, {"n0": 0}, "n0 is 0"),
     (s.Move, {"n0": 1 << 20, "ss0": 0, "ds0": 0}, "moves .* bytes in"),
     (s.Move, {"ds4": -HUGE}, "dst at -.* outside of the arena"),

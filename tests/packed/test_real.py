@@ -25,6 +25,7 @@ SHARED = (
     "person_detect",
     "vww_96_int8",
 )
+ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = 20
 FEW = 2
 """Samples for the bytecode tier, which takes a second for some models."""
@@ -34,11 +35,23 @@ def shared(name: str) -> bytes:
     return shared_model(f"{name}.tflite")
 
 
+def own(name: str) -> bytes:
+    return (ROOT / "examples" / "digits" / f"{name}.tflite").read_bytes()
+
+
 MODELS: dict[str, Callable[[str], bytes]] = {
+    "digits_int8": own,
     **dict.fromkeys(SHARED, shared),
     **dict.fromkeys(WAKEWORDS, wakeword),
 }
-BYTECODE = ("hello_world_int8", "kws_int8", "ad01_int8", "micro_speech_int8", "okay_nabu")
+BYTECODE = (
+    "digits_int8",
+    "hello_world_int8",
+    "kws_int8",
+    "ad01_int8",
+    "micro_speech_int8",
+    "okay_nabu",
+)
 
 
 def packed(name: str, count: int) -> Packed:
@@ -53,6 +66,7 @@ def packed(name: str, count: int) -> Packed:
 @pytest.mark.parametrize("name", MODELS)
 def test_host_and_viper_equal_the_interpreter(name: str, tmp_path: Path) -> None:
     model = packed(name, SAMPLES)
+    print(f"\n{name}: {sum(len(crcs) for _, crcs in model.answers)} tensors compared")
     assert len({crcs for _, crcs in model.answers}) >= SAMPLES
     assert not check_on_board([model], "viper", tmp_path)
 

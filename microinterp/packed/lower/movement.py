@@ -70,7 +70,6 @@ def move(op: Lowering, source: Region, target: Region) -> list[Step]:
     op.require(
         len(dimensions) <= _DIMENSIONS, f"elements move along {len(dimensions)} dimensions at once"
     )
-    op.require(esize in (1, 2, 4, 8), f"elements of {esize} bytes move one by one")
     filled = [(1, 0, 0)] * (_DIMENSIONS - len(dimensions)) + dimensions
     counts, source_strides, strides = zip(*filled, strict=True)
     return [Move(source.ref, target.ref, esize, *counts, *source_strides, *strides)]
