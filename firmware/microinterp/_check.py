@@ -93,7 +93,7 @@ class Check:
 
 
 def copy(c, p):
-    c.within(p, 3, 3, 0, _MOST)
+    c.counts(p, 3, 3)
     c.read(p, 1, p[3])
     c.write(p, 2, p[3])
     c.spend(p[3])

@@ -175,7 +175,7 @@ def pool(layout: Layout, rng: random.Random) -> list[int]:
 
 def copy(layout: Layout, rng: random.Random) -> list[int]:
     """COPY."""
-    n = rng.randint(0, 40)
+    n = rng.randint(1, 40)
     return [layout.source(n), layout.take(n), n]
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from microinterp.errors import ModelError
+from microinterp.packed.reader import load
 from tests.boards.packed_builder import INT8, Packed, Subgraph, build
 from tests.boards.random_steps import MAKERS, make
 from tests.boards.unix_port import SETS, Job, run_jobs
@@ -47,7 +49,7 @@ def whole_model(name: str, rng: random.Random) -> tuple[Packed, bytes]:
     main = Subgraph([("CALL_ONCE", [1, n]), case.step], [op])
     packed = Packed(
         len(arena),
-        [main, Subgraph([case.step])],
+        [main, Subgraph([case.step], [(0, name, 0, 1, [])])],
         case.weights,
         [(0, min(n, 4), INT8)],
         [(n // 2, 2, INT8)],
@@ -107,6 +109,24 @@ def test_mutants_in_micropython(tier: str, tmp_path: Path) -> None:
     errors = [outcome.error for outcome in outcomes if outcome.arena is None]
     assert COUNT // 5 < len(errors) < COUNT * 4 // 5
     assert not [error for error in errors if error.startswith("MemoryError")]
+
+
+def test_host_and_board_refuse_the_same_steps(tmp_path: Path) -> None:
+    """Two readers of schemas/steps.md, written apart."""
+    rng = random.Random("refuse")
+    names = list(MAKERS)
+    jobs = []
+    for i in range(COUNT):
+        packed, arena = whole_model(names[i % len(names)], rng)
+        jobs.append(Job(mutated_arguments(packed, rng), arena))
+    outcomes = run_jobs(jobs, "viper", tmp_path)
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        try:
+            load(job.model)
+            told = ""
+        except ModelError as error:
+            told = str(error)
+        assert bool(told) == bool(outcome.error), (told, outcome.error)
 
 
 @pytest.mark.parametrize("kind", [("bytecode", 32), ("viper", 32), ("viper", 64)], ids=str)
