@@ -8,11 +8,10 @@ def _facts():
     import os
     import struct
     import sys
-    from binascii import hexlify
 
     def tell(key, value):
         if isinstance(value, str):
-            value = "x" + hexlify(value.encode()).decode()
+            value = "x" + "".join([hex(256 + byte)[3:] for byte in value.encode()])
         sys.stdout.write(key + " " + str(value) + "\n")
 
     gc.collect()

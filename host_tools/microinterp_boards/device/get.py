@@ -9,7 +9,7 @@ def _get(path, block, binary):
     """
     import os
     import sys
-    from binascii import crc32, hexlify
+    from binascii import crc32
 
     say = sys.stdout.write
     path = path.decode()
@@ -27,6 +27,8 @@ def _get(path, block, binary):
                 if binary:
                     sys.stdout.buffer.write(view[: take + 4])
                 else:
+                    from binascii import hexlify
+
                     say(hexlify(view[: take + 4]))
                 left -= take
     except OSError as error:

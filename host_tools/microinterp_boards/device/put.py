@@ -10,7 +10,7 @@ def _put(path, size, block, binary, patience):
     """
     import gc
     import sys
-    from binascii import crc32, unhexlify
+    from binascii import crc32
 
     import micropython
 
@@ -27,6 +27,8 @@ def _put(path, size, block, binary, patience):
     view = memoryview(bytearray(block + 4))
     if binary:
         micropython.kbd_intr(-1)  # 0x03 is data from here on
+    else:
+        from binascii import unhexlify
     try:
         with open(path.decode(), "wb") as file:
             say("R")
