@@ -5,10 +5,8 @@ Nothing here is derived from the firmware or from the host's kernels.
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from itertools import product
 from typing import TypeAlias
 
@@ -72,9 +70,15 @@ class Memory:
         self.arena[ref : ref + len(data)] = data
 
 
-def half_away(x: Fraction) -> int:
-    """Nearest integer, halves away from zero."""
-    return math.floor(x + Fraction(1, 2)) if x >= 0 else math.ceil(x - Fraction(1, 2))
+def half_away(numerator: int, denominator: int) -> int:
+    """The nearest integer to a quotient, halves away from zero."""
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return magnitude if numerator >= 0 else -magnitude
+
+
+def half_up(numerator: int, denominator: int) -> int:
+    """The nearest integer to a quotient, halves up."""
+    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def wrap32(x: int) -> int:
@@ -85,8 +89,7 @@ def wrap32(x: int) -> int:
 def rq(x: int, multiplier: int, shift: int) -> int:
     """TFLM's double rounding: halves up in the product, away from zero in the right shift."""
     shifted = wrap32(x * 2 ** max(shift, 0))
-    high = math.floor(Fraction(shifted * multiplier, 2**31) + Fraction(1, 2))
-    return half_away(Fraction(high, 2 ** max(-shift, 0)))
+    return half_away(half_up(shifted * multiplier, 2**31), 2 ** max(-shift, 0))
 
 
 def clamp(x: int, low: int, high: int) -> int:
@@ -189,7 +192,7 @@ def _pool(combine: Callable[[list[int]], int], m: Memory, x: int, dst: int, *res
 
 def average_pool(m: Memory, *args: int) -> None:
     """AVERAGE_POOL."""
-    _pool(lambda window: half_away(Fraction(sum(window), len(window))), m, *args)
+    _pool(lambda window: half_away(sum(window), len(window)), m, *args)
 
 
 def max_pool(m: Memory, *args: int) -> None:
@@ -232,10 +235,6 @@ def mul(m: Memory, a: int, na: int, b: int, nb: int, dst: int, n: int, *rest: in
     m.write(dst, int8_bytes(out))
 
 
-def _high_mul(a: int, b: int) -> int:
-    return math.floor(Fraction(a * b, 2**31) + Fraction(1, 2))
-
-
 def softmax(m: Memory, x: int, dst: int, rows: int, depth: int, exp: int) -> None:
     """SOFTMAX: gemmlowp's reciprocal, then the rounded quotient."""
     table = struct.unpack("<256I", m.bytes_at(exp, 1024))
@@ -243,16 +242,16 @@ def softmax(m: Memory, x: int, dst: int, rows: int, depth: int, exp: int) -> Non
     for row in range(rows):
         values = source[row * depth : (row + 1) * depth]
         exps = [table[max(values) - v] for v in values]
-        total = sum(half_away(Fraction(e, 2**12)) for e in exps)
+        total = sum(half_away(e, 2**12) for e in exps)
         headroom = 32 - total.bit_length()
         fraction = (total << headroom) - 2**31
-        half = half_away(Fraction(fraction + 2**31 - 1, 2))
-        guess = 1515870810 + _high_mul(half, -1010580540)
+        half = half_away(fraction + 2**31 - 1, 2)
+        guess = 1515870810 + half_up(half * -1010580540, 2**31)
         for _ in range(3):
-            guess += _high_mul(guess, 2**29 - _high_mul(half, guess)) * 4
+            guess += half_up(guess * (2**29 - half_up(half * guess, 2**31)), 2**31) * 4
         scale = min(2 * guess, 2**31 - 1)
         shift = 12 - headroom + 31 - 8
-        quotients = [half_away(Fraction(_high_mul(scale, e), 2**shift)) for e in exps]
+        quotients = [half_away(half_up(scale * e, 2**31), 2**shift) for e in exps]
         out += [clamp(q - 128, -128, 127) for q in quotients]
     m.write(dst, int8_bytes(out))
 
