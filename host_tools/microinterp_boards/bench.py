@@ -13,7 +13,7 @@ import microinterp
 from microinterp.errors import InputError
 from microinterp.inputs import random_samples
 from microinterp_boards import runtime
-from microinterp_boards.deploy import Progress, no_model, require_same, require_sizes
+from microinterp_boards.deploy import Progress, no_model, require_same
 from microinterp_boards.files import Files
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
@@ -37,7 +37,7 @@ def bench(
     if not 1 <= runs <= 100_000:
         raise InputError(f"wanted 1 to 100000 runs, got {runs}")
     model = pack_for_board(source, name)
-    mpy_set = runtime.require_sound(link)
+    mpy_set, folder = runtime.require_sound(link)
     if Files(link).stat(model.file_name) is None:
         raise no_model(link, model)
     link.soft_reset()
@@ -46,8 +46,7 @@ def bench(
     inputs = random_samples(model.prepared.graph.main.inputs, runs, seed)
     with Session(link, model.name) as session:
         loaded = session.loaded
-        require_same(link, loaded, model)
-        require_sizes(link, loaded, model)
+        require_same(link, loaded, model, folder)
         samples = list(zip(*inputs, strict=True)) if inputs else [()] * runs
         times: list[int] = []
         for sample in samples:

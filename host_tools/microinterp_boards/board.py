@@ -106,7 +106,8 @@ class Board:
             model: the .tflite file that was deployed.
             samples: how many; None is 20, or all of a bundle.
             per_op: compare the CRC32 of everything that each op writes too. Without it, that is
-                done only after a difference, to find the first op.
+                done only after a difference, to find the first op, and for a model whose file on
+                the board is not what `deploy` would write.
             golden: a bundle of `microinterp golden record`; otherwise inputs are random and the
                 host computes what is expected.
             seed: of random inputs.

@@ -71,7 +71,7 @@ def deploy(
     update = runtime.install(link, chosen, there)
     if not keeps:
         files.put(model.file_name, model.packed, lambda done: progress(done, len(model.packed)))
-    loaded = load_once(link, model)
+    loaded = load_once(link, model, there.folder)
     wanted = runtime.shipped(chosen)
     sent = tuple(f"{there.folder}/{each}" for each in update.sent)
     kept = tuple(f"{there.folder}/{each}" for each in update.kept)
@@ -94,15 +94,15 @@ def deploy(
     )
 
 
-def load_once(link: Link, model: BoardModel) -> Loaded:
+def load_once(link: Link, model: BoardModel, folder: str) -> Loaded:
     """Load the model and let it go again: the proof that it can run."""
     with Session(link, model.name) as session:
-        require_same(link, session.loaded, model)
+        require_same(link, session.loaded, model, folder)
         return session.loaded
 
 
-def require_same(link: Link, loaded: Loaded, model: BoardModel) -> None:
-    """Raise DeviceError unless the loaded model and runtime are the ones that were deployed."""
+def require_same(link: Link, loaded: Loaded, model: BoardModel, folder: str) -> None:
+    """Raise DeviceError unless model, sizes and the runtime's folder are those deployed."""
     port = printable(link.port)
     if loaded.sha256 != model.sha256:
         raise DeviceError(
@@ -110,13 +110,19 @@ def require_same(link: Link, loaded: Loaded, model: BoardModel) -> None:
             f" its sha256 is {loaded.sha256}, this file's is {model.sha256}",
             hint="deploy it again",
         )
-    if loaded.file and not any(
-        loaded.file.lstrip("/").endswith(f"{folder}/__init__.mpy") for folder in runtime.FOLDERS
-    ):
+    if loaded.file and not f"/{loaded.file}".endswith(f"/{folder}/__init__.mpy"):
         raise DeviceError(
             f"{port}: the board imports another 'microinterp' than the one installed:"
             f" {loaded.file}",
             hint="remove that one",
+        )
+    main = model.prepared.graph.main
+    wanted = tuple(t.nbytes for t in main.inputs), tuple(t.nbytes for t in main.outputs)
+    if (loaded.inputs, loaded.outputs) != wanted:
+        raise DeviceError(
+            f"{port}: the model '{model.name}' on the board is damaged: its inputs and outputs are"
+            " not those of the .tflite file",
+            hint="deploy it again",
         )
 
 
@@ -146,7 +152,8 @@ def _require_room(
         return
 
     def blocks(size: int) -> int:
-        return -(-size // room.block) * room.block
+        """Small files may share a block: littlefs keeps them with their names."""
+        return size if size <= room.block // 8 else -(-size // room.block) * room.block
 
     wanted, differing = runtime.shipped(mpy_set), runtime.differing(there, mpy_set)
     needed = blocks(model_bytes) + sum(blocks(len(wanted[name])) for name in differing)
@@ -169,15 +176,3 @@ def no_model(link: Link, model: BoardModel) -> DeviceError:
         f"{printable(link.port)}: there is no model '{model.name}' on the board",
         hint="deploy it first",
     )
-
-
-def require_sizes(link: Link, loaded: Loaded, model: BoardModel) -> None:
-    """Raise DeviceError if inputs and outputs on the board are not the model's."""
-    main = model.prepared.graph.main
-    wanted = tuple(t.nbytes for t in main.inputs), tuple(t.nbytes for t in main.outputs)
-    if (loaded.inputs, loaded.outputs) != wanted:
-        raise DeviceError(
-            f"{printable(link.port)}: the model '{model.name}' on the board is damaged: its inputs"
-            " and outputs are not those of the .tflite file",
-            hint="deploy it again",
-        )

@@ -153,8 +153,8 @@ def install(link: Link, mpy_set: str, there: Installed) -> Update:
     return Update(tuple(sent), tuple(name for name in wanted if name not in sent), tuple(removed))
 
 
-def require_sound(link: Link) -> str:
-    """The set that is installed, every byte of it.
+def require_sound(link: Link) -> tuple[str, str]:
+    """The set that is installed, every byte of it, and its folder.
 
     Raises DeviceError that says what is wrong if there is none, or it is damaged or another
     version.
@@ -175,7 +175,7 @@ def require_sound(link: Link) -> str:
             f" ({best}): {some}",
             hint=_AGAIN,
         )
-    return best
+    return best, there.folder
 
 
 def uninstall(link: Link) -> list[str]:

@@ -74,12 +74,11 @@ class Session:
         """Soft reset the board, so that its heap is empty, and load model `name`."""
         self._link = link
         link.soft_reset()
-        output = link.exec(device.call("room"), _PATIENCE).split()
-        self._binary = int(output[-1:] == [b"1"])
+        self._binary = takes_binary(link)
         block = _BLOCK if self._binary else _HEX_BLOCK
         self._block = block
         path = (name + SUFFIX).encode()
-        link.start(device.call("session", path, block, self._binary, _BOARD_PATIENCE))
+        link.start(device.call("session", path, block, int(self._binary), _BOARD_PATIENCE))
         self._open = True
         self.loaded = self._loaded(self._answer(_LOAD_LIMIT, "facts about the loaded model"))
 
@@ -222,3 +221,8 @@ class Session:
             f"something else came instead of {wanted}",
             "something printed on the line, or bytes were lost: try again",
         )
+
+
+def takes_binary(link: Link) -> bool:
+    """Whether bytes go over this line as they are; else as hex."""
+    return link.exec(device.call("room"), _PATIENCE).split()[-1:] == [b"1"]

@@ -17,7 +17,7 @@ from microinterp.inputs import random_samples
 from microinterp.interpreter import Interpreter
 from microinterp.trace import Checksums
 from microinterp_boards import runtime
-from microinterp_boards.deploy import Progress, no_model, require_same, require_sizes
+from microinterp_boards.deploy import Progress, no_model, require_same
 from microinterp_boards.files import Files
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
@@ -163,22 +163,23 @@ def validate(
     """See Board.validate."""
     model = pack_for_board(source, name)
     inputs, outputs, expected_by = _samples(model, samples, golden, seed)
-    mpy_set = runtime.require_sound(link)
-    intact = Files(link).stat(model.file_name)
-    if intact is None:
+    mpy_set, folder = runtime.require_sound(link)
+    state = Files(link).stat(model.file_name)
+    if state is None:
         raise no_model(link, model)
     count = len(inputs[0]) if inputs else 1
     with Session(link, model.name) as session:
-        require_same(link, session.loaded, model)
-        require_sizes(link, session.loaded, model)
+        require_same(link, session.loaded, model, folder)
         kernels = session.loaded.tier
         compared = _Comparison(model)
         for expected in _expected(model, inputs, outputs):
             compared.add(expected, *_run(session, expected, per_op))
             progress(compared.samples, count)
     first = compared.first
-    if first is not None and not per_op:
-        again = validate(link, source, first.sample + 1, True, golden, seed, name)
+    is_intact = state == runtime.state_of(model.packed)
+    if not per_op and (first is not None or not is_intact):
+        several = count if first is None else first.sample + 1
+        again = validate(link, source, several, True, golden, seed, name)
         first = again.first_difference or first
     return Validation(
         differing_bytes=compared.differing_bytes,
@@ -188,7 +189,7 @@ def validate(
         differing_samples=compared.differing_samples,
         per_op=per_op,
         compared_crcs=compared.compared_crcs,
-        model_intact=intact == runtime.state_of(model.packed),
+        model_intact=is_intact,
         expected=expected_by,
         sha256=model.sha256,
         name=model.name,

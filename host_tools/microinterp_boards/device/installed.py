@@ -9,7 +9,7 @@ def _installed(block):
     """
     import os
     import sys
-    from binascii import crc32, hexlify
+    from binascii import crc32
 
     lib = os.getcwd().rstrip("/") + "/lib"
     folder = "lib/microinterp" if lib in sys.path or "lib" in sys.path else "microinterp"
@@ -33,7 +33,7 @@ def _installed(block):
                     break
                 found = crc32(view[:took], found)
                 size += took
-        name = hexlify(entry[0].encode()).decode()
+        name = "".join([hex(256 + byte)[3:] for byte in entry[0].encode()])
         sys.stdout.write(name + " " + str(size) + " " + str(found) + "\n")
         count += 1
     sys.stdout.write("end " + str(count) + "\n")

@@ -13,11 +13,13 @@ def _session(path, block, binary, patience):
     import gc
     import struct
     import sys
-    from binascii import crc32, hexlify, unhexlify
+    from binascii import crc32
     from time import ticks_diff, ticks_us
 
     import micropython
 
+    if not binary:
+        from binascii import hexlify, unhexlify
     waiting = None
     try:
         from select import POLLIN, poll
@@ -79,6 +81,9 @@ def _session(path, block, binary, patience):
     before = gc.mem_free()
     import microinterp
 
+    file = getattr(microinterp, "__file__", "")
+    if not hasattr(microinterp, "TIER"):
+        raise ImportError("another module is named microinterp: " + file)
     gc.collect()
     imported = gc.mem_free()
     it = microinterp.Interpreter.from_file(path.decode())
@@ -93,7 +98,6 @@ def _session(path, block, binary, patience):
         facts.append(len(items))
         for item in items:
             facts.extend(len(item[0]).to_bytes(4, "little"))
-    file = getattr(microinterp, "__file__", "")
     facts.extend((microinterp.TIER + "\n" + microinterp.VERSION + "\n" + file).encode())
     send(facts)
     del facts, first, count, items, item, file
