@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test test-slow bench labs lint digits clean
+.PHONY: help setup system-deps demo test test-slow bench labs lint digits firmware clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml
 system-deps:  ## install Debian packages that tests need (root); none so far
 	@echo "no Debian packages needed"
 
-demo: $(STAMP)  ## run a real int8 model bit for bit like the chip, and show it
+demo: $(STAMP)  ## run a real int8 model bit for bit like the chip, then on a (virtual) board
 	@$(BIN)/python examples/digits/demo.py
 
 test: $(STAMP)  ## the test suite
@@ -47,6 +47,9 @@ lint: $(STAMP)  ## lint and types only
 digits: $(STAMP)  ## train and quantise the digits model again
 	$(BIN)/python examples/digits/train.py
 	$(BIN)/python examples/digits/quantise.py
+
+firmware: $(STAMP)  ## compile the files for boards again
+	$(BIN)/python firmware/build.py
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

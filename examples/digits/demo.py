@@ -2,31 +2,39 @@
 
     python examples/digits/demo.py
 
-Exit status 1 if anything differs from TFLM.
+Then the same on a virtual MicroPython board: deploy, validate, bench. Exit status 1 if anything
+differs from TFLM.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from rich.text import Text
 
 from microinterp import Interpreter, golden
 from microinterp.arena.report import arena_map
-from microinterp.cli.output import console, op_table
-from microinterp.errors import RuntimeUnavailableError
+from microinterp.cli.output import console, op_table, show_error, table
+from microinterp.errors import DeviceError, MicrointerpError, RuntimeUnavailableError
 from microinterp.inspect_model import inspect_model
 from microinterp.runtimes.tflm import TflmRuntime, version
 from microinterp.trace import Timer
+from microinterp_boards import Board, virtual_board
+from microinterp_boards.virtual.unix import interpreter_library
 
 HERE = Path(__file__).parent
 MODEL = HERE / "digits_int8.tflite"
 GOLDEN = HERE / "golden_tflm.npz"
 LIVE_IMAGES = 50
 SHOWN = 4
+NUMBERS = ("us an image", "bytes compared", "differing")
 INKS = " .:-=+*#%@"
 
 
@@ -57,6 +65,104 @@ def differing_tensor_bytes(data: bytes, images: np.ndarray) -> tuple[int, int, i
             compared += a.size
             differing += int(np.count_nonzero(a != b))
     return len(keys), compared, differing
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the closing table: who ran the images, how long one took, what differs."""
+
+    who: str
+    microseconds: float
+    compared: int
+    differing: int
+
+
+def differing_bytes(outputs: np.ndarray, recorded: np.ndarray) -> int:
+    return int(np.count_nonzero(outputs.view(np.uint8) != recorded.view(np.uint8)))
+
+
+def host_row(images: np.ndarray, recorded: np.ndarray) -> Row:
+    interpreter = Interpreter.from_file(MODEL)
+    seconds, outputs = [], []
+    for image in images:
+        start = time.perf_counter()
+        interpreter.set_input(image, 0)
+        interpreter.invoke()
+        seconds.append(time.perf_counter() - start)
+        outputs.append(interpreter.get_output(0))
+    differing = differing_bytes(np.stack(outputs), recorded)
+    return Row("host, NumPy", 1e6 * statistics.median(seconds), recorded.size, differing)
+
+
+def tflm_row(images: np.ndarray, recorded: np.ndarray) -> Row:
+    data = MODEL.read_bytes()
+    with TflmRuntime() as tflm:
+        run = tflm.run(data, [[image] for image in images])
+        seconds = tflm.seconds_per_invoke(data, [images[0]], len(images))
+    outputs = np.stack([each[0].reshape(recorded.shape[1:]) for each in run.outputs])
+    differing = differing_bytes(outputs, recorded)
+    return Row(f"TFLM {version()}", 1e6 * statistics.median(seconds), recorded.size, differing)
+
+
+def board_row(screen: Console) -> Row:
+    """Deploy, validate and bench on a virtual board of its own."""
+    try:
+        interpreter_library()
+    except DeviceError as error:  # there is no such wheel for this machine; no failure
+        raise RuntimeUnavailableError(error.message) from None
+    with virtual_board("unix") as port, Board(port) as board:
+        facts = board.probe()
+        deployed = board.deploy(MODEL)
+        screen.print(
+            f"{facts.implementation} {facts.version} on {port}, {facts.heap_total:,} bytes of heap;"
+            f" sent {len(deployed.files_sent)} files, {deployed.sent_bytes:,} bytes, in "
+            f"{deployed.seconds:.1f} s"
+        )
+        screen.print(
+            f"heap: {deployed.heap_start - deployed.heap_imported:,} bytes for the runtime, "
+            f"{deployed.heap_imported - deployed.heap_loaded:,} for the loaded model (file "
+            f"{deployed.model_bytes:,}, arena {deployed.arena_bytes:,}, kernels)"
+        )
+        done = board.validate(MODEL, samples=LIVE_IMAGES, per_op=True, golden=GOLDEN)
+        verdict = "equal" if done.equal else f"DIFFERENT, first: {done.first_difference}"
+        screen.print(
+            f"{done.samples} real images: {done.compared_bytes} bytes against TFLM's recorded "
+            f"outputs, {done.compared_crcs} CRC32s of what ops wrote against the host: {verdict}"
+        )
+        timed = board.bench(MODEL, runs=LIVE_IMAGES)
+    slowest = sorted(timed["ops"], key=lambda op: -op["time"])[:3]
+    named = ", ".join(f"op {op['index']} {op['name']} {op['time']:.0f} us" for op in slowest)
+    screen.print(f"slowest: {named}")
+    who = f"board, {timed['runtime']['kernels']} kernels"
+    differing = done.differing_bytes or int(not done.equal)
+    return Row(who, timed["median"], done.compared_bytes, differing)
+
+
+def closing_table(screen: Console, images: np.ndarray) -> bool:
+    """Host, TFLM's wheel and a board side by side, all measured now; whether nothing differs."""
+    screen.rule("the same model on a MicroPython board (a virtual one)", align="left")
+    bundle = golden.load(GOLDEN)
+    images, recorded = images[:LIVE_IMAGES], bundle.outputs[0][:LIVE_IMAGES]
+    assert np.array_equal(images, bundle.inputs[0][:LIVE_IMAGES])
+    makers: tuple[Callable[[], Row], ...] = (
+        lambda: host_row(images, recorded),
+        lambda: tflm_row(images, recorded),
+        lambda: board_row(screen),
+    )
+    rows, missing = [], []
+    for make in makers:
+        try:
+            rows.append(make())
+        except RuntimeUnavailableError as error:
+            missing.append(error.message)
+    made = table("", *NUMBERS, right=NUMBERS)
+    for row in rows:
+        made.add_row(row.who, f"{row.microseconds:,.0f}", f"{row.compared:,}", f"{row.differing:,}")
+    screen.print()
+    screen.print(made)
+    for text in missing:
+        screen.print(Text(f"not in the table: {text}"))
+    return not any(row.differing for row in rows)
 
 
 def main() -> int:
@@ -111,9 +217,15 @@ def main() -> int:
     screen.print()
     screen.rule(f"the arena: {interpreter.arena.head_bytes} bytes, as TFLM plans it", align="left")
     screen.print(Text(arena_map(interpreter.prepared, interpreter.arena.plan, screen.width - 2)))
+    screen.print()
+    good &= closing_table(screen, images)
     screen.print(Text("\nall equal to TFLM" if good else "\nNOT EQUAL TO TFLM"))
     return 0 if good else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except MicrointerpError as error:  # the board, or the line to it
+        show_error(error)
+        sys.exit(1)
