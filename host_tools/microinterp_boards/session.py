@@ -1,7 +1,7 @@
 """A model running on a board, driven from here: inputs go in, outputs and checksums come back.
 
 Every byte is checked by length and CRC32; what the board says is taken as numbers and bytes, and is
-never evaluated. The board's side is device/session.py.
+never evaluated. The board's side is device/session.py and its parts.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class Session:
         block = _BLOCK if self._binary else _HEX_BLOCK
         self._block = block
         path = (name + SUFFIX).encode()
-        link.start(device.call("session", path, block, int(self._binary), _BOARD_PATIENCE))
+        code = device.define("exchange", "load", "per_op")
+        code += device.call("session", path, block, int(self._binary), _BOARD_PATIENCE)
+        link.start(code)
         self._open = True
         self.loaded = self._loaded(self._answer(_LOAD_LIMIT, "facts about the loaded model"))
 
@@ -95,11 +97,12 @@ class Session:
             self.close()
 
     def close(self) -> None:
-        """End the program on the board."""
+        """End the program on the board, and leave nothing of it in the heap."""
         if self._open:
             self._open = False
             self._ask("Q", _PATIENCE, "the end of the session")
             self._link.finish()
+            self._link.soft_reset()
 
     def set_input(self, index: int, data: bytes) -> None:
         """Send all bytes of an input."""
@@ -182,7 +185,7 @@ class Session:
         return data
 
     def _loaded(self, data: bytes) -> Loaded:
-        """Facts in the order in which device/session.py packs them."""
+        """Facts in the order in which device/load.py packs them."""
         try:
             start, imported, loaded, arena, model = _FACTS.unpack_from(data)
             at = _FACTS.size

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from microinterp.errors import DeviceError, ModelError, UnsupportedError
-from microinterp_boards import Board, runtime
+from microinterp_boards import runtime
 from microinterp_boards.packing import pack_for_board
 from tests.boards.model_boards import GOLDEN, MODEL, NAME, board_with
 from tests.digits import DIGITS
@@ -152,6 +152,12 @@ def test_installations_without_the_boards_files(monkeypatch: pytest.MonkeyPatch)
         runtime.manifest()
 
 
-def test_board_is_a_board() -> None:
-    for name in ("probe", "deploy", "validate", "bench", "uninstall"):
-        assert callable(getattr(Board, name))
+def test_nothing_stays_in_the_heap() -> None:
+    look = "import gc, sys; gc.collect(); print(sorted(globals()), sorted(sys.modules))"
+    with board_with() as board:
+        board.soft_reset()
+        before = board.exec(look)
+        board.deploy(MODEL)
+        board.validate(MODEL, samples=1)
+        board.bench(MODEL, runs=1)
+        assert board.exec(look) == before

@@ -24,6 +24,11 @@ def call(name: str, *arguments: bytes | int) -> bytes:
     return f"{text}\ntry:\n {function}({values})\nfinally:\n del {function}\n".encode()
 
 
+def define(*names: str) -> bytes:
+    """Source text that defines functions for those of `call` to use."""
+    return "".join(f"{read(name, __name__)}\n" for name in names).encode()
+
+
 @cache
 def read(name: str, package: str) -> str:
     """The one function of a file for boards, without what boards need not parse.
