@@ -25,6 +25,7 @@ _ANSWER = 1.0  # seconds for an answer of the REPL itself
 _PLAIN_CHUNK = 128  # bytes, for firmware without raw paste: half of the smallest input buffer
 _PLAIN_PAUSE = 0.01  # seconds between them
 _BURST = 600  # bytes that end any blocking read which a host that died has left on the board
+_LAST_TRIES, _LAST_PATIENCE = 3, 0.3  # to stop a program on closing; seconds each
 _OUTPUT_LIMIT = 1 << 24  # bytes
 _TRACEBACK_LINES = 20
 
@@ -70,8 +71,10 @@ class Link:
         """Stop what runs, leave the raw REPL, so that a terminal finds a prompt, close the port."""
         if not self.transport.gone:
             with contextlib.suppress(DeviceError):
-                stop = b"" if self._ready else _CTRL_C * 2
-                self.transport.write(stop + b"\r" + _CTRL_B)
+                for _ in range(_LAST_TRIES):
+                    if not self._ready:
+                        self._try_to_enter(_CTRL_C * 2, _LAST_PATIENCE)
+                self.transport.write(b"\r" + _CTRL_B)
         self._ready = False
         self.transport.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 import serial
@@ -69,6 +70,17 @@ def test_code_that_does_not_end_is_stopped(board: Board) -> None:
     assert "more time" in caught.value.hint
     assert board.exec("print(value)") == "1\n"
     assert time.monotonic() - started < 2
+
+
+def test_code_that_runs_out_of_time_is_stopped_at_once(tmp_path: Path) -> None:
+    ticks = tmp_path / "ticks"
+    with virtual_board(folder=tmp_path) as port, Link(port) as link:
+        with pytest.raises(DeviceError, match="no end of the program"):
+            link.exec("while True:\n with open('ticks', 'a') as f: f.write('.')", timeout=0.1)
+        time.sleep(0.1)
+        size = ticks.stat().st_size
+        time.sleep(0.2)
+        assert ticks.stat().st_size == size > 0
 
 
 def test_code_that_prints_without_end_is_stopped(
@@ -202,6 +214,38 @@ def test_nonsense_instead_of_raw_paste(
     terminal.relay(port, to_board=to_board)
     with Board(terminal.port, patience=3) as board, pytest.raises(DeviceError, match=message):
         board.exec("print(12345)")
+
+
+class Paster:
+    """A board that takes code by raw paste in windows of 4 bytes, and gives them slowly."""
+
+    def __init__(self) -> None:
+        self.code: bytes | None = None
+        self.granted = self.most_ahead = 0
+
+    def __call__(self, data: bytes) -> bytes:
+        if self.code is None:
+            if data == b"\x05A\x01":
+                self.code, self.granted = b"", 8
+                return b"R\x01\x04\x00\x01"
+            return b"raw REPL; CTRL-B to exit\r\n>" if data == b"\r\x01" else b""
+        self.code += data
+        self.most_ahead = max(self.most_ahead, len(self.code.rstrip(b"\x04")) - self.granted)
+        if self.code.endswith(b"\x04"):
+            self.code, code = None, self.code
+            return b"\x04" + code + b"\x04>"
+        if not data and len(self.code) > self.granted - 8:
+            self.granted += 4
+            return b"\x01"
+        return b""
+
+
+def test_no_more_is_sent_than_the_board_asked_for(terminal: Terminal) -> None:
+    paster = Paster()
+    terminal.serve(paster)
+    with Link(terminal.port, patience=2) as link:
+        assert link.exec("0123456789" * 4 + "#") == b"0123456789" * 4 + b"#"
+    assert paster.most_ahead == 0
 
 
 def test_two_links_to_two_boards_share_nothing() -> None:

@@ -12,6 +12,7 @@ import serial
 from microinterp.errors import DeviceError
 from microinterp_boards import Board, virtual_board
 from microinterp_boards.virtual import unix
+from tests.boards.conftest import wait_for
 
 pytestmark = pytest.mark.usefixtures("interpreter")
 
@@ -111,6 +112,15 @@ def test_a_host_that_leaves_in_the_middle(port: str) -> None:
         assert board.exec("print(1)") == "1\n"
 
 
+def test_output_that_nobody_reads_does_not_hold_the_board_up(tmp_path: Path) -> None:
+    with virtual_board(folder=tmp_path) as port, serial.Serial(port, timeout=3) as line:
+        line.write(b"\x01for n in range(5000): print('x' * 100)\nopen('done', 'w').close()\n\x04")
+        assert wait_for((tmp_path / "done").exists)
+        line.reset_input_buffer()
+        line.write(b"\x02")
+        assert line.read_until(b">>> ").endswith(b">>> ")
+
+
 def test_interrupts_reach_running_code_only(board: Board) -> None:
     code = """
 import micropython, sys
@@ -138,7 +148,6 @@ def test_an_interrupt_ends_code_that_waits_sleeps_or_computes(board: Board) -> N
 
 
 def test_two_interrupts_at_once_do_not_reset_it(board: Board) -> None:
-    """MicroPython's unix port exits at a second SIGINT that comes before it saw the first."""
     board.exec("value = 1")
     board.link.start(
         "import micropython\n@micropython.viper\ndef f():\n n = 0\n while n < 1500000000: n += 1\n"

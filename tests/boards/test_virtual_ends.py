@@ -101,6 +101,25 @@ def test_a_signal_to_the_host_program(
     assert wait_for(lambda: not Path(board.folder).exists())
 
 
+def test_a_host_program_that_is_killed_and_leaves_a_child() -> None:
+    """The child holds the pipe that tells the board's process that its host is there."""
+    code = HOST.replace("    time.sleep", "    import os\n    os.fork()\n    time.sleep")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    board = the(process.stdout.readline().strip())
+    processes = everything(board)
+    assert wait_for(lambda: len(family(process.pid)) == 4)
+    process.kill()
+    process.wait()
+    try:
+        assert_gone(board, processes)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_to_the_board_itself(number: signal.Signals) -> None:
     with virtual_board() as port, Board(port) as device:

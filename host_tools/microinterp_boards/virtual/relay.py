@@ -41,7 +41,7 @@ module.run_main(["micropython", *sys.argv[2:]])
 """
 _BUFFER = 4096  # bytes kept for a side that does not read
 _PATIENCE = 0.5  # seconds without a reader after which output is dropped, as TinyUSB does
-_SETTLE = 1.0  # seconds in which one interrupt must have been seen; a second one would kill
+_SETTLE = 1.0  # seconds in which an interrupt must have been seen; a second one could kill
 _GLANCE = 0.05  # seconds in which a prompt would have come
 _BACKLOG = 1 << 18  # bytes that a terminal can hold, and more
 _START_LIMIT = 10.0  # seconds for the interpreter to come up
@@ -189,7 +189,8 @@ class Relay:
         os.set_blocking(self.port, False)
         self.name = os.ttyname(self._slave)
         self.to_board, self.to_host = b"", b""
-        self.last_progress = self.started = time.monotonic()
+        self.stalled: float | None = None  # since when no host reads
+        self.started = time.monotonic()
         self.interpreter = Interpreter(config, False)
 
     def start_up(self) -> str:
@@ -268,18 +269,22 @@ class Relay:
         self.interpreter = Interpreter(self.config, raw)
 
     def _flush(self) -> None:
-        """Write as much as either side takes."""
-        now = time.monotonic()
+        """Write as much as either side takes; what no host reads is dropped in the end."""
         if self._may_type():
             self.to_board = self.to_board[self.interpreter.write(self.to_board) :]
-        sent = 0
-        with contextlib.suppress(OSError):
-            sent = os.write(self.port, self.to_host) if self.to_host else 0
-        self.to_host = self.to_host[sent:]
-        if sent or not self.to_host:
-            self.last_progress = now
-        elif now - self.last_progress > _PATIENCE:
-            self.to_host, self.last_progress = b"", now
+        if not self.to_host:
+            return
+        try:
+            sent = os.write(self.port, self.to_host)
+        except BlockingIOError:
+            sent = 0
+        now = time.monotonic()
+        if sent:
+            self.to_host, self.stalled = self.to_host[sent:], None
+        elif self.stalled is None:
+            self.stalled = now
+        elif now - self.stalled > _PATIENCE:
+            self.to_host = b""
 
     def announce(self) -> None:
         """Write the file of the registry, locked for as long as this process lives."""
