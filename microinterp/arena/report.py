@@ -127,7 +127,7 @@ def arena_map(prepared: Prepared, plan: Plan, width: int = 100, shades: Shades =
         mark = " peak" if fullest.live_bytes == peak else ""
         edge = shades.edge
         lines.append(f"{name:<{label}}{fullest.live_bytes:>{_BYTES},} {edge}{row}{edge}{mark}")
-    return "\n".join([*lines, "", *_legend(shades, len(moments))])
+    return "\n".join([*lines, "", *_legend(shades, len(moments), max(width, 60))])
 
 
 def _folded(moments: Sequence[Moment]) -> Iterator[Sequence[Moment]]:
@@ -201,15 +201,19 @@ def _axis(head: int, indent: int, bar: int) -> list[str]:
     return ["".join(numbers).rstrip(), "".join(marks).rstrip()]
 
 
-def _legend(shades: Shades, moments: int) -> list[str]:
+def _legend(shades: Shades, moments: int, width: int) -> list[str]:
     words = (
         (shades.reads, "read"),
         (shades.writes, "written"),
         (shades.scratch, "scratch"),
         (shades.kept, "kept for a later op"),
     )
-    shown = "   ".join(f"{shade * 2} {word}" for shade, word in words)
-    lines = [f"{shown}   numbers are tensors, s0 is scratch"]
+    lines = ["   ".join(f"{shade * 2} {word}" for shade, word in words)]
+    numbers = "numbers are tensors, s0 is scratch"
+    if len(lines[0]) + 3 + len(numbers) <= width:
+        lines[0] += f"   {numbers}"
+    else:
+        lines.append(numbers)
     if moments > MAX_ROWS:
-        lines.append("+n: the row also stands for n neighbours with fewer live bytes")
+        lines.append("+n: the row also stands for n neighbours with no more live bytes")
     return lines

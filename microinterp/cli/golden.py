@@ -16,7 +16,9 @@ from microinterp.inputs import Reading, random_samples, read_samples
 from microinterp.quant.profile import PROFILES
 
 app = typer.Typer(
-    help="Golden outputs: record them once, check them in every build.", no_args_is_help=True
+    help="Golden outputs: record them once, check them in every build.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
 )
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")]
@@ -33,7 +35,7 @@ def record(
     to: Annotated[str, typer.Option("--output", "-o", metavar="OUT.npz", help="The bundle.")],
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT...", help="Files as for `microinterp run`."),
+        typer.Argument(metavar="INPUT", help="Files as for `microinterp run`."),
     ] = None,
     samples: Annotated[
         int | None,
@@ -73,12 +75,12 @@ def record(
         )
     golden.save(made, to)
     size = sum(array.nbytes for array in made.outputs)
+    for text in notes:
+        output.note(text)
     if json:
         header = {k: v for k, v in asdict(made.header).items() if k != "format"}
         output.print_json({"path": to, **header, "output_bytes": size})
         return
-    for text in notes:
-        output.note(text)
     output.console().print(
         output.safe(to, limit=200)
         + Text(f": {made.header.samples} samples, {size} bytes of outputs of ")
