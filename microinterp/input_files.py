@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import tokenize
 import wave
 import zipfile
 import zlib
@@ -22,7 +23,15 @@ MAX_BYTES = 1 << 30
 
 _MAX_NUMPY_HEADER = 10_000
 # What NumPy's reader of headers raises for damaged ones, deep nesting included.
-_HEADER_ERRORS = (ValueError, SyntaxError, TypeError, EOFError, MemoryError, RecursionError)
+_HEADER_ERRORS = (
+    ValueError,
+    SyntaxError,
+    tokenize.TokenError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    RecursionError,
+)
 # zipfile's: damaged structure, unknown compression, encryption, damaged streams.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,

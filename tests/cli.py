@@ -104,6 +104,17 @@ def copying_model(
     return b.finish()
 
 
+def quantising_model(size: int, dtype: str, scale: float, zero_point: int) -> bytes:
+    """float32 [size] -> QUANTIZE -> `dtype` [size]."""
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    x = g.input("x", (size,), "float32")
+    y = g.tensor("y", (size,), dtype, scale, zero_point)
+    g.op("QUANTIZE", [x], [y])
+    g.output(y)
+    return b.finish()
+
+
 def broken_models() -> dict[str, tuple[bytes, list[str]]]:
     """Name to a model and everything that `verify` must say of it."""
     b = ModelBuilder()
