@@ -115,11 +115,13 @@ def arena_map(prepared: Prepared, plan: Plan, width: int = 100, shades: Shades =
     moments = timeline(prepared, plan)
     if not plan.head_bytes:
         return "the arena's head is empty"
-    label = min(_LABEL, max(len(m.label) for m in moments))
+    groups = list(_folded(moments))
+    suffix = len(f" +{len(groups[0]) - 1}") if len(groups[0]) > 1 else 0
+    label = min(_LABEL, max(len(m.label) for m in moments) + suffix)
     bar = max(_MIN_BAR, max(width, 60) - label - _BYTES - 8)
     peak = peak_bytes(moments)
     lines = [*_axis(plan.head_bytes, label + _BYTES + 2, bar)]
-    for group in _folded(moments):
+    for group in groups:
         fullest = max(group, key=lambda m: m.live_bytes)
         more = f" +{len(group) - 1}" if len(group) > 1 else ""
         name = fullest.label[: label - len(more)] + more
@@ -215,5 +217,5 @@ def _legend(shades: Shades, moments: int, width: int) -> list[str]:
     else:
         lines.append(numbers)
     if moments > MAX_ROWS:
-        lines.append("+n: the row also stands for n neighbours with no more live bytes")
+        lines.append("+n: stands for n neighbours too, with no more live bytes")
     return lines
