@@ -83,7 +83,7 @@ def record(
         return
     output.console().print(
         output.safe(to, limit=200)
-        + Text(f": {made.header.samples} samples, {size} bytes of outputs of ")
+        + Text(f": {_many(count, 'sample')}, {_many(size, 'byte')} of outputs of ")
         + output.safe(f"{made.header.runtime} {made.header.version}"),
         soft_wrap=True,
     )
@@ -118,13 +118,19 @@ def check(
 def _verdict(result: golden.CheckResult) -> Text:
     if not result.model_matches:
         return Text("the model is another file than the bundle was recorded from", "bold red")
-    compared = f"{result.samples} samples, {result.compared_bytes} bytes"
+    samples, runtime = _many(result.samples, "sample"), f"{result.runtime} {result.version}"
     if result.first is None:
-        return Text(f"equal: {compared}, computed by {result.runtime}", style="green")
+        compared = f"{samples}, {_many(result.compared_bytes, 'byte')}"
+        return Text(f"equal: {compared}, computed by {runtime}", style="green")
     first = result.first
     return Text(
-        f"different: {result.differing_samples} of {compared}; {result.differing_elements} "
-        f"elements\nfirst: sample {first.sample}, output {first.output}, element "
-        f"{list(first.element)}: wanted {first.wanted}, got {first.got}",
+        f"different: {result.differing_samples} of {samples}; "
+        f"{_many(result.differing_elements, 'element')} in all, computed by {runtime}\n"
+        f"first: sample {first.sample}, output {first.output}, element {list(first.element)}: "
+        f"wanted {first.wanted}, got {first.got}",
         style="bold red",
     )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
