@@ -15,11 +15,7 @@ from microinterp.images import parse_range
 from microinterp.inputs import Reading, random_samples, read_samples
 from microinterp.quant.profile import PROFILES
 
-app = typer.Typer(
-    help="Golden outputs: record them once, check them in every build.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-)
+app = typer.Typer(rich_markup_mode="markdown")
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")]
 _Runtime = Annotated[
@@ -27,6 +23,13 @@ _Runtime = Annotated[
     typer.Option(metavar="|".join(golden.RUNTIMES), help="Who computes: this package, or TFLM."),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+
+
+@app.callback(invoke_without_command=True)
+def _start(context: typer.Context) -> None:
+    """Golden outputs: record them once, check them in every build."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command("record")
@@ -49,6 +52,9 @@ def record(
     raw: Annotated[
         bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")
     ] = False,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Scale pictures to the model's size.")
+    ] = False,
     image_range: Annotated[
         str, typer.Option(metavar="auto|full|raw|LOW:HIGH", help="As for `microinterp run`.")
     ] = "auto",
@@ -66,7 +72,8 @@ def record(
     if samples is not None:
         arrays = random_samples(tensors, samples, seed)
     else:
-        read = read_samples(inputs or [], tensors, Reading(raw, False, parse_range(image_range)))
+        reading = Reading(raw, resize, parse_range(image_range))
+        read = read_samples(inputs or [], tensors, reading)
         arrays, notes = read.arrays, read.notes
     count = len(arrays[0]) if arrays else 1
     with output.progress("recording", count) as advance:

@@ -76,7 +76,9 @@ def command(
     ] = "tflm",
     to: Annotated[
         str | None,
-        typer.Option("--output", metavar="OUT.npz", help="Save raw outputs: output_0, output_1..."),
+        typer.Option(
+            "--output", "-o", metavar="OUT.npz", help="Save raw outputs: output_0, output_1..."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
