@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import tokenize
 import wave
 import zipfile
 import zlib
@@ -22,7 +23,15 @@ MAX_BYTES = 1 << 30
 
 _MAX_NUMPY_HEADER = 10_000
 # What NumPy's reader of headers raises for damaged ones, deep nesting included.
-_HEADER_ERRORS = (ValueError, SyntaxError, TypeError, EOFError, MemoryError, RecursionError)
+_HEADER_ERRORS = (
+    ValueError,
+    SyntaxError,
+    tokenize.TokenError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    RecursionError,
+)
 # zipfile's: damaged structure, unknown compression, encryption, damaged streams.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -110,9 +119,13 @@ def _parse_npy(data: bytes, path: str) -> Array:
     if dtype.kind not in "biuf":
         raise unreadable(path, f"it holds {dtype}, wanted numbers")
     start, wanted = file.tell(), math.prod(shape) * dtype.itemsize
-    if any(size < 0 for size in shape) or len(shape) > 32 or len(data) - start != wanted:
+    widest = math.prod(max(size, 1) for size in shape)  # a zero must not hide huge sizes
+    fits = len(data) - start == wanted and widest * dtype.itemsize <= MAX_BYTES
+    if any(size < 0 for size in shape) or len(shape) > 32 or not fits:
         raise unreadable(path, f"{dtype}{list(shape)} does not fit {len(data) - start} bytes")
     array = np.frombuffer(data, dtype, offset=start)
+    if dtype.kind == "b":  # any byte may stand in the file, but a bool is 0 or 1
+        array = array.view(np.uint8) != 0
     array = array.reshape(shape, order="F" if by_columns else "C")
     return array.astype(dtype.newbyteorder("="), copy=False)
 
@@ -172,7 +185,7 @@ def read_wav(path: str) -> npt.NDArray[np.int16]:
         with wave.open(io.BytesIO(data)) as file:
             channels, width = file.getnchannels(), file.getsampwidth()
             frames = file.readframes(len(data))
-    except (wave.Error, EOFError, ValueError, OverflowError) as error:
+    except (wave.Error, EOFError, ValueError, OverflowError, RuntimeError) as error:
         raise unreadable(path, f"no sound PCM .wav file ({error})") from None
     if width != 2 or channels not in (1, 2):
         kind = f"{8 * width}-bit samples of {channels} channels"

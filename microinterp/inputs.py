@@ -150,16 +150,16 @@ class _Reader:
 
     def file(self, path: str, tensor: Tensor) -> Array:
         """Samples of one file for one input, [N, *shape]."""
-        plain, _, key = path.rpartition(".npz:")
-        suffix = ".npz" if plain else suffix_of(path)
+        plain, named, key = path.rpartition(".npz:")
+        archive = f"{plain}.npz" if named else path
+        suffix = ".npz" if named else suffix_of(path)
         if suffix in IMAGE_SUFFIXES:
             return self._image(path, tensor)
         if suffix == ".wav":
             return self._sound(path, tensor)
         if suffix == ".npz":
-            return self.numbers(
-                _one_array(f"{plain}.npz" if plain else path, key, tensor), tensor, path
-            )
+            array = _one_array(archive, key if named else "", tensor)
+            return self.numbers(array, tensor, path)
         if suffix == ".npy":
             return self.numbers(read_npy(path), tensor, path)
         if suffix == ".csv":

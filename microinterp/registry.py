@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tflite import BuiltinOperator
+
 from microinterp.errors import UnsupportedError
 from microinterp.graph import Node
 
@@ -24,6 +26,7 @@ class Op:
         types: element type combinations it takes, for the table of supported ops.
         exactness: of integer tensors: "exact", or the bound against TFLM with its reason.
         float_exactness: the same for float32.
+        is_custom: the file calls it a custom op; it may then have a builtin's name.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Op:
     types: tuple[str, ...] = ()
     exactness: str = "exact"
     float_exactness: str = "exact"
+    is_custom: bool = False
 
     def exactness_of(self, type_name: str) -> str:
         """How exact the op is on an output of that element type."""
@@ -48,16 +52,16 @@ class Registry:
     """An immutable set of operators, found by name."""
 
     def __init__(self, ops: Iterable[Op]) -> None:
-        self._ops = {op.name: op for op in ops}
+        self._ops = {(op.is_custom, op.name): op for op in ops}
 
     def __iter__(self) -> Iterator[Op]:
         return iter(self._ops.values())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._ops
+        return any(op.name == name for op in self)
 
     def with_op(self, op: Op) -> Registry:
-        """A new registry that also has `op` (in place of one with the same name)."""
+        """A new registry that also has `op` (in place of one of the same name and kind)."""
         return Registry([*self, op])
 
     def find(self, node: Node) -> Op:
@@ -67,9 +71,9 @@ class Registry:
             UnsupportedError: there is none; the hint names the nearest ones.
         """
         try:
-            return self._ops[node.name]
+            return self._ops[node.code == BuiltinOperator.CUSTOM, node.name]
         except KeyError:
-            near = difflib.get_close_matches(node.name, self._ops, n=3)
+            near = difflib.get_close_matches(node.name, [op.name for op in self], n=3)
             hint = f"nearest names: {', '.join(near)}; " if near else ""
             raise UnsupportedError(
                 "operator is not supported",

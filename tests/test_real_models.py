@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from microinterp import Interpreter
 from microinterp.arena.check import check_plan
 from microinterp.arena.poison import Poison
+from microinterp.inputs import read_samples
 from microinterp.runtimes.tflm import Sample, TflmRuntime
 from tests.arena_oracle import differing_arena_bytes
 from tests.conftest import SHARED_MODELS, shared_model
@@ -33,9 +33,8 @@ def real_inputs(name: str, interpreter: Interpreter) -> list[Sample]:
     """Inputs in ../shared/models/inputs that fit a model, quantised by its own parameters."""
     folder = SHARED_MODELS / "inputs"
     if name == "person_detect":
-        images = [np.asarray(Image.open(folder / f)) for f in ("person.bmp", "no_person.bmp")]
-        # TFLM's test pictures hold the int8 bytes themselves
-        return [[image.view(np.int8)[None, ..., None]] for image in images]
+        paths = [str(folder / f) for f in ("person.bmp", "no_person.bmp")]
+        return [[image] for image in read_samples(paths, interpreter.graph.main.inputs).arrays[0]]
     if name == "ad01_int8":
         tensor = interpreter.graph.main.inputs[0]
         windows = np.fromfile(folder / "ad01_normal_id_01_00000000.bin", np.float32)

@@ -115,11 +115,13 @@ def arena_map(prepared: Prepared, plan: Plan, width: int = 100, shades: Shades =
     moments = timeline(prepared, plan)
     if not plan.head_bytes:
         return "the arena's head is empty"
-    label = min(_LABEL, max(len(m.label) for m in moments))
+    groups = list(_folded(moments))
+    suffix = len(f" +{len(groups[0]) - 1}") if len(groups[0]) > 1 else 0
+    label = min(_LABEL, max(len(m.label) for m in moments) + suffix)
     bar = max(_MIN_BAR, max(width, 60) - label - _BYTES - 8)
     peak = peak_bytes(moments)
     lines = [*_axis(plan.head_bytes, label + _BYTES + 2, bar)]
-    for group in _folded(moments):
+    for group in groups:
         fullest = max(group, key=lambda m: m.live_bytes)
         more = f" +{len(group) - 1}" if len(group) > 1 else ""
         name = fullest.label[: label - len(more)] + more
@@ -127,7 +129,7 @@ def arena_map(prepared: Prepared, plan: Plan, width: int = 100, shades: Shades =
         mark = " peak" if fullest.live_bytes == peak else ""
         edge = shades.edge
         lines.append(f"{name:<{label}}{fullest.live_bytes:>{_BYTES},} {edge}{row}{edge}{mark}")
-    return "\n".join([*lines, "", *_legend(shades, len(moments))])
+    return "\n".join([*lines, "", *_legend(shades, len(moments), max(width, 60))])
 
 
 def _folded(moments: Sequence[Moment]) -> Iterator[Sequence[Moment]]:
@@ -201,15 +203,19 @@ def _axis(head: int, indent: int, bar: int) -> list[str]:
     return ["".join(numbers).rstrip(), "".join(marks).rstrip()]
 
 
-def _legend(shades: Shades, moments: int) -> list[str]:
+def _legend(shades: Shades, moments: int, width: int) -> list[str]:
     words = (
         (shades.reads, "read"),
         (shades.writes, "written"),
         (shades.scratch, "scratch"),
         (shades.kept, "kept for a later op"),
     )
-    shown = "   ".join(f"{shade * 2} {word}" for shade, word in words)
-    lines = [f"{shown}   numbers are tensors, s0 is scratch"]
+    lines = ["   ".join(f"{shade * 2} {word}" for shade, word in words)]
+    numbers = "numbers are tensors, s0 is scratch"
+    if len(lines[0]) + 3 + len(numbers) <= width:
+        lines[0] += f"   {numbers}"
+    else:
+        lines.append(numbers)
     if moments > MAX_ROWS:
-        lines.append("+n: the row also stands for n neighbours with fewer live bytes")
+        lines.append("+n: stands for n neighbours too, with no more live bytes")
     return lines

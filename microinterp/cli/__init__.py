@@ -62,6 +62,7 @@ app = typer.Typer(
     name="microinterp",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # of the two modes the one that joins lines of a paragraph
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -100,4 +101,5 @@ app.add_typer(golden_app, name="golden")
 
 def main() -> None:
     """Entry point of the `microinterp` command."""
+    output.escape_what_cannot_be_encoded()
     app(prog_name="microinterp")

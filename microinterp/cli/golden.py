@@ -15,9 +15,7 @@ from microinterp.images import parse_range
 from microinterp.inputs import Reading, random_samples, read_samples
 from microinterp.quant.profile import PROFILES
 
-app = typer.Typer(
-    help="Golden outputs: record them once, check them in every build.", no_args_is_help=True
-)
+app = typer.Typer(rich_markup_mode="markdown")
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")]
 _Runtime = Annotated[
@@ -27,13 +25,20 @@ _Runtime = Annotated[
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
+@app.callback(invoke_without_command=True)
+def _start(context: typer.Context) -> None:
+    """Golden outputs: record them once, check them in every build."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 @app.command("record")
 def record(
     model: _Model,
     to: Annotated[str, typer.Option("--output", "-o", metavar="OUT.npz", help="The bundle.")],
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT...", help="Files as for `microinterp run`."),
+        typer.Argument(metavar="INPUT", help="Files as for `microinterp run`."),
     ] = None,
     samples: Annotated[
         int | None,
@@ -46,6 +51,9 @@ def record(
     ] = "tflm",
     raw: Annotated[
         bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")
+    ] = False,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Scale pictures to the model's size.")
     ] = False,
     image_range: Annotated[
         str, typer.Option(metavar="auto|full|raw|LOW:HIGH", help="As for `microinterp run`.")
@@ -64,7 +72,8 @@ def record(
     if samples is not None:
         arrays = random_samples(tensors, samples, seed)
     else:
-        read = read_samples(inputs or [], tensors, Reading(raw, False, parse_range(image_range)))
+        reading = Reading(raw, resize, parse_range(image_range))
+        read = read_samples(inputs or [], tensors, reading)
         arrays, notes = read.arrays, read.notes
     count = len(arrays[0]) if arrays else 1
     with output.progress("recording", count) as advance:
@@ -73,15 +82,15 @@ def record(
         )
     golden.save(made, to)
     size = sum(array.nbytes for array in made.outputs)
+    for text in notes:
+        output.note(text)
     if json:
         header = {k: v for k, v in asdict(made.header).items() if k != "format"}
         output.print_json({"path": to, **header, "output_bytes": size})
         return
-    for text in notes:
-        output.note(text)
     output.console().print(
         output.safe(to, limit=200)
-        + Text(f": {made.header.samples} samples, {size} bytes of outputs of ")
+        + Text(f": {_many(count, 'sample')}, {_many(size, 'byte')} of outputs of ")
         + output.safe(f"{made.header.runtime} {made.header.version}"),
         soft_wrap=True,
     )
@@ -116,13 +125,19 @@ def check(
 def _verdict(result: golden.CheckResult) -> Text:
     if not result.model_matches:
         return Text("the model is another file than the bundle was recorded from", "bold red")
-    compared = f"{result.samples} samples, {result.compared_bytes} bytes"
+    samples, runtime = _many(result.samples, "sample"), f"{result.runtime} {result.version}"
     if result.first is None:
-        return Text(f"equal: {compared}, computed by {result.runtime}", style="green")
+        compared = f"{samples}, {_many(result.compared_bytes, 'byte')}"
+        return Text(f"equal: {compared}, computed by {runtime}", style="green")
     first = result.first
     return Text(
-        f"different: {result.differing_samples} of {compared}; {result.differing_elements} "
-        f"elements\nfirst: sample {first.sample}, output {first.output}, element "
-        f"{list(first.element)}: wanted {first.wanted}, got {first.got}",
+        f"different: {result.differing_samples} of {samples}; "
+        f"{_many(result.differing_elements, 'element')} in all, computed by {runtime}\n"
+        f"first: sample {first.sample}, output {first.output}, element {list(first.element)}: "
+        f"wanted {first.wanted}, got {first.got}",
         style="bold red",
     )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -71,13 +71,14 @@ def _header(path: str, facts: ModelFacts) -> Table:
 def _tensor_line(subgraph: SubgraphFacts, number: int) -> Text:
     tensor = subgraph.tensors[number]
     numbers = output.quantisation_text(tensor.scales, tensor.zero_points)
-    kind = output.safe(f"{output.tensor_text(tensor)}  scale, zero {numbers}  ", limit=120)
+    quantised = f"  scale, zero: {numbers}" if tensor.scales else ""
+    kind = output.safe(f"{output.tensor_text(tensor)}{quantised}  ", limit=120)
     return kind + output.safe(tensor.name, "dim")
 
 
 def _tensor_table(subgraph: SubgraphFacts) -> Table:
     columns = ("tensor", "type", "scale, zero", "bytes", "kind", "name")
-    made = output.table(*columns, right=("tensor", "bytes"))
+    made = output.table(*columns, right=("tensor", "bytes"), firm=("type", "scale, zero"))
     for tensor in subgraph.tensors:
         kind = "constant" if tensor.is_constant else "variable" if tensor.is_variable else ""
         made.add_row(
@@ -92,7 +93,8 @@ def _tensor_table(subgraph: SubgraphFacts) -> Table:
 
 
 def _totals(facts: ModelFacts) -> Text:
-    total = f"{facts.ops} ops, {facts.macs:,} MACs, {facts.weight_bytes:,} bytes of constants: "
+    ops = f"{facts.ops} op{'s' if facts.ops != 1 else ''}"
+    total = f"{ops}, {facts.macs:,} MACs, {facts.weight_bytes:,} bytes of constants: "
     errors = [problem for problem in facts.problems if problem.severity == "error"]
     if facts.runs:
         return Text(total) + Text("runs", style="bold green")

@@ -16,6 +16,8 @@ def command(
 ) -> None:
     """List the supported operators, the types they take, and how exactly they equal TFLM.
 
+    "int16 x int8" means an int16 input and int8 weights; "int8 -> float32" is from what to what.
+
     JSON: a list of name, types (a list), exactness ("exact", or the bound and its reason).
     """
     ops = sorted(default_registry(), key=lambda op: op.name)

@@ -6,6 +6,7 @@ Names inside a model are untrusted. Here they are only ever put into `rich.text.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -52,13 +53,20 @@ def safe(text: object, style: str = "", limit: int = 80) -> Text:
     return Text(printable(str(text), limit), style=style)
 
 
-def table(*columns: str, right: Sequence[str] = (), title: str = "") -> Table:
-    """An empty table; columns named in `right` hold numbers. Cells must be Text or plain."""
-    made = Table(
-        title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
-    )
+def table(*columns: str, right: Sequence[str] = (), firm: Sequence[str] = ()) -> Table:
+    """An empty table; columns named in `right` hold numbers. Cells must be Text or plain.
+
+    Where the screen is too narrow, columns named in `firm` give way last, numbers too.
+    """
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        made.add_column(
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=name in right or name in firm,
+            min_width=len(name),
+        )
     return made
 
 
@@ -92,6 +100,13 @@ def note(text: str) -> None:
     """Something to know, on stderr, so that stdout stays as it is."""
     line = Text("note: ", style="yellow") + safe(text, limit=2000)
     console(stderr=True).print(line, soft_wrap=True)
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """A terminal or pipe without UTF-8 gets an escape for a character it lacks, and no failure."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def give_up_stdout() -> None:
@@ -162,7 +177,7 @@ def quantisation_text(scales: Sequence[float], zero_points: Sequence[int]) -> st
         return "-"
     if len(scales) > 1:
         return f"{min(scales):.3g}..{max(scales):.3g} x{len(scales)}"
-    return f"{scales[0]:.6g} {zero_points[0]:+d}" if zero_points else f"{scales[0]:.6g}"
+    return f"{scales[0]:.5g} {zero_points[0]:+d}" if zero_points else f"{scales[0]:.5g}"
 
 
 def tensor_text(tensor: TensorFacts | Tensor) -> str:
@@ -171,11 +186,14 @@ def tensor_text(tensor: TensorFacts | Tensor) -> str:
     return shape_text(kind, tensor.shape)
 
 
-def op_table(subgraph: SubgraphFacts, seconds: dict[int, float] | None = None) -> Table:
+def op_table(
+    subgraph: SubgraphFacts, seconds: dict[int, float] | None = None, quantisation: bool = True
+) -> Table:
     """The ops of a subgraph, one row each; with `seconds` per op index also their times."""
     times = ("time us",) if seconds is not None else ()
-    columns = ("op", "name", "output", "scale, zero", "MACs", "weights", *times, "runs")
-    made = table(*columns, right=("op", "MACs", "weights", "time us"))
+    numbers = ("scale, zero",) if quantisation else ()
+    columns = ("op", "name", "output", *numbers, "MACs", "weights", *times, "runs")
+    made = table(*columns, right=("op", "MACs", "weights", "time us"), firm=("output", *numbers))
     for op in subgraph.ops:
         outputs = [subgraph.tensors[i] for i in op.outputs if 0 <= i < len(subgraph.tensors)]
         first = outputs[0] if outputs else None
@@ -185,13 +203,17 @@ def op_table(subgraph: SubgraphFacts, seconds: dict[int, float] | None = None) -
             str(op.index),
             safe(op.name, limit=40),
             safe(tensor_text(first) + more if first else "-", limit=60),
-            quantisation_text(first.scales, first.zero_points) if first else "-",
+            *((_quantisation_of(first),) if quantisation else ()),
             f"{op.macs:,}" if op.macs else "-",
             f"{op.weight_bytes:,}" if op.weight_bytes else "-",
             *took,
             _support_text(op),
         )
     return made
+
+
+def _quantisation_of(tensor: TensorFacts | None) -> str:
+    return quantisation_text(tensor.scales, tensor.zero_points) if tensor else "-"
 
 
 def _support_text(op: OpFacts) -> Text:

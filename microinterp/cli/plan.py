@@ -149,9 +149,11 @@ def _summary(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tab
 
 
 def _buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Table:
-    columns = ("buffer", "offset", "size", "from", "to", "type", "name")
-    made = output.table(*columns, right=("buffer", "offset", "size"))
-    labels = {moment.scope: " ".join(moment.label.split()) for moment in moments}
+    columns = ("buffer", "offset", "size", "from", "to op", "type", "name")
+    made = output.table(
+        *columns, right=("buffer", "offset", "size"), firm=("from", "to op", "type")
+    )
+    places = {moment.scope: _place(moment) for moment in moments}
     for placed in chosen.placed:
         kind, name = "scratch", ""
         if placed.request.tensor is not None:
@@ -162,12 +164,17 @@ def _buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tab
             _number(placed),
             f"{placed.offset:,}",
             f"{placed.size:,}",
-            output.safe(labels.get(placed.request.first, "unused"), limit=24),
-            output.safe(labels.get(placed.request.last, "unused"), limit=24),
+            output.safe(places.get(placed.request.first, "unused")),
+            output.safe(places.get(placed.request.last, "unused")),
             output.safe(kind, limit=40),
             output.safe(name, "dim", limit=40),
         )
     return made
+
+
+def _place(moment: Moment) -> str:
+    """A short text for an op, for example "3", or "inputs" and "subgraph 1" before their ops."""
+    return moment.label.split()[0] if moment.node else moment.label.strip()
 
 
 def _number(placed: Placed) -> str:

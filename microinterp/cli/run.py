@@ -34,7 +34,7 @@ def command(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="Files: .npy, .npz, .csv, .wav, .png, .bmp or .jpg. For a model with one input "
             "each file holds one sample or more; else one file per input in order, or one .npz.",
         ),
@@ -76,7 +76,9 @@ def command(
     ] = "tflm",
     to: Annotated[
         str | None,
-        typer.Option("--output", metavar="OUT.npz", help="Save raw outputs: output_0, output_1..."),
+        typer.Option(
+            "--output", "-o", metavar="OUT.npz", help="Save raw outputs: output_0, output_1..."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
@@ -189,7 +191,7 @@ def _labels(model: str, given: str | None, outputs: Sequence[Tensor]) -> list[st
     if given is None and not beside.is_file():
         return []
     path = given if given is not None else str(beside)
-    text = read_bytes(path, _LABELS_LIMIT).decode("utf-8", "backslashreplace")
+    text = read_bytes(path, _LABELS_LIMIT).decode("utf-8-sig", "backslashreplace")
     labels = text.strip("\n").splitlines()
     sizes = [tensor.elements for tensor in outputs]
     if len(labels) not in sizes:

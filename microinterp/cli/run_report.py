@@ -112,7 +112,7 @@ class Report:
             for subgraph in inspect_model(self.model).subgraphs:
                 times = {i: t for (s, i), t in self.timing.ops.items() if s == subgraph.index}
                 if times:
-                    screen.print(output.op_table(subgraph, times))
+                    screen.print(output.op_table(subgraph, times, quantisation=False))
 
     def _verdict(self) -> Text:
         if self.profile != "tflm":

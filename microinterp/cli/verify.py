@@ -14,17 +14,18 @@ from microinterp.cli import output
 from microinterp.errors import MicrointerpError, Problem
 from microinterp.inspect_model import all_problems
 
+_UNREADABLE = "unreadable"
 _STYLES = {"error": "bold red", "warning": "yellow"}
 
 
 def command(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=".tflite files.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL", help=".tflite files.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Check models: the file's structure, the rules of a sound model, and every operator.
 
     Exit status: 0 without errors (warnings may be there), 1 with errors, 2 if a file cannot be
-    read.
+    read; the others are still checked.
 
     JSON: models, a list with path, ok, and problems (rule, severity, message, hint, where with
     subgraph, op_index, op_name, role, tensor_index, tensor_name, byte_offset). A file that cannot
@@ -36,7 +37,8 @@ def command(
         try:
             found[path] = all_problems(output.read_file(path))
         except MicrointerpError as error:
-            found[path] = [Problem("unreadable", error.message, error.where, error.hint)]
+            found[path] = [Problem(_UNREADABLE, error.message, error.where, error.hint)]
+            output.show_error(error)
             unreadable = True
     if json:
         rows = [
@@ -47,7 +49,8 @@ def command(
     else:
         screen = output.console()
         for path, problems in found.items():
-            _show(screen, path, problems)
+            if not any(problem.rule == _UNREADABLE for problem in problems):
+                _show(screen, path, problems)
     if unreadable:
         raise typer.Exit(output.BAD_USE)
     if not all(map(_is_good, found.values())):

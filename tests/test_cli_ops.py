@@ -1,0 +1,117 @@
+"""`microinterp ops`, and what holds for the command line as a whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import microinterp
+from microinterp.kernels import default_registry
+from tests.cli import HOSTILE, call, good, good_json, refused, stored, sums_model
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def shell(
+    *arguments: object, cut: int | None = None, **environment: str
+) -> tuple[int, bytes, bytes]:
+    """`python -m microinterp` as a process; with `cut` its reader leaves after so many bytes."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "microinterp", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+    assert process.stdout is not None
+    if cut is not None:
+        first = process.stdout.read(cut)
+        process.stdout.close()
+        process.stdout = None
+        _, errors = process.communicate(timeout=60)
+        return process.returncode, first, errors
+    output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors
+
+
+def test_json_is_a_list_of_every_operator() -> None:
+    rows = good_json("ops")
+    assert [row["name"] for row in rows] == sorted(op.name for op in default_registry())
+    assert all(row.keys() == {"name", "types", "exactness"} for row in rows)
+    relu = next(row for row in rows if row["name"] == "MAX_POOL_2D")
+    assert relu == {
+        "name": "MAX_POOL_2D",
+        "types": ["float32", "int8", "int16"],
+        "exactness": "exact",
+    }
+    assert any(row["exactness"] != "exact" for row in rows)
+
+
+def test_text_names_every_operator() -> None:
+    shown = good("ops")
+    for op in default_registry():
+        assert f"\n{op.name} " in shown
+    assert shown.endswith(f"\n\n{len(list(default_registry()))} operators\n")
+
+
+def test_module_is_the_same_command() -> None:
+    status, output, errors = shell("--version")
+    assert (status, output.decode(), errors) == (0, f"{microinterp.__version__}\n", b"")
+
+
+def test_version_and_help() -> None:
+    assert good("--version") == f"{microinterp.__version__}\n"
+    for names in ((), ("inspect",), ("run",), ("verify",), ("ops",), ("plan",), ("golden",)):
+        assert "Usage: " in good(*names, "--help")
+    assert good() == good("-h")
+
+
+@pytest.mark.parametrize("arguments", [("fly",), ("ops", "--fly"), ("inspect",), ("golden", "fly")])
+def test_bad_use_ends_with_2(arguments: tuple[str, ...]) -> None:
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Usage:" in result.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    whole = shell("ops", "--json")[1]
+    assert len(whole) > 3000
+    status, first, errors = shell("ops", "--json", cut=10, PYTHONUNBUFFERED="1")
+    assert (first, errors) == (whole[:10], b"")
+    assert status in (0, 141)
+    assert shell("ops", cut=10)[2] == b""
+
+
+@pytest.mark.parametrize("command", ["inspect", "plan", "verify"])
+def test_a_terminal_without_utf8_gets_escapes(tmp_path: Path, command: str) -> None:
+    path = stored(tmp_path, sums_model(name="gr\u00fc\u00df\u2713"), "m\u00fc.tflite")
+    status, output, errors = shell(command, path, PYTHONIOENCODING="ascii")
+    assert (status, errors) == (0, b"")
+    assert b"\\xfc" in output
+
+
+@pytest.mark.parametrize("kind", sorted(set(HOSTILE) - {"nul"}))
+def test_hostile_paths_do_nothing_to_a_terminal(kind: str) -> None:
+    for command in ("inspect", "verify", "plan", "run"):
+        message = refused(command, HOSTILE[kind])
+        assert all(c.isprintable() or c == "\n" for c in message)
+        assert message.startswith("cannot read '")
+        assert message.count("\n") == 1
+
+
+def test_hostile_input_paths(tmp_path: Path) -> None:
+    model = stored(tmp_path, sums_model())
+    for name in HOSTILE.values():
+        for path in (name, f"{name}.npy", f"{name}.npz:{name}"):
+            message = refused("run", model, path)
+            assert all(c.isprintable() or c == "\n" for c in message)
+    data = tmp_path / "[red]x\x1b[31m.npy"
+    np.save(data, np.zeros((1, 4), np.int8))
+    shown = good("run", model, data)
+    assert "[red]x\\x1b[31m.npy" in shown

@@ -1,0 +1,52 @@
+"""The command line's edges: no command, Ctrl-C, options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from microinterp import golden
+from microinterp.cli import output
+from tests.cli import call, copying_model, good, refused, stored
+
+
+@pytest.mark.parametrize("words", [(), ("golden",)])
+def test_no_command_shows_the_help(words: tuple[str, ...]) -> None:
+    assert good(*words).rstrip() == good(*words, "--help").rstrip()
+
+
+@pytest.mark.parametrize("words", [("run",), ("golden", "check"), ("inspect",), ("plan",)])
+def test_ctrl_c_is_quiet(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(path: str) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(output, "read_file", interrupted)
+    bundle = ("bundle.npz",) if "check" in words else ()
+    result = call(*words, "model.tflite", *bundle)
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")
+
+
+def test_outputs_are_saved_under_both_names(tmp_path: Path) -> None:
+    model = stored(tmp_path, copying_model((1, 4)))
+    sample = tmp_path / "a.npy"
+    np.save(sample, np.array([1, -2, 3, -4], np.int8))
+    files = [tmp_path / "short.npz", tmp_path / "long.npz"]
+    good("run", model, sample, "-o", files[0])
+    good("run", model, sample, "--output", files[1])
+    for file in files:
+        with np.load(file) as saved:
+            assert saved.files == ["output_0"]
+            assert saved["output_0"].tolist() == [[1, -2, 3, -4]]
+
+
+def test_golden_record_scales_pictures_when_asked(tmp_path: Path) -> None:
+    model = stored(tmp_path, copying_model((1, 2, 2, 1), scale=1.0, zero_point=-128))
+    picture = tmp_path / "flat.png"
+    Image.new("L", (6, 4), 200).save(picture)
+    bundle = tmp_path / "golden.npz"
+    assert "--resize" in refused("golden", "record", model, picture, "-o", bundle)
+    good("golden", "record", model, picture, "-o", bundle, "--resize")
+    assert golden.load(bundle).inputs[0].ravel().tolist() == [200 - 128] * 4
