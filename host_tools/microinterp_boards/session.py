@@ -82,7 +82,7 @@ class Session:
         code += device.call("session", path, block, int(self._binary), _BOARD_PATIENCE)
         link.start(code)
         self._open = True
-        self.loaded = self._loaded(self._answer(_LOAD_LIMIT, "facts about the loaded model"))
+        self.loaded = self._loaded(self._first_answer(name))
 
     def __enter__(self) -> Session:
         return self
@@ -183,6 +183,19 @@ class Session:
         if len(raw) != size + _CRC or zlib.crc32(data) != int.from_bytes(raw[size:], "little"):
             raise self._damaged()
         return data
+
+    def _first_answer(self, name: str) -> bytes:
+        try:
+            return self._answer(_LOAD_LIMIT, "facts about the loaded model")
+        except DeviceError as error:
+            what = error.message.splitlines()[0]
+            if "MemoryError" not in what:
+                raise
+            raise DeviceError(
+                what.replace("the board", f"model '{name}' does not fit into the heap: the board"),
+                hint="use a board with more memory, firmware with a larger heap, or a smaller"
+                " model; a boot.py that allocates much can be emptied",
+            ) from None
 
     def _loaded(self, data: bytes) -> Loaded:
         """Facts in the order in which device/load.py packs them."""
