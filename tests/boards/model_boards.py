@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from microinterp import packed
 from microinterp.packed.steps import CallOnce
@@ -16,6 +19,9 @@ MODEL = DIGITS / "digits_int8.tflite"
 GOLDEN = DIGITS / "golden_tflm.npz"
 NAME = "digits_int8"
 LARGE_HEAP = 1 << 20
+needs_viper = pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="viper code of the unix port is for x86-64"
+)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from microinterp.errors import InputError
 from microinterp.interpreter import Interpreter
 from microinterp_boards.bench import percentile
-from tests.boards.model_boards import MODEL, NAME, board_with
+from tests.boards.model_boards import MODEL, NAME, board_with, needs_viper
 from tests.boards.unix_port import ROOT
 from tests.test_wakewords import wakeword
 
@@ -40,6 +40,7 @@ def test_schema_is_sound_and_closed() -> None:
         assert set(each["required"]) == set(each["properties"])  # type: ignore[call-overload]
 
 
+@needs_viper
 @pytest.mark.usefixtures("interpreter")
 def test_digits() -> None:
     host = Interpreter.from_file(MODEL)
@@ -72,6 +73,7 @@ def test_digits() -> None:
     assert timedelta(0) <= age < timedelta(minutes=5)
 
 
+@needs_viper
 @pytest.mark.usefixtures("interpreter")
 def test_ops_of_subgraphs_and_ops_that_run_once() -> None:
     data = wakeword("okay_nabu")
@@ -83,6 +85,7 @@ def test_ops_of_subgraphs_and_ops_that_run_once() -> None:
     assert all(op["runs"] == 3 for op in result["ops"])
 
 
+@needs_viper
 @pytest.mark.usefixtures("interpreter")
 def test_the_tier_that_ran_is_told() -> None:
     with board_with() as board:

@@ -10,10 +10,10 @@ import pytest
 from microinterp.errors import DeviceError, ModelError, UnsupportedError
 from microinterp_boards import runtime
 from microinterp_boards.packing import pack_for_board
-from tests.boards.model_boards import GOLDEN, MODEL, NAME, board_with
+from tests.boards.model_boards import GOLDEN, MODEL, NAME, board_with, needs_viper
 from tests.digits import DIGITS
 
-pytestmark = pytest.mark.usefixtures("interpreter")
+pytestmark = [pytest.mark.usefixtures("interpreter"), needs_viper]
 
 
 @pytest.fixture

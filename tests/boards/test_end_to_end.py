@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from microinterp_boards.session import Session
-from tests.boards.model_boards import MODEL, NAME, board_with
+from tests.boards.model_boards import MODEL, NAME, board_with, needs_viper
 from tests.conftest import shared_model
 from tests.packed.test_real import SHARED
 from tests.test_wakewords import MODELS as WAKEWORDS
 from tests.test_wakewords import wakeword
 
-pytestmark = pytest.mark.usefixtures("interpreter")
+pytestmark = [pytest.mark.usefixtures("interpreter"), needs_viper]
 
 SAMPLES = 20
 

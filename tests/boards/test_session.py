@@ -1,0 +1,107 @@
+"""What a session makes of answers that are not what a board of ours says."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+
+from microinterp.errors import DeviceError
+from microinterp_boards.session import Session
+
+
+class FakeTransport:
+    def error(self, message: str, hint: str = "") -> DeviceError:
+        return DeviceError(message, hint=hint)
+
+
+class FakeLink:
+    """Gives the bytes that a board might send."""
+
+    def __init__(self, says: bytes) -> None:
+        self.says = says
+        self.transport = FakeTransport()
+
+    def reply(self, tags: bytes, timeout: float, wanted: str) -> bytes:
+        tag, self.says = self.says[:1], self.says[1:]
+        assert tag in tags
+        return tag
+
+    def read_line(self, timeout: float, wanted: str) -> str:
+        line, _, self.says = self.says.partition(b"\n")
+        return line.decode("ascii", "backslashreplace")
+
+    def read(self, count: int, timeout: float, wanted: str) -> bytes:
+        data, self.says = self.says[:count], self.says[count:]
+        if len(data) < count:
+            raise DeviceError(f"no {wanted}")
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Nobody listens."""
+
+
+def session(says: bytes, binary: bool = True) -> Session:
+    made = Session.__new__(Session)
+    made._link = FakeLink(says)  # type: ignore[assignment]
+    made._binary = binary
+    return made
+
+
+def answer(data: bytes) -> bytes:
+    return b"B%d\n" % len(data) + data + zlib.crc32(data).to_bytes(4, "little")
+
+
+FACTS = bytes(20) + b"\x20" + bytes(32) + b"\x01\4\0\0\0" + b"\x00" + b"viper\n0.1.0\n/lib/x"
+
+
+def test_facts() -> None:
+    loaded = session(b"")._loaded(FACTS)
+    assert (loaded.sha256, loaded.inputs, loaded.outputs) == ("00" * 32, (4,), ())
+    assert (loaded.tier, loaded.version, loaded.file) == ("viper", "0.1.0", "/lib/x")
+
+
+@pytest.mark.parametrize("size", range(len(FACTS) - len(b"0.1.0\n/lib/x")))
+def test_facts_that_are_cut(size: int) -> None:
+    with pytest.raises(DeviceError, match="instead of facts about the loaded model"):
+        session(b"")._loaded(FACTS[:size])
+
+
+def test_facts_that_would_act_on_a_terminal() -> None:
+    loaded = session(b"")._loaded(FACTS.replace(b"/lib/x", b"\x1b[2Jx"))
+    assert loaded.file == "\\x1b[2Jx"
+    with pytest.raises(DeviceError, match="instead of facts"):
+        session(b"")._loaded(FACTS.replace(b"viper", b"\xff\xfe"))
+
+
+@pytest.mark.parametrize(
+    "says", [b"B-1\n", b"B\n", b"B 4\n", b"B99999999\n", b"B9999999999\n", b"Bx\n", b"B\xb2\n"]
+)
+def test_sizes_that_are_none(says: bytes) -> None:
+    with pytest.raises(DeviceError, match="something else came instead of the size of"):
+        session(says).heap_free()
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_answers_that_are_damaged(binary: bool) -> None:
+    data = b"\1\2\3\4"
+    body = data + zlib.crc32(data).to_bytes(4, "little")
+    good = b"B4\n" + (body if binary else body.hex().encode())
+    assert session(good, binary).heap_free() == 0x04030201
+    for at in range(3, len(good)):
+        damaged = good[:at] + bytes([good[at] ^ 0x13]) + good[at + 1 :]
+        with pytest.raises(DeviceError, match="damaged or lost"):
+            session(damaged, binary).heap_free()
+
+
+def test_answers_of_a_wrong_length() -> None:
+    with pytest.raises(DeviceError, match="instead of bytes of heap"):
+        session(answer(b"\1\2\3")).heap_free()
+    with pytest.raises(DeviceError, match="instead of a list of ops"):
+        session(answer(bytes(9))).invoke_ops()
+    with pytest.raises(DeviceError, match="instead of a list of ops"):
+        session(answer(b"\0\0\0\0\0\0\0\0\xff\xff")).invoke_ops()
+    assert session(answer(b"")).invoke_ops() == []
+    one = b"\1\0\2\0\3\0\0\0\1\0" + b"\4\0\0\0\5\0\0\0"
+    (run,) = session(answer(one)).invoke_ops()
+    assert (run.subgraph, run.op_index, run.microseconds, run.written) == (1, 2, 3, ((4, 5),))
