@@ -160,6 +160,23 @@ def test_large_models_are_folded() -> None:
     assert "+n" not in short
 
 
+def test_a_folded_row_shows_its_fullest_op() -> None:
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    tensor = g.input("x", (16,), "int8", scale=1.0, zero_point=0)
+    for number in range(150):
+        after = g.tensor(f"t{number}", (16,), "int8", scale=1.0, zero_point=0)
+        g.op("RELU", [tensor], [after])
+        if number == 75:
+            wide = g.tensor("wide", (64,), "int8", scale=1.0, zero_point=0)
+            g.op("CONCATENATION", [tensor] * 4, [wide])
+        tensor = after
+    g.output(tensor)
+    (row,) = (line for line in drawn(b.finish()).splitlines() if line.endswith("peak"))
+    assert row.startswith(" 76 CONCATENATION +2 ")
+    assert " 96 |" in row  # read, written, kept
+
+
 def test_subgraphs_have_rows_of_their_own() -> None:
     b = ModelBuilder()
     g = b.subgraph("main")

@@ -79,13 +79,10 @@ def test_bad_use_ends_with_2(arguments: tuple[str, ...]) -> None:
     assert "Usage:" in result.stderr
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
-    whole = shell("ops", "--json")[1]
-    assert len(whole) > 3000
-    status, first, errors = shell("ops", "--json", cut=10, PYTHONUNBUFFERED="1")
-    assert (first, errors) == (whole[:10], b"")
-    assert status in (0, 141)
-    assert shell("ops", cut=10)[2] == b""
+@pytest.mark.parametrize("option", [(), ("--json",)], ids=" ".join)
+def test_a_reader_that_leaves_early_is_no_error(option: tuple[str, ...]) -> None:
+    """It leaves before the first byte; 141 is what a shell reports for SIGPIPE."""
+    assert shell("ops", *option, cut=0) == (141, b"", b"")
 
 
 @pytest.mark.parametrize("command", ["inspect", "plan", "verify"])

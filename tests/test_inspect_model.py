@@ -122,12 +122,11 @@ def test_facts_of_a_small_model() -> None:
 
 
 def test_a_shared_buffer_counts_once() -> None:
-    b = ModelBuilder()
+    b = ModelBuilder(share_equal_constants=True)
     g = b.subgraph("main")
-    weights = np.ones((4, 4), np.int8)
     tensor = g.input("x", (1, 4), "int8", scale=0.5, zero_point=0)
-    w = g.constant("w", weights, scale=0.5, zero_point=0)
     for number in range(3):
+        w = g.constant(f"w{number}", np.ones((4, 4), np.int8), scale=0.5, zero_point=0)
         after = g.tensor(f"y{number}", (1, 4), "int8", scale=0.5, zero_point=0)
         g.op("FULLY_CONNECTED", [tensor, w], [after])
         tensor = after
@@ -194,6 +193,23 @@ def test_broken_models_are_shown(name: str) -> None:
     assert list(facts.problems) == all_problems(data)
     for text in wanted:
         assert any(text in str(problem) for problem in facts.problems), text
+
+
+def test_problems_of_rules_and_of_operators_are_told_together() -> None:
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    x = g.input("x", (1, 4), "int8", scale=0.5, zero_point=0)
+    y = g.tensor("y", (1, 4), "int8", scale=0.5, zero_point=0)
+    z = g.tensor("z", (1, 4), "int8", scale=-1.0, zero_point=0)
+    out = g.tensor("out", (1, 4), "int8", scale=0.5, zero_point=0)
+    g.op("RELU", [x], [y])
+    g.op("RELU", [y], [z])
+    g.op("CUMSUM", [y], [out])
+    g.output(out)
+    facts = inspect_model(b.finish())
+    assert [problem.rule for problem in facts.problems] == ["scales_usable", "unsupported"]
+    # the first op may be good, but with a broken rule it could not be checked
+    assert [op.supported for op in facts.subgraphs[0].ops] == [None, False, False]
 
 
 def test_ops_are_not_called_good_where_rules_are_broken() -> None:
