@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test test-slow bench labs lint digits firmware clean
+.PHONY: help setup system-deps demo test test-slow bench labs lint digits firmware schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ lint: $(STAMP)  ## lint and types only
 digits: $(STAMP)  ## train and quantise the digits model again
 	$(BIN)/python examples/digits/train.py
 	$(BIN)/python examples/digits/quantise.py
+
+schemas: $(STAMP)  ## generate the code of our file formats again
+	$(BIN)/python schemas/generate.py
 
 firmware: $(STAMP)  ## compile the files for boards again
 	$(BIN)/python firmware/build.py

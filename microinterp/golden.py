@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 import microinterp
 from microinterp.errors import InputError, ModelError, UnsupportedError, Where, printable
+from microinterp.golden_bundle import MAGIC, Bundle, read_bundle
 from microinterp.graph import Graph, build
-from microinterp.input_files import read_npz, unreadable, write_bytes
+from microinterp.input_files import read_bytes, read_npz, unreadable, write_bytes
 from microinterp.interpreter import Interpreter
 from microinterp.model import load as load_model
 from microinterp.runtimes import tflm
@@ -218,8 +219,13 @@ def save(golden: Golden, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Golden:
-    """Read a bundle. Raises InputError if it is none, or damaged."""
+    """Read a bundle of either form: .npz, or the stream of schemas/golden.fbs.
+
+    Raises InputError if it is none, or damaged.
+    """
     name = os.fspath(path)
+    if read_bytes(name)[: len(MAGIC)] == MAGIC:
+        return _from_stream(read_bundle(name))
     arrays = read_npz(name)
     header = _header(name, arrays.pop("header", None))
     inputs, outputs = _numbered(arrays, "input"), _numbered(arrays, "output")
@@ -240,6 +246,23 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "samples": (int,),
     "seed": (int, type(None)),
 }
+
+
+def _from_stream(bundle: Bundle) -> Golden:
+    header = bundle.header
+    return Golden(
+        Header(
+            format=FORMAT,
+            model_sha256=header.model_sha256,
+            profile=header.profile,
+            runtime=header.runtime,
+            version=header.runtime_version,
+            samples=bundle.samples,
+            seed=header.seed,
+        ),
+        bundle.inputs,
+        bundle.outputs,
+    )
 
 
 def _header(path: str, array: Array | None) -> Header:

@@ -14,6 +14,9 @@ import pytest
 import microinterp
 from microinterp import golden
 from microinterp.errors import InputError, ModelError, UnsupportedError
+from microinterp.golden_bundle import BundleWriter, describe
+from microinterp.graph import build
+from microinterp.model import load
 from microinterp.model_builder import ModelBuilder
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.cli import copying_model, sums_model
@@ -274,3 +277,18 @@ class TestFiles:
     def test_no_place_to_write(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot write"):
             golden.save(recorded(), tmp_path)
+
+
+def test_a_stream_bundle_is_checked_like_an_npz(tmp_path: Path) -> None:
+    bundle, model = recorded(), sums_model()
+    path = tmp_path / "bundle.golden"
+    header = describe(build(load(model)), "tflm", "host", "1.2.3", seed=4)
+    with BundleWriter(path, header) as writer:
+        writer.add(bundle.inputs, bundle.outputs)
+    read = golden.load(path)
+    assert (read.header.version, read.header.samples, read.header.seed) == ("1.2.3", 3, 4)
+    assert golden.check(read, model).equal
+    assert not golden.check(read, conv_model()).model_matches
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError):
+        golden.load(path)

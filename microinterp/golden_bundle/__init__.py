@@ -5,6 +5,7 @@ The format is told in schemas/golden.fbs. What records and checks them is microi
 
 from __future__ import annotations
 
+from microinterp.golden_bundle.blocks import MAGIC
 from microinterp.golden_bundle.reader import Bundle, BundleReader, read_bundle
 from microinterp.golden_bundle.records import (
     BundleHeader,
@@ -18,6 +19,7 @@ from microinterp.golden_bundle.records import (
 from microinterp.golden_bundle.writer import BundleWriter
 
 __all__ = [
+    "MAGIC",
     "Bundle",
     "BundleHeader",
     "BundleReader",
