@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 _NAME_LIMIT = 80
+_PATH_LIMIT = 4096  # what operating systems allow
 
 
 def printable(text: str, limit: int = _NAME_LIMIT) -> str:
@@ -16,6 +17,11 @@ def printable(text: str, limit: int = _NAME_LIMIT) -> str:
     """
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: limit + 1])
     return safe if len(text) <= limit else safe[:limit] + "..."
+
+
+def printable_path(path: str) -> str:
+    """`printable` for file names, which are of no use when they are cut."""
+    return printable(path, _PATH_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

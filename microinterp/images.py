@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.errors import InputError, printable
+from microinterp.errors import InputError, printable, printable_path
 from microinterp.input_files import read_bytes, unreadable
 
 Pixels = npt.NDArray[np.uint8]
@@ -57,7 +57,7 @@ def read_image(path: str, height: int, width: int, channels: int, resize: bool) 
     if image.size != (width, height):
         if not resize:
             raise InputError(
-                f"'{printable(path)}' has {image.size[0]} x {image.size[1]} pixels, the model "
+                f"'{printable_path(path)}' has {image.size[0]} x {image.size[1]} pixels, the model "
                 f"takes {width} x {height}",
                 hint="crop it, or give --resize to scale it",
             )

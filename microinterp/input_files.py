@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.errors import InputError, printable
+from microinterp.errors import InputError, printable, printable_path
 
 Array = npt.NDArray[Any]
 
@@ -46,7 +46,9 @@ _ZIP_ERRORS = (
 
 def unreadable(path: str, reason: object, hint: str = "") -> InputError:
     """The error, to raise, that says why `path` cannot be read."""
-    return InputError(f"cannot read '{printable(path)}': {printable(str(reason), 200)}", hint=hint)
+    return InputError(
+        f"cannot read '{printable_path(path)}': {printable(str(reason), 200)}", hint=hint
+    )
 
 
 def read_bytes(path: str, limit: int = MAX_BYTES) -> bytes:
@@ -68,7 +70,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
             file.write(data)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot write '{printable(os.fspath(path))}': {reason}") from None
+        raise InputError(f"cannot write '{printable_path(os.fspath(path))}': {reason}") from None
 
 
 def read_npy(path: str) -> Array:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.errors import InputError, Where, printable
+from microinterp.errors import InputError, Where, printable, printable_path
 from microinterp.graph import Tensor
 from microinterp.images import ImageRange, holds_signed_bytes, read_image
 from microinterp.input_files import read_csv, read_npy, read_npz, read_wav, suffix_of
@@ -169,7 +169,7 @@ class _Reader:
                 raise _misfit(path, tensor, f"{tensor.elements} numbers per line", got)
             return self.numbers(rows.reshape(-1, *tensor.shape), tensor, path)
         raise InputError(
-            f"'{printable(path)}' is of no kind that can be read",
+            f"'{printable_path(path)}' is of no kind that can be read",
             hint=f"inputs are {', '.join(SUFFIXES)} files",
         )
 
@@ -203,7 +203,7 @@ class _Reader:
             info = np.iinfo(tensor.dtype)
             low, high = dequantise(np.array([info.min, info.max]), tensor)
             self.notes.append(
-                f"{printable(path)}: {clamped} of {array.size} values lie outside of what the "
+                f"{printable_path(path)}: {clamped} of {array.size} values lie outside of what the "
                 f"input holds, {low:g} to {high:g}, and were clamped"
             )
         return integers
@@ -249,8 +249,8 @@ class _Reader:
             and holds_signed_bytes(pixels)
         ):
             self.notes.append(
-                f"{printable(path)}: its bytes are evidently signed (as in TFLM's test pictures) "
-                "and were taken as they are; --image-range full reads them as usual pixels"
+                f"{printable_path(path)}: its bytes are evidently signed (as in TFLM's test "
+                "pictures) and were taken as they are; --image-range full reads them as usual pixels"
             )
             return pixels.view(np.int8)
         info = np.iinfo(tensor.dtype)
@@ -296,7 +296,7 @@ def _one_array(path: str, key: str, tensor: Tensor) -> Array:
     if len(arrays) == 1 and not key:
         return next(iter(arrays.values()))
     wanted = f"an array named '{printable(key or tensor.name)}'"
-    raise _misfit(path, tensor, wanted, _keys(arrays), f"say which: {printable(path)}:NAME")
+    raise _misfit(path, tensor, wanted, _keys(arrays), f"say which: {printable_path(path)}:NAME")
 
 
 def _all_arrays(path: str, inputs: Sequence[Tensor]) -> list[Array]:
@@ -319,7 +319,7 @@ def _keys(arrays: dict[str, Array]) -> str:
 
 def _misfit(path: str, tensor: Tensor, wanted: str, got: str, hint: str = "") -> InputError:
     where = Where(role="input", tensor_index=tensor.index, tensor_name=tensor.name)
-    return InputError(f"'{printable(path)}': wanted {wanted}; got {got}", where, hint)
+    return InputError(f"'{printable_path(path)}': wanted {wanted}; got {got}", where, hint)
 
 
 def _wanted(inputs: Sequence[Tensor]) -> str:
@@ -332,7 +332,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _name(path: str, array: Array) -> list[str]:
-    plain = printable(path)
+    plain = printable_path(path)
     return [plain] if len(array) == 1 else [f"{plain}[{i}]" for i in range(len(array))]
 
 

@@ -93,7 +93,7 @@ def scratch_registry(*sizes: int) -> Registry:
     def prepare_copy(node: Node, context: Context) -> Kernel:
         return Kernel(evaluate, scratch=sizes)
 
-    return default_registry().with_op(Op("COPY", prepare_copy))
+    return default_registry().with_op(Op("COPY", prepare_copy, is_custom=True))
 
 
 def copies(length: int = 2) -> bytes:
@@ -297,7 +297,7 @@ def test_poison_finds_a_kernel_that_reads_what_is_gone() -> None:
     def prepare_copy(node: Node, context: Context) -> Kernel:
         return Kernel(copy)
 
-    registry = default_registry().with_op(Op("COPY", prepare_copy))
+    registry = default_registry().with_op(Op("COPY", prepare_copy, is_custom=True))
     x = np.arange(20, dtype=np.int8)
     results = []
     for trace in (None, Poison()):

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from microinterp.errors import MicrointerpError, ModelError, printable
+from microinterp.errors import MicrointerpError, ModelError, printable, printable_path
 from microinterp.graph import Tensor
 from microinterp.input_files import MAX_BYTES
 from microinterp.inspect_model import OpFacts, SubgraphFacts, TensorFacts
@@ -121,9 +121,11 @@ def read_file(path: str) -> bytes:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"cannot read '{printable(path)}': {reason}") from None
+        raise ModelError(f"cannot read '{printable_path(path)}': {reason}") from None
     if len(data) > MAX_BYTES:
-        raise ModelError(f"cannot read '{printable(path)}': it has more than {MAX_BYTES} bytes")
+        raise ModelError(
+            f"cannot read '{printable_path(path)}': it has more than {MAX_BYTES} bytes"
+        )
     return data
 
 

@@ -15,7 +15,7 @@ import typer
 
 from microinterp.cli import output
 from microinterp.cli.run_report import Report, Timing
-from microinterp.errors import InputError, printable
+from microinterp.errors import InputError, printable_path
 from microinterp.graph import Tensor
 from microinterp.images import parse_range
 from microinterp.input_files import read_bytes, write_bytes
@@ -196,7 +196,7 @@ def _labels(model: str, given: str | None, outputs: Sequence[Tensor]) -> list[st
     sizes = [tensor.elements for tensor in outputs]
     if len(labels) not in sizes:
         raise InputError(
-            f"'{printable(path)}' has {len(labels)} labels, the model's outputs have "
+            f"'{printable_path(path)}' has {len(labels)} labels, the model's outputs have "
             f"{', '.join(map(str, sizes)) or 'no'} elements",
             hint="one label per line, in the order of the outputs",
         )

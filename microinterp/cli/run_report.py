@@ -85,7 +85,7 @@ class Report:
         """Print for people."""
         shown = list(zip(self.samples.names, self.answers, strict=True))[:_SHOWN_SAMPLES]
         for name, outputs in shown:
-            screen.print(output.safe(name, "bold", 200))
+            screen.print(output.safe(name, "bold", 4200), soft_wrap=True)
             for answer in outputs:
                 self._show_output(screen, answer, several=len(outputs) > 1)
         hidden = len(self.samples) - len(shown)

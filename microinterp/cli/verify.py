@@ -71,7 +71,7 @@ def _show(screen: Console, path: str, problems: Sequence[Problem]) -> None:
     )
     if warnings:
         verdict += Text(f", {warnings} warning{'s' if warnings != 1 else ''}", style="yellow")
-    screen.print(output.safe(path, "bold", 200) + Text(": ") + verdict, soft_wrap=True)
+    screen.print(output.safe(path, "bold", 4200) + Text(": ") + verdict, soft_wrap=True)
     for problem in problems:
         head, _, hint = str(problem).partition("\n")
         line = Text(f"  {problem.severity} ", style=_STYLES[problem.severity])

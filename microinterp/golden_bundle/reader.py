@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.errors import InputError, Where, printable
+from microinterp.errors import InputError, Where, printable, printable_path
 from microinterp.golden_bundle.blocks import MAGIC, PREFIX_BYTES, DamagedError, decode
 from microinterp.golden_bundle.records import (
     VERSION,
@@ -81,9 +81,8 @@ class BundleReader:
         try:
             self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"cannot read '{printable(self.path)}': {getattr(error, 'strerror', None) or error}"
-            ) from None
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"cannot read '{printable_path(self.path)}': {reason}") from None
         try:
             self._size = os.fstat(self._file.fileno()).st_size
             if self._file.read(len(MAGIC)) != MAGIC:
@@ -169,7 +168,7 @@ class BundleReader:
 
     def _fail(self, reason: str, offset: int, hint: str = _RECORD_AGAIN) -> NoReturn:
         where = Where(byte_offset=offset)
-        raise InputError(f"cannot read '{printable(self.path)}': {reason}", where, hint)
+        raise InputError(f"cannot read '{printable_path(self.path)}': {reason}", where, hint)
 
     def _header(self, block: Any) -> BundleHeader:
         header, offset = block.Header(), len(MAGIC)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.errors import InputError, printable
+from microinterp.errors import InputError, printable, printable_path
 from microinterp.golden_bundle.blocks import MAGIC, chunk_block, end_block, header_block
 from microinterp.golden_bundle.reader import BundleReader
 from microinterp.golden_bundle.records import Array, BundleHeader, BundleTensor
@@ -218,11 +218,12 @@ def _require_same(path: str, old: BundleHeader, new: BundleHeader) -> None:
         if before != now:
             detail = f": {before}, not {now}" if isinstance(before, str) else ""
             raise InputError(
-                f"cannot append to '{printable(path)}': it has another {what}{printable(detail)}",
+                f"cannot append to '{printable_path(path)}': it has another "
+                f"{what}{printable(detail)}",
                 hint="record a new bundle",
             )
 
 
 def _unwritable(path: str, error: Exception) -> InputError:
     reason = getattr(error, "strerror", None) or error
-    return InputError(f"cannot write '{printable(path)}': {reason}")
+    return InputError(f"cannot write '{printable_path(path)}': {reason}")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from microinterp.errors import DeviceError, printable
+from microinterp.errors import DeviceError, printable_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ def directory() -> Path:
         path.mkdir(mode=0o700, exist_ok=True)
         status = path.lstat()
     except OSError as error:
-        raise DeviceError(f"cannot use the folder '{printable(str(path))}': {error}") from None
+        raise DeviceError(f"cannot use the folder '{printable_path(str(path))}': {error}") from None
     if sys.platform != "win32" and (status.st_uid != user or status.st_mode & 0o22):
         raise DeviceError(
-            f"the folder '{printable(str(path))}' can be written by somebody else",
+            f"the folder '{printable_path(str(path))}' can be written by somebody else",
             hint="remove it, or set XDG_RUNTIME_DIR to a folder of your own",
         )
     return path

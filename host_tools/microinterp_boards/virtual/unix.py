@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from microinterp.errors import DeviceError, printable
+from microinterp.errors import DeviceError, printable, printable_path
 from microinterp_boards import device
 from microinterp_boards.virtual import registry
 
@@ -113,7 +113,7 @@ def _make_flash(path: Path, size: int) -> None:
             file.truncate(size)
     elif path.stat().st_size != size:
         raise DeviceError(
-            f"'{printable(str(path))}' has {path.stat().st_size} bytes, {size} are asked for",
+            f"'{printable_path(str(path))}' has {path.stat().st_size} bytes, {size} are asked for",
             hint="give the old size, or delete the file",
         )
 
