@@ -250,7 +250,8 @@ class _Reader:
         ):
             self.notes.append(
                 f"{printable_path(path)}: its bytes are evidently signed (as in TFLM's test "
-                "pictures) and were taken as they are; --image-range full reads them as usual pixels"
+                "pictures) and were taken as they are; --image-range full reads them as usual "
+                "pixels"
             )
             return pixels.view(np.int8)
         info = np.iinfo(tensor.dtype)
