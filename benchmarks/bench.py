@@ -17,9 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from microinterp import Interpreter, MicrointerpError
+from microinterp.inputs import random_samples
 from microinterp.runtimes.tflm import TflmRuntime
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,14 +28,6 @@ INVOKES_PER_ROUND = 3
 def default_models() -> list[Path]:
     shared = sorted((ROOT.parent / "shared" / "models").glob("*_int8.tflite"))
     return [ROOT / "examples" / "digits" / "digits_int8.tflite", *shared]
-
-
-def random_sample(interpreter: Interpreter, rng: np.random.Generator) -> list[Any]:
-    sample = []
-    for tensor in interpreter.graph.main.inputs:
-        info = np.iinfo(tensor.dtype)
-        sample.append(rng.integers(info.min, info.max, tensor.shape, tensor.dtype, endpoint=True))
-    return sample
 
 
 def our_seconds(interpreter: Interpreter, sample: list[Any]) -> list[float]:
@@ -53,7 +44,7 @@ def our_seconds(interpreter: Interpreter, sample: list[Any]) -> list[float]:
 def time_model(path: Path, tflm: TflmRuntime, rounds: int) -> dict[str, Any]:
     data = path.read_bytes()
     interpreter = Interpreter.from_bytes(data)
-    sample = random_sample(interpreter, np.random.default_rng(0))
+    sample = [batch[0] for batch in random_samples(interpreter.graph.main.inputs, 1, seed=0)]
     our_seconds(interpreter, sample)
     ours, theirs = [], []
     for _ in range(rounds):  # interleaved, so that both see the same noise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.inputs import Samples
-from microinterp.inspect_model import inspect_model
+from microinterp.inspect_model import ModelFacts, inspect_model
 
 _SHOWN_SAMPLES = 20
 
@@ -49,10 +50,14 @@ class Report:
     answers: Sequence[Sequence[dict[str, Any]]]
     timing: Timing
 
+    @cached_property
+    def facts(self) -> ModelFacts:
+        """What `inspect` knows of the model; worked out once, as it prepares the whole model."""
+        return inspect_model(self.model)
+
     def inexact_ops(self) -> dict[str, str]:
         """Ops of the model that are not simply exact, and why."""
-        facts = inspect_model(self.model)
-        ops = (op for subgraph in facts.subgraphs for op in subgraph.ops)
+        ops = (op for subgraph in self.facts.subgraphs for op in subgraph.ops)
         return {op.name: op.exactness for op in ops if op.exactness != "exact"}
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,7 +114,7 @@ class Report:
         over = f"median of {count}" if count > 1 else "one run"
         screen.print(Text(f"\n{milliseconds:.3f} ms an invoke ({over})"))
         if self.timing.ops is not None:
-            for subgraph in inspect_model(self.model).subgraphs:
+            for subgraph in self.facts.subgraphs:
                 times = {i: t for (s, i), t in self.timing.ops.items() if s == subgraph.index}
                 if times:
                     screen.print(output.op_table(subgraph, times, quantisation=False))
@@ -126,5 +131,4 @@ class Report:
         return lines
 
     def _op_names(self) -> dict[tuple[int, int], str]:
-        facts = inspect_model(self.model)
-        return {(s.index, op.index): op.name for s in facts.subgraphs for op in s.ops}
+        return {(s.index, op.index): op.name for s in self.facts.subgraphs for op in s.ops}
