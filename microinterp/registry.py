@@ -27,6 +27,8 @@ class Op:
         exactness: of integer tensors: "exact", or the bound against TFLM with its reason.
         float_exactness: the same for float32.
         is_custom: the file calls it a custom op; it may then have a builtin's name.
+        limits: TFLM's own limits (ranks, equal scales, constants), each a short phrase.
+        refused: why no model with it can run, empty for all but a row that is only listed.
     """
 
     name: str
@@ -35,6 +37,8 @@ class Op:
     exactness: str = "exact"
     float_exactness: str = "exact"
     is_custom: bool = False
+    limits: tuple[str, ...] = ()
+    refused: str = ""
 
     def exactness_of(self, type_name: str) -> str:
         """How exact the op is on an output of that element type."""

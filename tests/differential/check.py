@@ -1,0 +1,113 @@
+"""Runs one random model in TFLM's wheel and here: tensors, arena head, batch; 0 differing bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from microinterp import Interpreter
+from microinterp.graph import Tensor
+from microinterp.runtimes.tflm import Sample, TflmRuntime
+from tests.differential.case import Case
+from tests.oracle import computed_tensors
+
+
+@dataclass
+class Tally:
+    """What a case's models have shown so far."""
+
+    models: int = 0
+    tensors: int = 0
+    bytes: int = 0
+    varied: int = 0
+    kinds: set[str] = field(default_factory=set)
+
+
+def check_model(tflm: TflmRuntime, case: Case, data: bytes, seed: int, tally: Tally) -> None:
+    """Raise AssertionError naming the first tensor that differs between TFLM and us."""
+    ours = Interpreter.from_bytes(data, preserve_all_tensors=True)
+    samples = case.draw(np.random.default_rng(seed), ours.graph, case.samples)
+    tensors = [t for t in computed_tensors(ours.graph, _KINDS) if t.elements]
+    keys = [(t.subgraph, t.index) for t in tensors]
+    theirs = tflm.run(data, samples, keys)
+    first: dict[tuple[int, int], bytes] = {}
+    varied = set()
+    for number, have in enumerate(_ours(ours, samples, tensors)):
+        for tensor, key in zip(tensors, keys, strict=True):
+            want = theirs.tensors[number][key]
+            _require_equal(tensor, have[key], want, case.ulps, f"invoke {number}, {tensor.name}")
+            tally.bytes += want.nbytes
+            if first.setdefault(key, have[key].tobytes()) != have[key].tobytes():
+                varied.add(key)
+    tally.models += 1
+    tally.tensors += len(tensors)
+    tally.varied += len(varied)
+    _check_outputs(data, samples, theirs.outputs, case.ulps)
+
+
+_KINDS = (
+    "float32", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool",
+)  # fmt: skip
+
+
+def _ours(
+    ours: Interpreter, samples: list[Sample] | tuple[Sample, ...], tensors: list[Tensor]
+) -> list[dict[tuple[int, int], npt.NDArray[np.generic]]]:
+    found = []
+    for sample in samples:
+        if sample is None:
+            ours.reset()
+            continue
+        for i, array in enumerate(sample):
+            ours.set_input(array, i)
+        ours.invoke()
+        found.append({(t.subgraph, t.index): ours.get_tensor(t.index, t.subgraph) for t in tensors})
+    return found
+
+
+def _check_outputs(data, samples, theirs, ulps) -> None:
+    """In the shared arena, where buffers overlap in time, and as a batch."""
+    plain = Interpreter.from_bytes(data)
+    outputs = plain.graph.main.outputs
+    singles = []
+    for sample in samples:
+        if sample is None:
+            plain.reset()
+            continue
+        for i, array in enumerate(sample):
+            plain.set_input(array, i)
+        plain.invoke()
+        singles.append([plain.get_output(i) for i in range(len(outputs))])
+    for number, (have, want) in enumerate(zip(singles, theirs, strict=True)):
+        for i, tensor in enumerate(outputs):
+            _require_equal(tensor, have[i], want[i], ulps, f"invoke {number}, output {i}")
+    if not plain.prepared.is_stateful and plain.graph.main.inputs and None not in samples:
+        batch = [np.stack(arrays) for arrays in zip(*samples, strict=True)]
+        for i, array in enumerate(plain.run_batch(*batch)):
+            assert array.tobytes() == np.stack([s[i] for s in singles]).tobytes(), f"batch {i}"
+
+
+def _require_equal(tensor, have, want, ulps: int, place: str) -> None:
+    if have.tobytes() == want.tobytes():
+        return
+    if tensor.type_name == "float32":
+        if _ulps_apart(have, want) <= ulps:
+            return
+    differing = np.flatnonzero(have.ravel() != want.ravel())
+    at = int(differing[0]) if len(differing) else 0
+    raise AssertionError(
+        f"{place}: {len(differing)} of {have.size} elements differ, the first at {at}: "
+        f"{have.ravel()[at]!r}, TFLM has {want.ravel()[at]!r}"
+    )
+
+
+def _ulps_apart(have, want) -> int:
+    """Largest distance in float32 steps; NaN equals NaN, whatever its bits."""
+    nan = np.isnan(have) & np.isnan(want)
+    steps = []
+    for array in (have, want):
+        bits = np.where(nan, 0, array.view(np.int32)).astype(np.int64)
+        steps.append(np.where(bits < 0, -(bits & 0x7FFFFFFF), bits))
+    return int(np.abs(steps[0] - steps[1]).max(initial=0))
