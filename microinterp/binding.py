@@ -67,10 +67,10 @@ class Binding:
         self._bytes = np.frombuffer(self.memory, np.uint8)
         self._tail = len(self.memory)
         self._states: list[_StateBuffer] = []
-        self._resources = [
+        self._resources = tuple(
             self._persistent(State(variable.nbytes or 0, variable.fill))
             for variable in prepared.resources.variables
-        ]
+        )
         self._arrays = {
             (t.subgraph, t.index): self._place(t)
             for subgraph in prepared.graph.subgraphs
@@ -113,10 +113,12 @@ class Binding:
 
     def _place(self, tensor: Tensor) -> npt.NDArray[Any]:
         key = (tensor.subgraph, tensor.index)
+        resources = self.prepared.resources
         if tensor.data is not None:
             return tensor.data
-        if key in self.prepared.resources.handles:
-            return self._resources[self.prepared.resources.handles[key]]
+        if key in resources.handles or key in resources.passed:
+            # Outside the arena, so that it stays a variable's number whatever an op writes there.
+            return np.full(tensor.shape, resources.handles.get(key, 0), tensor.dtype)
         offset = self.plan.tensors.get(key)
         if tensor.is_variable:
             return self._variable(tensor, offset)
@@ -150,6 +152,7 @@ class Binding:
             scratch=tuple(scratch),
             state=tuple(self._persistent(state) for state in kernel.state),
             subgraphs=tuple(self._calls[i] for i in kernel.subgraphs),
+            variables=self._resources,
         )
 
 

@@ -16,13 +16,13 @@ from microinterp.errors import (
     PrepareError,
     UnsupportedError,
     Where,
-    printable,
 )
 from microinterp.graph import Graph, Node, Tensor
 from microinterp.quant.profile import Profile
 from microinterp.registry import Registry
+from microinterp.resources import Resources
 
-_HANDLE_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
+_HANDLE_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "IF", "WHILE"})
 
 
 class BoundSubgraph(Protocol):
@@ -43,12 +43,13 @@ class Arrays:
     (constants keep their own shape).
 
     Attributes:
-        inputs: as in the node; None where an optional input is left out. For a resource handle
-            it is the variable's storage, uint8 [nbytes].
+        inputs: as in the node; None where an optional input is left out. A resource handle holds
+            the number of its variable.
         outputs: to be filled in place.
         scratch: uint8 [nbytes] per request, in the arena, undefined at entry.
         state: uint8 [nbytes] per request, kept between invokes.
         subgraphs: those that Kernel.subgraphs names.
+        variables: storage of each resource variable, uint8 [nbytes].
     """
 
     inputs: tuple[npt.NDArray[Any] | None, ...]
@@ -56,6 +57,7 @@ class Arrays:
     scratch: tuple[npt.NDArray[np.uint8], ...] = ()
     state: tuple[npt.NDArray[np.uint8], ...] = ()
     subgraphs: tuple[BoundSubgraph, ...] = ()
+    variables: tuple[npt.NDArray[np.uint8], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,108 +87,6 @@ class Kernel:
     scratch: tuple[int, ...] = ()
     state: tuple[State, ...] = ()
     subgraphs: tuple[int, ...] = ()
-
-
-@dataclass(slots=True)
-class Resource:
-    """A resource variable: storage appears at the first ASSIGN_VARIABLE that TFLM prepares.
-
-    Attributes:
-        container, shared_name: its key.
-        nbytes: bytes of storage, None until an assignment has been prepared.
-        fill: the byte that it starts with, and returns to on reset: the first assigned tensor's
-            zero point cut to int8, whatever the element type (micro_resource_variable.cc).
-    """
-
-    container: str | None
-    shared_name: str
-    nbytes: int | None = None
-    fill: int = 0
-
-
-@dataclass(slots=True)
-class Resources:
-    """The resource variables of a model, the tensors that are handles to them, and who reads."""
-
-    variables: list[Resource] = field(default_factory=list)
-    handles: dict[tuple[int, int], int] = field(default_factory=dict)
-    reads: list[tuple[Node, Tensor, Tensor]] = field(default_factory=list)
-
-    def declare(self, node: Node, handle: Tensor, container: str | None, shared_name: str) -> None:
-        """Make `handle` (an output of VAR_HANDLE) stand for the variable of that key.
-
-        A handle without a container takes the first variable of that name.
-
-        Raises:
-            PrepareError: it has a container, and a variable declared before has none.
-        """
-        number = 0
-        for variable in self.variables:
-            if container is not None and variable.container is None:
-                raise node.error(
-                    f"container '{printable(container)}' after a VAR_HANDLE without one",
-                    handle,
-                    "TFLM compares the two and crashes: give all handles a container, or none",
-                )
-            if container in (None, variable.container) and variable.shared_name == shared_name:
-                break
-            number += 1
-        else:
-            self.variables.append(Resource(container, shared_name))
-        self.handles[handle.subgraph, handle.index] = number
-
-    def of(self, node: Node, handle: Tensor) -> Resource:
-        """The variable behind `handle`, an input of `node`. Raises PrepareError if unknown."""
-        number = self.handles.get((handle.subgraph, handle.index))
-        if number is None:
-            raise node.error(
-                "the resource handle does not come from a VAR_HANDLE that was prepared before",
-                handle,
-                "put VAR_HANDLE for this variable into the same subgraph",
-            )
-        return self.variables[number]
-
-    def assign(self, node: Node, handle: Tensor, value: Tensor) -> None:
-        """Count an assignment: the first one fixes size and fill of the variable's storage.
-
-        Raises:
-            PrepareError: the handle is unknown, or `value` has another size.
-        """
-        variable = self.of(node, handle)
-        if variable.nbytes is None:
-            variable.nbytes = value.nbytes
-            variable.fill = value.zero_point & 0xFF
-        _require_size(node, value, variable)
-
-    def read(self, node: Node, handle: Tensor, value: Tensor) -> None:
-        """Count a read into `value`; `check_reads` looks at it when all ops are prepared.
-
-        Raises:
-            PrepareError: the handle is unknown.
-        """
-        self.of(node, handle)
-        self.reads.append((node, handle, value))
-
-    def check_reads(self) -> None:
-        """Raise PrepareError where a variable is never assigned, or read in another size.
-
-        TFLM would crash on the first and write outside the tensor on the second.
-        """
-        for node, handle, value in self.reads:
-            variable = self.of(node, handle)
-            if variable.nbytes is None:
-                name = printable(variable.shared_name)
-                raise node.error(f"variable '{name}' is read but never assigned", handle)
-            _require_size(node, value, variable)
-
-
-def _require_size(node: Node, value: Tensor, variable: Resource) -> None:
-    node.require(
-        value.nbytes == variable.nbytes,
-        f"{value} has {value.nbytes} bytes, variable '{printable(variable.shared_name)}' has "
-        f"{variable.nbytes}",
-        value,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +155,8 @@ def prepare(graph: Graph, registry: Registry, profile: Profile) -> Prepared:
         tuple(PreparedNode(node, _prepare_node(node, registry, context)) for node in subgraph.nodes)
         for subgraph in graph.subgraphs
     )
-    context.resources.check_reads()
+    for problem in context.resources.problems():
+        raise problem
     return Prepared(graph, profile, subgraphs, context.resources)
 
 
@@ -273,8 +174,7 @@ def prepare_problems(graph: Graph, registry: Registry, profile: Profile) -> list
     attempt(lambda: _require_no_handles_passed(graph))
     for node in graph.nodes():
         attempt(partial(_prepare_node, node, registry, context))
-    attempt(context.resources.check_reads)
-    return found
+    return found + list(context.resources.problems())
 
 
 def _prepare_node(node: Node, registry: Registry, context: Context) -> Kernel:
@@ -287,7 +187,7 @@ def _prepare_node(node: Node, registry: Registry, context: Context) -> Kernel:
 
 
 def _require_no_handles(node: Node) -> None:
-    """A handle's array is the variable's storage, which only these ops (and custom ones) know."""
+    """A handle is a variable's number, with which only these ops (and custom ones) work."""
     if node.name in _HANDLE_OPS or node.code == BuiltinOperator.CUSTOM:
         return
     for tensor in (*node.inputs, *node.outputs):
@@ -296,15 +196,14 @@ def _require_no_handles(node: Node) -> None:
 
 
 def _require_no_handles_passed(graph: Graph) -> None:
-    """Handles stay inside their subgraph: as an input or output they would be plain numbers."""
-    for subgraph in graph.subgraphs:
-        for tensor in (*subgraph.inputs, *subgraph.outputs):
-            if tensor.type_code == TensorType.RESOURCE:
-                raise UnsupportedError(
-                    "resource handles as inputs or outputs of a subgraph are not supported",
-                    Where(subgraph.index, tensor_index=tensor.index, tensor_name=tensor.name),
-                    "put VAR_HANDLE for the variable into each subgraph that uses it",
-                )
+    """Handles stay inside the model: who calls it knows no variable's number."""
+    for tensor in (*graph.main.inputs, *graph.main.outputs):
+        if tensor.type_code == TensorType.RESOURCE:
+            raise UnsupportedError(
+                "resource handles as inputs or outputs of the model are not supported",
+                Where(0, tensor_index=tensor.index, tensor_name=tensor.name),
+                "put VAR_HANDLE for the variable into the model",
+            )
 
 
 def _require_static(node: Node) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp import Interpreter
+from microinterp.binding import Step
 from microinterp.graph import Graph, Tensor
 from microinterp.runtimes.tflm import Sample, TflmRuntime
+from microinterp.trace import Trace
 
 COMPARED = ("int8", "int16", "int32", "int64", "uint8", "bool")
 
@@ -25,6 +27,20 @@ class Comparison:
     varied: set[tuple[int, int]] = field(default_factory=set)
     differing_bytes: int = 0
     first: str = ""
+
+
+class Written(Trace):
+    """Which tensors ops have written so far: those of a branch that was never taken hold anything.
+
+    Attributes:
+        keys: (subgraph, index).
+    """
+
+    def __init__(self) -> None:
+        self.keys: set[tuple[int, int]] = set()
+
+    def after(self, step: Step) -> None:
+        self.keys.update((t.subgraph, t.index) for t in step.node.node.outputs)
 
 
 def random_input(rng: np.random.Generator, tensor: Tensor) -> npt.NDArray[Any]:
@@ -67,15 +83,16 @@ def compare_with_tflm(
     result = Comparison(tensors=len(keys))
     seen: dict[tuple[int, int], bytes] = {}
     invokes = iter(range(len(theirs.tensors)))
+    written = Written()
     for sample in samples:
         if sample is None:
             ours.reset()
             continue
         for i, array in enumerate(sample):
             ours.set_input(array, i)
-        ours.invoke()
+        ours.invoke(written)
         number = next(invokes)
-        for key in keys:
+        for key in written.keys & set(keys):
             want = theirs.tensors[number][key].tobytes()
             have = ours.get_tensor(key[1], key[0]).tobytes()
             if seen.setdefault(key, have) != have:

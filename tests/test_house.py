@@ -25,7 +25,7 @@ LAYERS = (
     ("model", "compression"),
     ("rules", "verify"),
     ("graph",),
-    ("registry", "prepare", "trace"),
+    ("registry", "prepare", "resources", "trace"),
     ("kernels", "arena"),
     ("packed",),
     ("binding", "batch"),

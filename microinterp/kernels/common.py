@@ -123,6 +123,11 @@ def along_axis(sizes: Sequence[int], axis: int) -> tuple[Index, ...]:
     )
 
 
+def bytes_of(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """A contiguous array's bytes, flat; writing to them writes to it."""
+    return array.reshape(-1).view(np.uint8)
+
+
 def require_quantized(node: Node, *tensors: Tensor) -> None:
     """Raise PrepareError unless each tensor has a scale and zero point."""
     for tensor in tensors:

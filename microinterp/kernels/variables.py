@@ -1,51 +1,48 @@
 """VAR_HANDLE, READ_VARIABLE, ASSIGN_VARIABLE: named storage that outlives an invoke.
 
-VAR_HANDLE computes nothing: its output stands for a variable, and the ops that take that tensor
-see the variable's bytes. Values are copied as bytes, whatever their type. How storage appears and
-what it starts with: microinterp.prepare.Resource.
+VAR_HANDLE's output is the number of a variable, which is known when the model is prepared; IF and
+WHILE may pass it on. Values are copied as bytes, whatever their type. How storage appears and what
+it starts with: microinterp.resources.
 Source: TFLM kernels/var_handle.cc, read_variable.cc, assign_variable.cc and
 micro_resource_variable.cc.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 import tflite
 
 from microinterp.errors import UnsupportedError
 from microinterp.graph import Node, Tensor
+from microinterp.kernels.common import bytes_of
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.registry import Op
 
 
 def evaluate_handle(p: None, arrays: Arrays) -> None:
-    """Nothing to compute: the handle was resolved when the model was prepared."""
+    """Nothing to compute: the number was there when the model was prepared."""
 
 
 def evaluate_read(p: None, arrays: Arrays) -> None:
-    """storage uint8 [nbytes] -> out, any type and shape of as many bytes."""
-    storage = arrays.inputs[0]
+    """handle [1] -> out, any type and shape of as many bytes as the variable has."""
+    (handle,) = arrays.inputs
     (out,) = arrays.outputs
-    assert storage is not None
-    _bytes_of(out)[...] = storage
+    assert handle is not None
+    bytes_of(out)[...] = arrays.variables[int(handle.reshape(-1)[0])]
 
 
 def evaluate_assign(p: None, arrays: Arrays) -> None:
-    """storage uint8 [nbytes], value of as many bytes; the storage is overwritten."""
-    storage, value = arrays.inputs
-    assert storage is not None
+    """handle [1], value of as many bytes as the variable has, which are overwritten."""
+    handle, value = arrays.inputs
+    assert handle is not None
     assert value is not None
-    storage[...] = _bytes_of(value)
+    arrays.variables[int(handle.reshape(-1)[0])][...] = bytes_of(value)
 
 
 def prepare_handle(node: Node, context: Context) -> Kernel:
     """VAR_HANDLE: find the variable of this container and name, or declare it."""
     node.require_counts((0, 0))
     handle = node.output()
-    _check_handle(node, handle)
+    _check_handle(node, handle, ("resource",))
     node.require(not handle.is_variable, "a handle cannot be a variable itself", handle)
     options = node.options(tflite.VarHandleOptions)
     name = _text(options.SharedName())
@@ -75,19 +72,17 @@ def prepare_assign(node: Node, context: Context) -> Kernel:
     return Kernel(evaluate_assign)
 
 
-def _bytes_of(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """A contiguous array's bytes, flat; writing to them writes to it."""
-    return array.reshape(-1).view(np.uint8)
-
-
 def _text(raw: bytes | None) -> str | None:
     """A C string of the file: it ends at the first NUL. None where the field is absent."""
     return None if raw is None else raw.split(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
-def _check_handle(node: Node, handle: Tensor) -> None:
+def _check_handle(
+    node: Node, handle: Tensor, types: tuple[str, ...] = ("resource", "int32")
+) -> None:
+    """Old converters make handles int32 inside of subgraphs."""
     node.require(
-        handle.type_code == tflite.TensorType.RESOURCE and handle.elements == 1,
+        handle.type_name in types and handle.elements == 1,
         f"{handle} is no resource handle",
         handle,
     )

@@ -194,7 +194,8 @@ HANDLE, VALUE = ((), "resource"), ((2,), "int8")
         ("VAR_HANDLE", [], [((2,), "resource")], "resource[2] is no resource handle", 0, 0),
         ("VAR_HANDLE", [], [((), "int32")], "int32[] is no resource handle", 0, 0),
         ("READ_VARIABLE", [HANDLE], [VALUE], "is read but never assigned", 0, 1),
-        ("READ_VARIABLE", [((), "int32")], [VALUE], "int32[] is no resource handle", 0, 0),
+        ("READ_VARIABLE", [((), "int32")], [VALUE], "does not come from a VAR_HANDLE", 0, 0),
+        ("READ_VARIABLE", [((), "int64")], [VALUE], "int64[] is no resource handle", 0, 0),
         ("READ_VARIABLE", [HANDLE], [], "has 0 outputs, wanted 1", None, 1),
         ("ASSIGN_VARIABLE", [HANDLE], [], "has 1 inputs, wanted 2", None, 1),
         ("ASSIGN_VARIABLE", [HANDLE, VALUE], [VALUE], "has 1 outputs, wanted 0", None, 1),
@@ -224,7 +225,7 @@ def test_handles_are_no_data() -> None:
     b = ModelBuilder()
     g = b.subgraph("main")
     g.output(g.input("handle", (), "resource"))
-    assert_refused(b.finish(), "inputs or outputs of a subgraph", 0, UnsupportedError, op=None)
+    assert_refused(b.finish(), "inputs or outputs of the model", 0, UnsupportedError, op=None)
 
 
 def test_nameless_variable_refused() -> None:
