@@ -128,6 +128,18 @@ def bytes_of(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return array.reshape(-1).view(np.uint8)
 
 
+def by_sample(
+    ranks: Sequence[int], *arrays: npt.NDArray[Any]
+) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    """The arrays of one sample after the other, for what no index can do for all at once.
+
+    `ranks` are those in the file: an array with no more axes than that is shared by all samples.
+    """
+    leading = (a.shape[: a.ndim - rank] for a, rank in zip(arrays, ranks, strict=True))
+    for sample in np.ndindex(max(leading, key=len)):
+        yield tuple(a[sample] if a.ndim > r else a for a, r in zip(arrays, ranks, strict=True))
+
+
 def require_quantized(node: Node, *tensors: Tensor) -> None:
     """Raise PrepareError unless each tensor has a scale and zero point."""
     for tensor in tensors:

@@ -1,0 +1,144 @@
+"""RESIZE_BILINEAR: each output pixel is a mix of the four input pixels around its place.
+
+float32: place = i * scale, or (i + 1/2) * scale - 1/2 with half_pixel_centers; scale = in / out, or
+(in - 1) / (out - 1) with align_corners; all in float32, four products added in order.
+int8: the same with places in steps of 1/1024, weights of 20 bits and one rounding at the end, half
+away from zero (half up in a single-rounding build).
+Left of the first pixel the weights are below 0 and above 1, but both pixels are the first one.
+Source: TFLM kernels/resize_bilinear.cc, reference/resize_bilinear.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tflite
+
+from microinterp.graph import Node
+from microinterp.kernels.common import (
+    Evaluate,
+    constant_ints,
+    is_float,
+    pick_by_type,
+    require_rank,
+    require_shape,
+)
+from microinterp.prepare import Arrays, Context, Kernel
+from microinterp.registry import Op
+
+ONE = 1 << 10
+"""A pixel, in the integer kernel's steps."""
+MAX_SIDE = (1 << 20) - 1
+"""More pixels than this, and ONE times their number leaves int32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """Both neighbours of each output place along one axis [outputs], and the second one's weight.
+
+    The weight is float32, or int64 in steps of 1/1024; the first one's is one minus it.
+    """
+
+    low: npt.NDArray[np.int64] = field(repr=False)
+    high: npt.NDArray[np.int64] = field(repr=False)
+    weight: npt.NDArray[Any] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Params:
+    """Where the output's rows and columns lie in the input; how a 20-bit sum is rounded."""
+
+    rows: Axis
+    columns: Axis
+    halves_up: bool = False
+
+
+def evaluate_float(p: Params, arrays: Arrays) -> None:
+    """float32 in [..., h, w, c] -> out [..., oh, ow, c]."""
+    x, (out,) = arrays.inputs[0], arrays.outputs
+    assert x is not None
+    out[...] = _mixed(x, p.rows, p.columns, np.float32(1)) + np.float32(0)  # -0.0 becomes 0.0
+
+
+def evaluate_int(p: Params, arrays: Arrays) -> None:
+    """int8 in [..., h, w, c] -> out [..., oh, ow, c]."""
+    x, (out,) = arrays.inputs[0], arrays.outputs
+    assert x is not None
+    total = _mixed(x.astype(np.int64), p.rows, p.columns, np.int64(ONE))
+    # halves away from zero: for negative sums, "away" is "down"
+    down = np.zeros_like(total) if p.halves_up else (total < 0).astype(np.int64)
+    out[...] = (total + (1 << 19) - down) >> 20
+
+
+def _mixed(x: npt.NDArray[Any], rows: Axis, columns: Axis, one: Any) -> npt.NDArray[Any]:
+    """Sum of the four neighbours times their weights, in TFLM's order."""
+    down, right = rows.weight[:, None, None], columns.weight[:, None]
+    low, high = rows.low[:, None], rows.high[:, None]
+    total: npt.NDArray[Any] = (
+        x[..., low, columns.low, :] * (one - down) * (one - right)
+        + x[..., high, columns.low, :] * down * (one - right)
+        + x[..., low, columns.high, :] * (one - down) * right
+        + x[..., high, columns.high, :] * down * right
+    )
+    return total
+
+
+def float_axis(size: int, outputs: int, align: bool, half: bool) -> Axis:
+    """Places in float32."""
+    aligned = align and outputs > 1
+    scale = np.float32(size - aligned) / np.float32(outputs - aligned)
+    place = np.arange(outputs).astype(np.float32)
+    place = (place + np.float32(0.5)) * scale - np.float32(0.5) if half else place * scale
+    low = np.maximum(np.floor(place).astype(np.int64), 0)
+    high = np.minimum(np.ceil(place).astype(np.int64), size - 1)
+    return Axis(low, high, place - low.astype(np.float32))
+
+
+def int_axis(size: int, outputs: int, align: bool, half: bool) -> Axis:
+    """Places in steps of 1/1024."""
+    aligned = align and outputs > 1
+    scale = (ONE * (size - aligned) + (outputs - aligned) // 2) // (outputs - aligned)
+    place = np.arange(outputs, dtype=np.int64) * scale
+    if half:
+        place = place + scale // 2 - ONE // 2
+    low = np.maximum(place // ONE, 0)  # C truncates; below 0 both give 0
+    high = np.minimum(-(-place // ONE), size - 1)
+    return Axis(low, np.maximum(high, 0), place - ONE * low)
+
+
+def prepare(node: Node, context: Context) -> Kernel:
+    """Check the geometry and work out neighbours and weights."""
+    node.require_counts((2, 2))
+    x, size, out = node.input(0), node.input(1), node.output()
+    evaluate = pick_by_type(node, _EVALUATE, x, out)
+    require_rank(node, x, 4)
+    require_rank(node, size, 1)
+    height, width = constant_ints(node, size, 2)
+    batches, rows, columns, channels = x.shape
+    node.require(rows > 0 and columns > 0, f"{x} has no pixels", x)
+    require_shape(node, out, (batches, height, width, channels))
+    node.require(max(*x.shape, *out.shape) <= MAX_SIDE, f"sides over {MAX_SIDE} overflow TFLM", x)
+    options = node.options(tflite.ResizeBilinearOptions)
+    align, half = options.AlignCorners(), options.HalfPixelCenters()
+    node.require(not (align and half), "align_corners and half_pixel_centers cannot both be true")
+    make: Callable[..., Axis] = float_axis if is_float(x) else int_axis
+    axes = make(rows, height, align, half), make(columns, width, align, half)
+    for axis, length in zip(axes, (rows, columns), strict=True):
+        node.require(
+            int(axis.low.max()) < length,
+            f"TFLM's steps of 1/{ONE} leave the input of {length} pixels: it would read outside",
+            x,
+            "make the output smaller",
+        )
+    return Kernel(evaluate, Params(*axes, context.profile.rounding(node.name) == "single"))
+
+
+_EVALUATE: dict[tuple[str, ...], Evaluate] = {
+    ("float32", "float32"): evaluate_float,
+    ("int8", "int8"): evaluate_int,
+}
+OPS = (Op("RESIZE_BILINEAR", prepare, ("float32", "int8"), limits=("rank 4", "size constant")),)
