@@ -17,7 +17,7 @@ from microinterp.quant.tables import (
     softmax_exp_table,
     softmax_reciprocal_table,
 )
-from tests.ops.values import EXTREME_FLOATS, SPECIAL_FLOATS
+from tests.ops.values import EXTREME_FLOATS, SPECIAL_FLOATS, tanh_ulps
 
 
 def test_sigmoid_table() -> None:
@@ -90,6 +90,20 @@ def test_tanhf() -> None:
     x = np.float32([0.0, -0.0, 1.0, -20.0, np.inf])
     assert tanhf(x).tolist() == [0.0, -0.0, float(np.float32(math.tanh(1))), -1.0, 1.0]
     assert np.signbit(tanhf(x)).tolist() == [False, True, False, True, False]
+
+
+def test_tanhf_equals_fdlibm() -> None:
+    """No bit differs from this machine's C library, if that still has fdlibm's tanhf."""
+    if tanh_ulps():
+        pytest.skip("the C library is not glibc, or rounds tanhf correctly")
+    c_tanhf = ctypes.CDLL(ctypes.util.find_library("m")).tanhf
+    c_tanhf.argtypes, c_tanhf.restype = [ctypes.c_float], ctypes.c_float
+    rng = np.random.default_rng(3)
+    spreads = [rng.standard_normal(30_000) * spread for spread in (0.1, 0.4, 2, 9)]
+    x = np.concatenate([*spreads, 10.0 ** rng.uniform(-45, 2, 30_000)]).astype(np.float32)
+    x = np.concatenate([x, np.float32(SPECIAL_FLOATS + EXTREME_FLOATS[:4])])
+    np.testing.assert_array_equal(tanhf(x), np.float32([c_tanhf(v) for v in x.tolist()]))
+    assert np.isnan(tanhf(np.float32([np.nan]))).all()
 
 
 def test_roundf() -> None:

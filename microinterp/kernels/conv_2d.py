@@ -30,9 +30,12 @@ from microinterp.kernels.common import (
 )
 from microinterp.kernels.filters import (
     BIAS_TYPES,
+    FILTER_TYPES,
     FLOAT_SUMS,
     Quant,
+    accumulator_of,
     channel_factors,
+    filter_scratch,
     fold,
     operands,
     quantized_bias_type,
@@ -129,14 +132,14 @@ def prepare(node: Node, context: Context) -> Kernel:
     options = node.options(tflite.Conv2DOptions)
     geometry = _geometry(node, options, x, w, out)
     activation = options.FusedActivationFunction()
-    bias_type = quantized_bias_type(node, options)
+    accumulator = accumulator_of(node, quantized_bias_type(node, options))
     require_bias(node, w.shape[0], BIAS_TYPES[x.type_code])
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
     factors = channel_factors(node, w.shape[0], axis=0)
     has_zero_points = x.type_code == TensorType.INT8
-    quant = fold(node, context, factors, activation, bias_type, has_zero_points)
-    return Kernel(evaluate, Params(geometry, quant))
+    quant = fold(node, context, factors, activation, accumulator, has_zero_points)
+    return Kernel(evaluate, Params(geometry, quant), filter_scratch(w))
 
 
 def _geometry(
@@ -158,6 +161,7 @@ def _geometry(
 _EVALUATE: dict[tuple[str, ...], Evaluate] = {
     ("float32", "float32", "float32"): evaluate_float,
     ("int8", "int8", "int8"): evaluate_int,
+    ("int8", "int4", "int8"): evaluate_int,
     ("int16", "int8", "int16"): evaluate_int,
 }
 
@@ -165,7 +169,7 @@ OPS = (
     Op(
         "CONV_2D",
         prepare,
-        ("float32 x float32", "int8 x int8", "int16 x int8"),
+        FILTER_TYPES,
         float_exactness=FLOAT_SUMS,
     ),
 )

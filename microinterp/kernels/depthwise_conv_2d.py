@@ -34,6 +34,7 @@ from microinterp.kernels.filters import (
     FLOAT_SUMS,
     Quant,
     channel_factors,
+    filter_scratch,
     fold,
     operands,
     require_bias,
@@ -123,8 +124,9 @@ def prepare(node: Node, context: Context) -> Kernel:
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
     factors = channel_factors(node, geometry.channels, axis=3)
-    quant = fold(node, context, factors, activation, TensorType.INT64, zero_points=not is_int16)
-    return Kernel(evaluate, Params(geometry, quant))
+    accumulator = np.int64 if is_int16 else np.int32
+    quant = fold(node, context, factors, activation, accumulator, zero_points=not is_int16)
+    return Kernel(evaluate, Params(geometry, quant), filter_scratch(w))
 
 
 def _geometry(
@@ -142,6 +144,7 @@ def _geometry(
 _EVALUATE: dict[tuple[str, ...], Evaluate] = {
     ("float32", "float32", "float32"): evaluate_float,
     ("int8", "int8", "int8"): evaluate_int,
+    ("int8", "int4", "int8"): evaluate_int,
     ("int16", "int8", "int16"): evaluate_int,
 }
 
@@ -149,7 +152,7 @@ OPS = (
     Op(
         "DEPTHWISE_CONV_2D",
         prepare,
-        ("float32 x float32", "int8 x int8", "int16 x int8"),
+        ("float32 x float32", "int8 x int8", "int8 x int4", "int16 x int8"),
         float_exactness=FLOAT_SUMS,
     ),
 )

@@ -1,4 +1,4 @@
-"""What CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED share: scales, bias, computed filters."""
+"""What layers with a filter share: scales, bias, int4 filters, computed filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from tflite import TensorType
 
-from microinterp.graph import Node
+from microinterp.errors import UnsupportedError
+from microinterp.graph import Node, Tensor
 from microinterp.kernels.common import (
     INT16_MAX,
     MAX_LEFT_SHIFT,
@@ -38,6 +39,14 @@ BIAS_TYPES = {
 }
 """Bias types by the input's type. TFLM does not check most of them: it would read wild bytes."""
 
+FILTER_TYPES = (
+    "float32 x float32",
+    "int8 x int8",
+    "int8 x int4",
+    "int16 x int8, 32-bit sums",
+    "int16 x int8, 64-bit sums",
+)
+"""Input and filter. Sums of int16 have 32 bits where the bias has, or would have."""
 FLOAT_SUMS = "exact on a PC; a chip whose compiler fuses multiply and add rounds less often"
 """Exactness of float32 sums of products (reference/fully_connected.h compiled for Cortex-M4F)."""
 
@@ -70,20 +79,21 @@ def fold(
     context: Context,
     factors: Sequence[float],
     activation: int,
-    bias_type_if_none: int,
+    accumulator: type[np.signedinteger[Any]],
     zero_points: bool = True,
+    x: Tensor | None = None,
 ) -> Quant:
     """Fold a layer's quantisation into integers.
 
     Args:
         factors: output steps per unit of a sum, for each channel.
         activation: number in the schema's ActivationFunctionType.
-        bias_type_if_none: the type that a bias which is left out would have.
+        accumulator: int32 or int64, the type of the sums.
         zero_points: False where the kernel takes them for 0, whatever the file says.
+        x: the op's activations, input 0 by default.
     """
-    x, bias, out = node.input(0), node.optional_input(2), node.output()
-    bias_type = bias_type_if_none if bias is None else bias.type_code
-    is_32_bit = x.type_code == TensorType.INT8 or bias_type == TensorType.INT32
+    x, out = x or node.input(0), node.output()
+    is_32_bit = accumulator is np.int32
     profile = context.profile
     max_left_shift = MAX_LEFT_SHIFT if is_32_bit else MAX_LEFT_SHIFT_INT64
     multipliers = multipliers_of(node, factors, max_left_shift, profile.split(node.name))
@@ -91,7 +101,7 @@ def fold(
     low, high = activation_range(node, activation, out)
     return Quant(
         input_zero_point=x.zero_point if zero_points else 0,
-        accumulator=np.int32 if is_32_bit else np.int64,
+        accumulator=accumulator,
         requantise=requantise(node.name),
         multiplier=multipliers.multiplier,
         shift=multipliers.shift,
@@ -101,7 +111,19 @@ def fold(
     )
 
 
-def channel_factors(node: Node, channels: int, axis: int) -> list[float]:
+def accumulator_of(node: Node, bias_type_if_none: int) -> type[np.signedinteger[Any]]:
+    """The type of the sums of CONV_2D and FULLY_CONNECTED: with int16 inputs it is the bias'.
+
+    Args:
+        bias_type_if_none: the type that a bias which is left out would have.
+    """
+    x, bias = node.input(0), node.optional_input(2)
+    bias_type = bias_type_if_none if bias is None else bias.type_code
+    is_32_bit = x.type_code == TensorType.INT8 or bias_type == TensorType.INT32
+    return np.int32 if is_32_bit else np.int64
+
+
+def channel_factors(node: Node, channels: int, axis: int, x: Tensor | None = None) -> list[float]:
     """in_scale * filter_scale[c] / out_scale for each output channel, all in double.
 
     A per-tensor filter scale serves every channel. Source: PopulateConvolutionQuantizationParams
@@ -110,8 +132,9 @@ def channel_factors(node: Node, channels: int, axis: int) -> list[float]:
     Args:
         channels: number of output channels.
         axis: the filter's dimension that they run along.
+        x: the op's activations, input 0 by default.
     """
-    x, w, out = node.input(0), node.input(1), node.output()
+    x, w, out = x or node.input(0), node.input(1), node.output()
     require_quantized(node, x, w, out)
     assert w.quantization is not None
     scales = w.quantization.scale
@@ -125,9 +148,9 @@ def channel_factors(node: Node, channels: int, axis: int) -> list[float]:
     return factors if len(factors) == channels else factors * channels
 
 
-def require_bias(node: Node, channels: int, types: Sequence[int]) -> None:
-    """Raise PrepareError unless input 2 is left out, or has a type and a size that fit."""
-    bias = node.optional_input(2)
+def require_bias(node: Node, channels: int, types: Sequence[int], position: int = 2) -> None:
+    """Raise PrepareError unless the bias is left out, or has a type and a size that fit."""
+    bias = node.optional_input(position)
     if bias is None:
         return
     names = " or ".join(name_of(code) for code in types)
@@ -210,8 +233,55 @@ class SampleBySample:
             self.evaluate(params, Arrays(inputs, (out,)))
 
 
+@dataclass(frozen=True)
+class Int4Filter:
+    """Evaluates layers whose filter is packed, two int4 in a byte.
+
+    Attributes:
+        evaluate: takes an int8 filter.
+        shape: of the filter.
+    """
+
+    evaluate: Evaluate
+    shape: tuple[int, ...]
+
+    def __call__(self, params: Any, arrays: Arrays) -> None:
+        """Evaluate with the unpacked filter."""
+        x, packed, *rest = arrays.inputs
+        assert packed is not None
+        inputs = (x, unpack_int4(packed, self.shape), *rest)
+        self.evaluate(params, Arrays(inputs, arrays.outputs))
+
+
+def unpack_int4(packed: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
+    """Two's complement nibbles, the low one of each byte first, as int8 of `shape`."""
+    nibbles = np.stack((packed << 4, packed & 0xF0), axis=-1).view(np.int8) >> 4
+    return nibbles.reshape(-1)[: int(np.prod(shape))].reshape(shape)
+
+
+def unpacked_filter(node: Node, evaluate: Evaluate) -> Evaluate:
+    """`evaluate` in an Int4Filter if the filter is int4.
+
+    Raises:
+        UnsupportedError: it is int4 and computed (TFLM counts a byte per element in the arena but
+            reads two elements from each).
+    """
+    w = node.input(1)
+    if w.type_code != TensorType.INT4:
+        return evaluate
+    if w.data is None:
+        raise UnsupportedError("a filter of int4 must be constant", node.where(w))
+    return Int4Filter(evaluate, w.shape)
+
+
+def filter_scratch(w: Tensor) -> tuple[int, ...]:
+    """TFLM unpacks an int4 filter into the arena, at a byte per element."""
+    return (w.elements,) if w.type_code == TensorType.INT4 else ()
+
+
 def sample_by_sample(node: Node, evaluate: Evaluate) -> Evaluate:
     """`evaluate` as it is where filter and bias are constant, else in a SampleBySample."""
+    evaluate = unpacked_filter(node, evaluate)
     if all(tensor is None or tensor.is_constant for tensor in node.inputs[1:]):
         return evaluate
     return SampleBySample(evaluate, tuple(0 if t is None else t.rank for t in node.inputs))

@@ -32,9 +32,12 @@ from microinterp.kernels.common import (
 )
 from microinterp.kernels.filters import (
     BIAS_TYPES,
+    FILTER_TYPES,
     FLOAT_SUMS,
     Quant,
+    accumulator_of,
     channel_factors,
+    filter_scratch,
     fold,
     operands,
     quantized_bias_type,
@@ -122,13 +125,13 @@ def prepare(node: Node, context: Context) -> Kernel:
     )
     geometry = _geometry(node, x, w, out)
     activation = options.FusedActivationFunction()
-    bias_type = quantized_bias_type(node, options)
+    accumulator = accumulator_of(node, quantized_bias_type(node, options))
     require_bias(node, w.shape[0], BIAS_TYPES[x.type_code])
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
     factors, filter_zero_point = _factors(node, x, w, out)
-    quant = fold(node, context, factors, activation, bias_type)
-    return Kernel(evaluate, Params(geometry, filter_zero_point, quant))
+    quant = fold(node, context, factors, activation, accumulator)
+    return Kernel(evaluate, Params(geometry, filter_zero_point, quant), filter_scratch(w))
 
 
 def _geometry(node: Node, x: Tensor, w: Tensor, out: Tensor) -> Geometry:
@@ -174,6 +177,7 @@ def _require_bias_scale(node: Node, product: float, out: Tensor) -> None:
 _EVALUATE: dict[tuple[str, ...], Evaluate] = {
     ("float32", "float32", "float32"): evaluate_float,
     ("int8", "int8", "int8"): evaluate_int,
+    ("int8", "int4", "int8"): evaluate_int,
     ("int16", "int8", "int16"): evaluate_int,
 }
 
@@ -181,7 +185,7 @@ OPS = (
     Op(
         "FULLY_CONNECTED",
         prepare,
-        ("float32 x float32", "int8 x int8", "int16 x int8"),
+        FILTER_TYPES,
         float_exactness=FLOAT_SUMS,
     ),
 )

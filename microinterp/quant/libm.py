@@ -49,8 +49,87 @@ def expf(x: npt.NDArray[Any]) -> Float32Array:
 
 
 def tanhf(x: npt.NDArray[Any]) -> Float32Array:
-    """tanh of float32 values, rounded from double precision (C libraries differ by up to 2 ulp)."""
-    result: Float32Array = np.tanh(x.astype(np.float64)).astype(np.float32)
+    """tanh of float32 values, bit for bit as fdlibm's: that of newlib, and of glibc up to 2.40."""
+    one, two = np.float32(1), np.float32(2)
+    with np.errstate(all="ignore"):
+        magnitude = np.minimum(np.abs(x), _ALL_ONE)
+        far = one - two / (_expm1f(two * np.maximum(magnitude, one)) + two)
+        near = _expm1f(-two * np.minimum(magnitude, one))
+        value = np.where(magnitude >= one, far, -near / (near + two))
+        value = np.where(magnitude >= _ALL_ONE, one, value)
+        result: Float32Array = np.where(magnitude < _SMALL, x, np.copysign(value, x))
+    return result
+
+
+_ALL_ONE, _SMALL = np.float32(22), np.float32(2.0**-55)
+"""From the first on tanh is 1, and below the second it is x."""
+# log(2) in two parts: multiples of the first are exact. Source: fdlibm's expm1 in float32.
+_LOG2_HIGH, _LOG2_LOW = np.float32(6.9313812256e-01), np.float32(9.0580006145e-06)
+_PER_LOG2 = np.float32(1.4426950216)
+_EXPM1_SERIES = tuple(
+    np.float32(q)
+    for q in (4.0082177293e-06, -7.9365076090e-05, 1.5873016091e-03, -3.3333335072e-02, 1)
+)
+_EXPM1_LAST = np.float32(-2.0109921195e-07)
+
+
+def _expm1f(x: Float32Array) -> Float32Array:
+    """exp(x) - 1 for x in [-2, 0] and [2, 44], which is all that tanhf asks for.
+
+    = 2^k * exp(r) - 1 with x = k * log(2) + r; exp(r) - 1 = r - error by a rational function.
+    """
+    one, half = np.float32(1), np.float32(0.5)
+    k = np.trunc(_PER_LOG2 * x + np.copysign(half, x))
+    k = np.where((x < 0) & (x > np.float32(-1.0397208)), -one, k)
+    k = np.where(np.abs(x) <= np.float32(0.34657359), np.float32(0), k)
+    high, low = x - k * _LOG2_HIGH, k * _LOG2_LOW
+    r = high - low
+    lost = (high - r) - low
+    square = r * (half * r)
+    series = _EXPM1_LAST
+    for q in _EXPM1_SERIES:
+        series = q + square * series
+    t = np.float32(3) - series * (half * r)
+    error = square * ((series - t) / (np.float32(6) - r * t))
+    error = r * (error - lost) - lost - square
+    power = k.astype(np.int32)
+    small = np.ldexp(one, -power)
+    return np.select(
+        [np.abs(x) < np.float32(2.0**-25), k == 0, k == -1, (k < -1) | (k > 56), k < 23],
+        [
+            x,
+            r - error,
+            half * (r - error) - half,
+            np.ldexp(one - (error - r), power) - one,
+            np.ldexp((one - small) - (error - r), power),
+        ],
+        np.ldexp(r - (error + small) + one, power),
+    )
+
+
+def sinf(x: npt.NDArray[Any]) -> Float32Array:
+    """sin of float32 values, rounded from double precision."""
+    return _rounded(np.sin, x)
+
+
+def cosf(x: npt.NDArray[Any]) -> Float32Array:
+    """cos of float32 values, rounded from double precision."""
+    return _rounded(np.cos, x)
+
+
+def logf(x: npt.NDArray[Any]) -> Float32Array:
+    """Natural logarithm of float32 values, rounded from double precision."""
+    return _rounded(np.log, x)
+
+
+def expm1f(x: npt.NDArray[Any]) -> Float32Array:
+    """exp(x) - 1 of float32 values, rounded from double precision."""
+    return _rounded(np.expm1, x)
+
+
+def _rounded(function: np.ufunc, x: npt.NDArray[Any]) -> Float32Array:
+    with np.errstate(all="ignore"):
+        result: Float32Array = function(x.astype(np.float64)).astype(np.float32)
     return result
 
 

@@ -27,6 +27,28 @@ or have too few elements. 0.67 to 0.9 do, as the version of hypothesis draws the
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What an entry of Op.types means for a random layer: types of input, filter and bias."""
+
+    dtype: str
+    w_type: str
+    bias_types: tuple[str, ...]
+    bias_types_if_none: tuple[str, ...] = ("FLOAT32", "INT32", "INT64")
+
+
+KINDS: Mapping[str, Kind] = {
+    "float32 x float32": Kind("float32", "float32", ("float32",)),
+    "int8 x int8": Kind("int8", "int8", ("int32",)),
+    "int8 x int4": Kind("int8", "int4", ("int32",)),
+    "int16 x int8": Kind("int16", "int8", ("int64",)),
+    "int16 x int8, 32-bit sums": Kind("int16", "int8", ("int32",), ("INT32",)),
+    "int16 x int8, 64-bit sums": Kind("int16", "int8", ("int64",), ("FLOAT32", "INT64")),
+    "int16 x int8, 16-bit bias": Kind("int16", "int8", ("int16",)),
+    "int16 x int8, 64-bit bias": Kind("int16", "int8", ("int64",)),
+}
+
+
+@dataclass(frozen=True)
 class Layer:
     """One op with input, filter and perhaps a bias.
 
@@ -34,6 +56,7 @@ class Layer:
         w_scales: one, or one per channel; none for float.
         axis: the filter's dimension of the channels.
         computed: filter and bias are inputs of the model.
+        w_type: "int4" packs the filter.
     """
 
     op: str
@@ -45,10 +68,11 @@ class Layer:
     w_zero_point: int = 0
     axis: int = 0
     computed: bool = False
+    w_type: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self) -> bytes:
-        """The model; tensors are x, w, bias if there is one, y."""
+        """The model; tensors are x, w, bias if there is one, y, perhaps the shape of y."""
         b = ModelBuilder()
         g = b.subgraph("main")
         tensors = [g.input("x", self.x.shape, self.x.dtype, self.x.scale, self.x.zero_point)]
@@ -64,8 +88,12 @@ class Layer:
             if self.computed:
                 tensors.append(g.input(name, array.shape, str(array.dtype), *quantization))
             else:
-                tensors.append(g.constant(name, array, None, *quantization))
+                dtype = self.w_type if name == "w" else None
+                tensors.append(g.constant(name, array, dtype, *quantization))
         y = g.tensor("y", self.y.shape, self.y.dtype, self.y.scale, self.y.zero_point)
+        if self.op == "TRANSPOSE_CONV":
+            shape = g.constant("shape", np.array(self.y.shape, np.int32))
+            tensors = [shape, tensors[1], tensors[0], *tensors[2:]]
         g.op(self.op, tensors, [y], **self.options)
         g.output(y)
         return b.finish()
@@ -78,7 +106,7 @@ class Layer:
         """The movement of a convolution's filter."""
         o = self.options
         rows, columns = (
-            Axis(size, o[f"stride_{a}"], o[f"dilation_{a}_factor"], o["padding"])
+            Axis(size, o[f"stride_{a}"], o.get(f"dilation_{a}_factor", 1), o["padding"])
             for size, a in zip(self.w.shape[1:3], "hw", strict=True)
         )
         return rows, columns
@@ -186,24 +214,35 @@ def options_of(axes: tuple[Axis, Axis]) -> dict[str, int | str]:
 
 
 @st.composite
-def output_scales(draw: st.DrawFn, sum_scale: float, terms: int) -> float:
+def output_scales(
+    draw: st.DrawFn, sum_scale: float, terms: int, w_type: str | None = "int8"
+) -> float:
     """A scale that spreads sums of `terms` products over the outputs, now and then one far off."""
     # half of the type's range is about one standard deviation of the sums, int8 or int16
-    spread = sum_scale * 85 * np.sqrt(terms)
+    spread = sum_scale * 85 * np.sqrt(terms) / (16 if w_type == "int4" else 1)
     far = draw(st.integers(0, 9)) == 0
     scale = spread * 2 ** draw(st.floats(-13, 13) if far else st.floats(-1, 2))
     return float(np.float32(max(scale, 1e-8)))  # TFLM refuses 6 / scale beyond int32
 
 
+BIAS_REACH = {"int16": 2**15, "int32": 2**31, "int64": 2**31 * 100}
+
+
 @st.composite
 def operands(
-    draw: st.DrawFn, rng: np.random.Generator, dtype: str, filter_shape: tuple[int, ...], axis: int
+    draw: st.DrawFn,
+    rng: np.random.Generator,
+    kind: Kind,
+    filter_shape: tuple[int, ...],
+    axis: int,
+    per_channel: bool = True,
 ) -> dict[str, Any]:
-    """Filter, its scales and a bias for a layer whose input is `dtype`."""
+    """Filter, its scales and a bias."""
     channels = filter_shape[axis]
-    has_bias, computed = draw(st.booleans()), draw(st.integers(0, 7)) == 0
+    has_bias = draw(st.booleans())
+    computed = kind.w_type != "int4" and draw(st.integers(0, 7)) == 0
     bias_shape = draw(st.sampled_from(((channels,), (1, channels), (channels, 1))))
-    if dtype == "float32":
+    if kind.dtype == "float32":
         w = rng.standard_normal(filter_shape).astype(np.float32)
         if draw(st.integers(0, 7)) == 0:
             w.reshape(-1)[rng.integers(0, w.size)] = draw(
@@ -211,23 +250,30 @@ def operands(
             )
         bias = rng.standard_normal(bias_shape).astype(np.float32) if has_bias else None
         return {"w": w, "bias": bias, "computed": computed}
-    w = rng.integers(-128, 128, filter_shape).astype(np.int8)
-    count = draw(st.sampled_from((1, channels)))
-    # TFLM computes with a filter's zero point in one case and ignores it in the others
-    zero = draw(st.sampled_from((0, 0, 0, 0, 0, 7, -128)))
-    bias_type = "int32" if dtype == "int8" else draw(st.sampled_from(("int32", "int64")))
-    reach = draw(st.sampled_from((10**4, 10**4, 10**4, 10**6, 2**31)))
-    reach = reach * 100 if bias_type == "int64" else reach
-    bias = rng.integers(-reach, reach, bias_shape).astype(bias_type) if has_bias else None
+    low = -8 if kind.w_type == "int4" else -128
+    count = draw(st.sampled_from((1, channels))) if per_channel else 1
+    bias_type = draw(st.sampled_from(kind.bias_types))
     base = draw(scales(1e-4, 0.1))
     spread = [base * 2 ** draw(st.floats(-2, 2)) for _ in range(count)]
     return {
-        "w": w,
-        "bias": bias,
+        "w": rng.integers(low, -low, filter_shape).astype(np.int8),
+        "bias": draw(random_bias(rng, bias_type, bias_shape)) if has_bias else None,
         "computed": computed,
+        "w_type": kind.w_type,
         "w_scales": [float(np.float32(scale)) for scale in spread],
-        "w_zero_point": zero,
+        # TFLM computes with a filter's zero point in one case and ignores it in the others
+        "w_zero_point": draw(st.sampled_from((0, 0, 0, 0, 0, -low - 1, low))),
     }
+
+
+@st.composite
+def random_bias(
+    draw: st.DrawFn, rng: np.random.Generator, dtype: str, shape: tuple[int, ...]
+) -> Array:
+    """Mostly of the order of the sums, now and then over the whole range of 32 bits."""
+    reach = draw(st.sampled_from((10**4, 10**4, 10**4, 10**6, 2**31)))
+    reach = min(reach * (100 if dtype == "int64" else 1), BIAS_REACH[dtype])
+    return rng.integers(-reach, reach, shape).astype(dtype)
 
 
 @st.composite

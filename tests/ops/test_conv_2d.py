@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microinterp.errors import UnsupportedError
+from microinterp.kernels.filters import FILTER_TYPES
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.ops.layers import (
+    KINDS,
     VARIED_SHARE,
     Layer,
     activations,
@@ -31,9 +33,10 @@ from tests.spec_ops.conv import Axis, Number
 
 
 @st.composite
-def layers(draw: st.DrawFn, dtype: str) -> Layer:
+def layers(draw: st.DrawFn, types: str) -> Layer:
     """Any geometry, groups, per-tensor or per-channel weights, constant or computed."""
-    rng = np.random.default_rng(draw(seeds()))
+    kind = KINDS[types]
+    dtype, rng = kind.dtype, np.random.default_rng(draw(seeds()))
     groups, depth, per_group = (draw(st.integers(1, n)) for n in (3, 3, 3))
     rows, columns = draw(axes())
     height = draw(st.integers(rows.reach if rows.padding == "VALID" else 1, 8))
@@ -42,11 +45,11 @@ def layers(draw: st.DrawFn, dtype: str) -> Layer:
         (draw(st.integers(1, 2)), height, width, groups * depth), dtype, *draw(activations(dtype))
     )
     filters = groups * per_group
-    parts = draw(operands(rng, dtype, (filters, rows.size, columns.size, depth), axis=0))
+    parts = draw(operands(rng, kind, (filters, rows.size, columns.size, depth), axis=0))
     y_scale, y_zero = draw(activations(dtype))
     if x.scale is not None:
         terms = rows.size * columns.size * depth
-        y_scale = draw(output_scales(x.scale * parts["w_scales"][0], terms))
+        y_scale = draw(output_scales(x.scale * parts["w_scales"][0], terms, kind.w_type))
     return Layer(
         "CONV_2D",
         x,
@@ -54,7 +57,7 @@ def layers(draw: st.DrawFn, dtype: str) -> Layer:
         options={
             **options_of((rows, columns)),
             "fused_activation_function": draw(st.sampled_from(ACTIVATIONS)),
-            "quantized_bias_type": draw(st.sampled_from(("FLOAT32", "INT32", "INT64"))),
+            "quantized_bias_type": draw(st.sampled_from(kind.bias_types_if_none)),
         },
         **parts,
     )
@@ -64,11 +67,11 @@ def spec_sums(layer: Layer, x: list[Number], w: list[Number]) -> list[Number]:
     return spec.convolve(x, layer.x.shape, w, layer.w.shape, layer.axes(), layer.term())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int8", "int16"])
-def test_equals_tflm_and_spec(tflm: TflmRuntime, dtype: str) -> None:
+@pytest.mark.parametrize("types", FILTER_TYPES)
+def test_equals_tflm_and_spec(tflm: TflmRuntime, types: str) -> None:
     seen: Counter[str] = Counter()
 
-    @given(layer=layers(dtype), seed=seeds())
+    @given(layer=layers(types), seed=seeds())
     def check(layer: Layer, seed: int) -> None:
         check_layer(tflm, layer, spec_sums, seed, seen)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from microinterp.errors import RuntimeUnavailableError, UnsupportedError
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.ops.layers import (
+    KINDS,
     VARIED_SHARE,
     Layer,
     activations,
@@ -28,11 +29,14 @@ from tests.ops.strategies import ACTIVATIONS, seeds
 from tests.spec_ops import conv as spec
 from tests.spec_ops.conv import Axis, Number
 
+TYPES = ("float32 x float32", "int8 x int8", "int8 x int4", "int16 x int8")
+
 
 @st.composite
-def layers(draw: st.DrawFn, dtype: str) -> Layer:
+def layers(draw: st.DrawFn, types: str) -> Layer:
     """Any geometry and depth multiplier, per-tensor or per-channel weights."""
-    rng = np.random.default_rng(draw(seeds()))
+    kind = KINDS[types]
+    dtype, rng = kind.dtype, np.random.default_rng(draw(seeds()))
     depth, multiplier = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     rows, columns = draw(axes())
     height = draw(st.integers(rows.reach if rows.padding == "VALID" else 1, 9))
@@ -40,13 +44,11 @@ def layers(draw: st.DrawFn, dtype: str) -> Layer:
     shape = (draw(st.integers(1, 2)), height, width, depth)
     x = Input(shape, dtype, *draw(activations(dtype)))
     filters = depth * multiplier
-    parts = draw(operands(rng, dtype, (1, rows.size, columns.size, filters), axis=3))
-    if dtype == "int16" and parts["bias"] is not None:
-        parts["bias"] = parts["bias"].astype(np.int64)
+    parts = draw(operands(rng, kind, (1, rows.size, columns.size, filters), axis=3))
     y_scale, y_zero = draw(activations(dtype))
     if x.scale is not None:
         terms = rows.size * columns.size
-        y_scale = draw(output_scales(x.scale * parts["w_scales"][0], terms))
+        y_scale = draw(output_scales(x.scale * parts["w_scales"][0], terms, kind.w_type))
     return Layer(
         "DEPTHWISE_CONV_2D",
         x,
@@ -66,11 +68,11 @@ def spec_sums(layer: Layer, x: list[Number], w: list[Number]) -> list[Number]:
     return spec.convolve_depthwise(x, shapes[0], w, shapes[1], layer.axes(), layer.term())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int8", "int16"])
-def test_equals_tflm_and_spec(tflm: TflmRuntime, dtype: str) -> None:
+@pytest.mark.parametrize("types", TYPES)
+def test_equals_tflm_and_spec(tflm: TflmRuntime, types: str) -> None:
     seen: Counter[str] = Counter()
 
-    @given(layer=layers(dtype), seed=seeds())
+    @given(layer=layers(types), seed=seeds())
     def check(layer: Layer, seed: int) -> None:
         check_layer(tflm, layer, spec_sums, seed, seen)
 

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microinterp.errors import RuntimeUnavailableError, UnsupportedError
+from microinterp.kernels.filters import FILTER_TYPES
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.ops.layers import (
+    KINDS,
     VARIED_SHARE,
     Layer,
     activations,
@@ -30,16 +32,17 @@ from tests.spec_ops.conv import Number
 
 
 @st.composite
-def layers(draw: st.DrawFn, dtype: str) -> Layer:
+def layers(draw: st.DrawFn, types: str) -> Layer:
     """Any ranks, with the filter's depth spread over the input's last axes or part of one."""
-    rng = np.random.default_rng(draw(seeds()))
+    kind = KINDS[types]
+    dtype, rng = kind.dtype, np.random.default_rng(draw(seeds()))
     rows, depth = draw(shapes(0, 3, 4)), draw(shapes(1, 2, 8))
     channels = draw(st.integers(1, 6))
     x = Input(rows + depth, dtype, *draw(activations(dtype)))
-    parts = draw(operands(rng, dtype, (channels, math.prod(depth)), axis=0))
+    parts = draw(operands(rng, kind, (channels, math.prod(depth)), 0, types != "int8 x int4"))
     y_scale, y_zero = draw(activations(dtype))
     if x.scale is not None:
-        y_scale = draw(output_scales(x.scale * parts["w_scales"][0], math.prod(depth)))
+        y_scale = draw(output_scales(x.scale * parts["w_scales"][0], math.prod(depth), kind.w_type))
     # TFLM does not look at keep_num_dims: the rows may be laid out in any way
     y_rows = draw(st.sampled_from((rows, (math.prod(rows),), (1, *rows))))
     return Layer(
@@ -48,7 +51,7 @@ def layers(draw: st.DrawFn, dtype: str) -> Layer:
         y=Input((*y_rows, channels), dtype, y_scale, y_zero),
         options={
             "fused_activation_function": draw(st.sampled_from(ACTIVATIONS)),
-            "quantized_bias_type": draw(st.sampled_from(("FLOAT32", "INT32", "INT64"))),
+            "quantized_bias_type": draw(st.sampled_from(kind.bias_types_if_none)),
             "keep_num_dims": draw(st.booleans()),
         },
         **parts,
@@ -59,11 +62,11 @@ def spec_sums(layer: Layer, x: list[Number], w: list[Number]) -> list[Number]:
     return spec.products(x, w, layer.w.shape[1], layer.term())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int8", "int16"])
-def test_equals_tflm_and_spec(tflm: TflmRuntime, dtype: str) -> None:
+@pytest.mark.parametrize("types", FILTER_TYPES)
+def test_equals_tflm_and_spec(tflm: TflmRuntime, types: str) -> None:
     seen: Counter[str] = Counter()
 
-    @given(layer=layers(dtype), seed=seeds())
+    @given(layer=layers(types), seed=seeds())
     def check(layer: Layer, seed: int) -> None:
         check_layer(tflm, layer, spec_sums, seed, seen)
 

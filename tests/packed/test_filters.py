@@ -12,10 +12,15 @@ from tests.ops.layers import Layer
 from tests.ops.strategies import seeds
 from tests.packed.compare import Family
 
+MODULES = {
+    "CONV_2D": test_conv_2d,
+    "DEPTHWISE_CONV_2D": test_depthwise_conv_2d,
+    "FULLY_CONNECTED": test_fully_connected,
+}
 LAYERS = {
-    "CONV_2D": test_conv_2d.layers("int8"),
-    "DEPTHWISE_CONV_2D": test_depthwise_conv_2d.layers("int8"),
-    "FULLY_CONNECTED": test_fully_connected.layers("int8"),
+    f"{op} {types}": module.layers(types)
+    for op, module in MODULES.items()
+    for types in ("int8 x int8", "int8 x int4")
 }
 
 

@@ -8,10 +8,12 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from tflite import TensorType
 
 from microinterp.arena.plan import Plan, align_up
 from microinterp.errors import UnsupportedError
 from microinterp.graph import Node, Tensor
+from microinterp.kernels.filters import unpack_int4
 from microinterp.packed.records import PackedState
 from microinterp.packed.steps import CHANNEL_BYTES, Step
 from microinterp.prepare import Kernel, Prepared, PreparedNode
@@ -175,6 +177,8 @@ class Lowering:
         """Contents of a constant input. Raises UnsupportedError where it is computed."""
         if tensor.data is None:
             raise self.refusal("it is computed at run time, wanted a constant", tensor)
+        if tensor.type_code == TensorType.INT4:
+            return unpack_int4(tensor.data, tensor.shape)
         return tensor.data
 
     def scratch(self, nbytes: int) -> int:
