@@ -2,23 +2,34 @@
 
 The buffer of the metadata entry COMPRESSION_METADATA is a FlatBuffer of its own (TFLM's
 micro/compression/metadata.fbs). A tensor that it names keeps shape and type, but its buffer
-holds indices of `bitwidth` bits each, high bits first, into the values of another buffer.
+holds indices of `bitwidth` bits each, high bits first, into the values of another buffer: with
+several scales a table for each channel. Source: InitializeCompressionTensorDataFromFlatbuffer in
+micro_allocator.cc, kernels/decompress_common.cc.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
+from microinterp.decoding import bytes_for, channel_numbers, look_up, unpack
 from microinterp.errors import Problem
-from microinterp.model import Model
+from microinterp.model import FileTensor, Model
 from microinterp.schema import TABLES
 from microinterp.structure import check_flatbuffer
+from microinterp.tensor_types import BY_CODE
 
 METADATA_NAME = "COMPRESSION_METADATA"
+
+TYPES = ("bool", "float32", "int8", "int16", "int32", "int64")
+"""Element types that TFLM decompresses."""
+_MAX_STRIDE = 0xFF
 
 _FLAGS = {1: number_types.Uint8Flags, 4: number_types.Uint32Flags}
 _DEFAULT_VERSION = 1
@@ -78,6 +89,40 @@ def read_lut_tensors(data: bytes) -> Iterator[LutTensor]:
                 value_buffer=_scalar(entry, "LutTensor", "value_buffer"),
                 bitwidth=_scalar(entry, "LutTensor", "index_bitwidth"),
             )
+
+
+def entries_per_subgraph(data: bytes) -> list[int]:
+    """How many tensors sound compression metadata lists for each subgraph."""
+    subgraphs = _tables(_root(data), "LutMetadata", "subgraphs")
+    return [len(list(_tables(table, "LutSubgraph", "lut_tensors"))) for table in subgraphs]
+
+
+def decompressed(model: Model, tensor: FileTensor, entry: LutTensor) -> npt.NDArray[Any]:
+    """Elements [count] of a compressed tensor, read-only; its entry's numbers are sound.
+
+    Raises:
+        ValueError: an index points behind the last table.
+    """
+    shape = tensor.shape or ()
+    packed, table = (_bytes(model, number) for number in (tensor.buffer, entry.value_buffer))
+    dtype = np.dtype(BY_CODE[tensor.type_code].dtype)
+    values = table[: len(table) // dtype.itemsize * dtype.itemsize].view(dtype)
+    count = int(np.prod(shape, dtype=np.int64))
+    indices = unpack(packed[: bytes_for(count, entry.bitwidth)], entry.bitwidth, count)
+    scales = len(tensor.quantization.scale) if tensor.quantization else 1
+    channels = np.zeros(count, np.int64)
+    if tensor.quantization and scales > 1 and count:
+        is_last = tensor.quantization.axis != 0
+        channels = channel_numbers(count, shape[-1 if is_last else 0], is_last)
+    stride = len(values) // scales & _MAX_STRIDE  # TFLM keeps it in a byte
+    result = look_up(indices, channels, stride, values)
+    result.setflags(write=False)
+    return result
+
+
+def _bytes(model: Model, number: int) -> npt.NDArray[np.uint8]:
+    data = model.buffers[number] if number < len(model.buffers) else None
+    return np.frombuffer(b"" if data is None else data, np.uint8)
 
 
 def _root(data: bytes) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from microinterp.compression import lut_tensors
-from microinterp.errors import PrepareError, UnsupportedError, Where
+from microinterp.compression import decompressed, lut_tensors
+from microinterp.errors import PrepareError, Where
 from microinterp.model import FileTensor, Model, Operator, Quantization
 from microinterp.tensor_types import BY_CODE, name_of
 
@@ -39,6 +39,7 @@ class Tensor:
             None for a tensor that is computed.
         quantization: None where the file has none.
         is_variable: state that lives across invokes.
+        is_compressed: the file holds indices into a table; `data` are the values behind them.
     """
 
     subgraph: int
@@ -51,6 +52,7 @@ class Tensor:
     data: npt.NDArray[Any] | None = field(repr=False)
     quantization: Quantization | None = field(repr=False)
     is_variable: bool
+    is_compressed: bool = False
 
     @property
     def type_name(self) -> str:
@@ -198,24 +200,21 @@ class Graph:
 
 
 def build(model: Model) -> Graph:
-    """Turn a verified model into a graph. The model must have passed `verify`.
-
-    Raises:
-        UnsupportedError: a tensor is compressed by look-up table (COMPRESSION_METADATA).
-    """
-    for subgraph, index in lut_tensors(model):
-        tensor = model.subgraphs[subgraph].tensors[index]
-        raise UnsupportedError(
-            "look-up-table compression is not supported",
-            Where(subgraph, tensor_index=index, tensor_name=tensor.name),
-            "use the model as it was before compression",
-        )
-    return Graph(model, tuple(_subgraph(model, i) for i in range(len(model.subgraphs))))
+    """Turn a verified model into a graph. The model must have passed `verify`."""
+    compressed = {
+        key: decompressed(model, model.subgraphs[entry.subgraph].tensors[entry.tensor], entry)
+        for key, entry in lut_tensors(model).items()
+    }
+    return Graph(model, tuple(_subgraph(model, i, compressed) for i in range(len(model.subgraphs))))
 
 
-def _subgraph(model: Model, index: int) -> Subgraph:
+def _subgraph(
+    model: Model, index: int, compressed: Mapping[tuple[int, int], npt.NDArray[Any]]
+) -> Subgraph:
     source = model.subgraphs[index]
-    tensors = tuple(_tensor(model, index, t) for t in source.tensors)
+    tensors = tuple(
+        _tensor(model, index, t, compressed.get((index, t.index))) for t in source.tensors
+    )
     nodes = tuple(_node(model, index, i, op, tensors) for i, op in enumerate(source.operators))
     return Subgraph(
         index=index,
@@ -227,11 +226,18 @@ def _subgraph(model: Model, index: int) -> Subgraph:
     )
 
 
-def _tensor(model: Model, subgraph: int, source: FileTensor) -> Tensor:
+def _tensor(
+    model: Model, subgraph: int, source: FileTensor, values: npt.NDArray[Any] | None
+) -> Tensor:
     element = BY_CODE[source.type_code]
     shape = source.shape or ()
     elements = int(np.prod(shape, dtype=np.int64))
     buffer = model.buffers[source.buffer]
+    is_compressed = values is not None
+    if values is None and buffer is not None:
+        values = _constant(buffer, source, elements)
+    if values is not None and source.type_code != tflite.TensorType.INT4:
+        values = values.reshape(shape)
     return Tensor(
         subgraph=subgraph,
         index=source.index,
@@ -240,19 +246,18 @@ def _tensor(model: Model, subgraph: int, source: FileTensor) -> Tensor:
         type_code=source.type_code,
         dtype=np.dtype(element.dtype),
         nbytes=elements * element.nbytes,
-        data=None if buffer is None else _constant(buffer, source, shape, elements),
+        data=values,
         quantization=source.quantization,
         is_variable=source.is_variable,
+        is_compressed=is_compressed,
     )
 
 
-def _constant(
-    buffer: memoryview, source: FileTensor, shape: tuple[int, ...], elements: int
-) -> npt.NDArray[Any]:
+def _constant(buffer: memoryview, source: FileTensor, elements: int) -> npt.NDArray[Any]:
     if source.type_code == tflite.TensorType.INT4:
         return np.frombuffer(buffer, np.uint8)
     dtype = np.dtype(BY_CODE[source.type_code].dtype)
-    return np.frombuffer(buffer, dtype, count=elements).reshape(shape)
+    return np.frombuffer(buffer, dtype, count=elements)
 
 
 def _node(

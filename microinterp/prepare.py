@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,12 +17,22 @@ from microinterp.errors import (
     UnsupportedError,
     Where,
 )
-from microinterp.graph import Graph, Node, Tensor
+from microinterp.graph import Graph, Node
 from microinterp.quant.profile import Profile
 from microinterp.registry import Registry
 from microinterp.resources import Resources
 
 _HANDLE_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "IF", "WHILE"})
+
+_DECOMPRESSED_INPUTS = {
+    "ASSIGN_VARIABLE": (1,),
+    "CONCATENATION": range(10),
+    "CONV_2D": (1, 2),
+    "DEPTHWISE_CONV_2D": (1, 2),
+    "FULLY_CONNECTED": (1, 2),
+    "TRANSPOSE_CONV": (1, 3),
+}
+"""Inputs that TFLM's kernels decompress; the others would compute with the packed bytes."""
 
 
 class BoundSubgraph(Protocol):
@@ -149,7 +159,7 @@ def prepare(graph: Graph, registry: Registry, profile: Profile) -> Prepared:
         UnsupportedError: an op, or a combination of types, that is not supported.
         PrepareError: an op's own rules are broken.
     """
-    _require_no_handles_passed(graph)
+    _require_sound_ends(graph)
     context = Context(graph, profile)
     subgraphs = tuple(
         tuple(PreparedNode(node, _prepare_node(node, registry, context)) for node in subgraph.nodes)
@@ -171,7 +181,7 @@ def prepare_problems(graph: Graph, registry: Registry, profile: Profile) -> list
         except (PrepareError, UnsupportedError) as error:
             found.append(error)
 
-    attempt(lambda: _require_no_handles_passed(graph))
+    attempt(lambda: _require_sound_ends(graph))
     for node in graph.nodes():
         attempt(partial(_prepare_node, node, registry, context))
     return found + list(context.resources.problems())
@@ -183,7 +193,24 @@ def _prepare_node(node: Node, registry: Registry, context: Context) -> Kernel:
         raise node.error("a builtin op has custom options, which TFLM refuses")
     _require_static(node)
     _require_no_handles(node)
-    return op.prepare(node, context)
+    scratch = _decompression_scratch(node)
+    kernel = op.prepare(node, context)
+    return replace(kernel, scratch=(*kernel.scratch, *scratch)) if scratch else kernel
+
+
+def _decompression_scratch(node: Node) -> list[int]:
+    """Compressed inputs are decompressed at each invoke, into scratch behind the kernel's own."""
+    inputs = _DECOMPRESSED_INPUTS.get(node.name, ())
+    if node.code == BuiltinOperator.CUSTOM:
+        inputs = ()
+    for position, tensor in enumerate(node.inputs):
+        if tensor is not None and tensor.is_compressed and position not in inputs:
+            raise UnsupportedError(
+                "the op does not decompress this input",
+                node.where(tensor),
+                "leave this tensor uncompressed",
+            )
+    return [t.nbytes for t in node.inputs if t is not None and t.is_compressed]
 
 
 def _require_no_handles(node: Node) -> None:
@@ -195,14 +222,24 @@ def _require_no_handles(node: Node) -> None:
             raise UnsupportedError("the op cannot take a resource handle", node.where(tensor))
 
 
-def _require_no_handles_passed(graph: Graph) -> None:
-    """Handles stay inside the model: who calls it knows no variable's number."""
+def _require_sound_ends(graph: Graph) -> None:
+    """No handle enters or leaves the model: who calls it knows no variable's number.
+
+    And no compressed tensor leaves a subgraph: TFLM would hand out its packed bytes.
+    """
     for tensor in (*graph.main.inputs, *graph.main.outputs):
         if tensor.type_code == TensorType.RESOURCE:
             raise UnsupportedError(
                 "resource handles as inputs or outputs of the model are not supported",
                 Where(0, tensor_index=tensor.index, tensor_name=tensor.name),
                 "put VAR_HANDLE for the variable into the model",
+            )
+    for tensor in (tensor for subgraph in graph.subgraphs for tensor in subgraph.outputs):
+        if tensor.is_compressed:
+            raise UnsupportedError(
+                "a compressed tensor cannot be an output",
+                Where(tensor.subgraph, tensor_index=tensor.index, tensor_name=tensor.name),
+                "leave this tensor uncompressed",
             )
 
 

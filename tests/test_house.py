@@ -20,7 +20,7 @@ MAX_FILE, MAX_FUNCTION = 400, 60
 # Lower layers first; a module may import from its own layer and from those before it.
 LAYERS = (
     ("errors", "tensor_types"),
-    ("schema", "quant", "generated"),
+    ("schema", "quant", "decoding", "generated"),
     ("structure",),
     ("model", "compression"),
     ("rules", "verify"),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from microinterp.compression import (
+    TYPES,
     LutTensor,
+    decompressed,
+    entries_per_subgraph,
     metadata_buffer,
     metadata_problems,
     read_lut_tensors,
@@ -33,6 +36,9 @@ def compression_sound(model: Model) -> Iterator[Problem]:
     if schema_version(data) > MAX_VERSION:
         yield error(f"compression metadata of version {schema_version(data)}, 1 is known")
         return
+    counts = entries_per_subgraph(data)
+    if not counts or not all(counts):
+        yield error("the compression metadata lists a subgraph without tensors, or no subgraph")
     seen: set[tuple[int, int]] = set()
     for entry in read_lut_tensors(data):
         yield from _check_entry(model, entry)
@@ -48,12 +54,15 @@ def _check_entry(model: Model, entry: LutTensor) -> Iterator[Problem]:
         yield error(f"compression metadata names {place}, which does not exist")
         return
     subgraph = model.subgraphs[entry.subgraph]
-    for message in _faults(model, subgraph.tensors[entry.tensor], entry):
+    tensor = subgraph.tensors[entry.tensor]
+    for message in list(_faults(model, tensor, entry)) or list(_outside(model, tensor, entry)):
         yield error(message, tensor_where(subgraph, entry.tensor), "compress the model again")
 
 
 def _faults(model: Model, tensor: FileTensor, entry: LutTensor) -> Iterator[str]:
     count, element = elements(tensor), BY_CODE.get(tensor.type_code)
+    if element is None or element.name not in TYPES:
+        yield f"is compressed, and of a type that TFLM does not decompress ({', '.join(TYPES)})"
     if not 1 <= entry.bitwidth <= MAX_BITWIDTH:
         yield f"compressed with indices of {entry.bitwidth} bits, 1 to {MAX_BITWIDTH} are possible"
     if tensor.shape is None:
@@ -73,6 +82,15 @@ def _faults(model: Model, tensor: FileTensor, entry: LutTensor) -> Iterator[str]
     last = len(tensor.shape or ()) - 1
     if channels > 1 and tensor.quantization and tensor.quantization.axis not in (0, last):
         yield f"is compressed along dimension {tensor.quantization.axis}, wanted 0 or {last}"
+
+
+def _outside(model: Model, tensor: FileTensor, entry: LutTensor) -> Iterator[str]:
+    if elements(tensor) is None:
+        return  # another rule tells it
+    try:
+        decompressed(model, tensor, entry)
+    except ValueError as fault:
+        yield str(fault)
 
 
 def _length(model: Model, buffer: int) -> int:
