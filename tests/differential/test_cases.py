@@ -1,40 +1,40 @@
-"""Every case, some models each; the slow twin takes 200 and more."""
+"""Every case, some models each; the slow twin takes many more."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from microinterp.kernels import default_registry
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.differential.case import Case
 from tests.differential.cases import all_cases
-from tests.differential.check import Tally, check_model
+from tests.differential.run import run_case
 
 MODELS = 30
-SLOW_MODELS = 200
+MANY_MODELS = 200
 CASES = [pytest.param(case, id=case.name) for case in all_cases()]
 
 
-def run_case(tflm: TflmRuntime, case: Case, count: int) -> Tally:
-    tally = Tally()
-
-    @settings(max_examples=count)
-    @given(data=case.models, seed=st.integers(0, 2**32 - 1))
-    def check(data: bytes, seed: int) -> None:
-        check_model(tflm, case, data, seed, tally)
-
-    check()
-    return tally
+def require_equal(tflm: TflmRuntime, case: Case, count: int) -> None:
+    tally, failure = run_case(tflm, case, count)
+    if failure is not None:
+        pytest.fail(f"{failure.reason} (python -m tests.differential --op {case.op} saves it)")
+    assert tally.varied * 2 > tally.tensors, f"{tally.varied} of {tally.tensors} tensors varied"
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_equals_tflm(tflm: TflmRuntime, case: Case) -> None:
-    tally = run_case(tflm, case, MODELS)
-    assert tally.varied * 2 > tally.tensors, f"{tally.varied} of {tally.tensors} tensors varied"
+    require_equal(tflm, case, MODELS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_equals_tflm_in_many_models(tflm: TflmRuntime, case: Case) -> None:
-    run_case(tflm, case, SLOW_MODELS)
+    require_equal(tflm, case, MANY_MODELS)
+
+
+def test_every_operator_and_type_has_a_case() -> None:
+    have = {(case.op, case.types) for case in all_cases()}
+    want = {(op.name, types) for op in default_registry() if not op.refused for types in op.types}
+    assert sorted(want - have) == []
+    assert sorted(have - want) == []
