@@ -15,6 +15,7 @@ FAMILIES = (
     "control_flow",
     "conv_2d",
     "cumsum",
+    "decode",
     "depth_to_space",
     "depthwise_conv_2d",
     "dynamic_update_slice",
