@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +57,8 @@ _KINDS = (
 
 
 def _ours(
-    ours: Interpreter, samples: list[Sample] | tuple[Sample, ...], tensors: list[Tensor]
-) -> list[dict[tuple[int, int], npt.NDArray[np.generic]]]:
+    ours: Interpreter, samples: Sequence[Sample], tensors: list[Tensor]
+) -> list[dict[tuple[int, int], npt.NDArray[Any]]]:
     found = []
     written = Written()
     for sample in samples:
@@ -71,7 +73,9 @@ def _ours(
     return found
 
 
-def _check_outputs(data, samples, theirs, ulps) -> None:
+def _check_outputs(
+    data: bytes, samples: Sequence[Sample], theirs: list[list[npt.NDArray[Any]]], ulps: int
+) -> None:
     """In the shared arena, where buffers overlap in time, and as a batch."""
     plain = Interpreter.from_bytes(data)
     outputs = plain.graph.main.outputs
@@ -93,12 +97,13 @@ def _check_outputs(data, samples, theirs, ulps) -> None:
             assert array.tobytes() == np.stack([s[i] for s in singles]).tobytes(), f"batch {i}"
 
 
-def _require_equal(tensor, have, want, ulps: int, place: str) -> None:
+def _require_equal(
+    tensor: Tensor, have: npt.NDArray[Any], want: npt.NDArray[Any], ulps: int, place: str
+) -> None:
     if have.tobytes() == want.tobytes():
         return
-    if tensor.type_name == "float32":
-        if _ulps_apart(have, want) <= ulps:
-            return
+    if tensor.type_name == "float32" and _ulps_apart(have, want) <= ulps:
+        return
     differing = np.flatnonzero(have.ravel() != want.ravel())
     at = int(differing[0]) if len(differing) else 0
     raise AssertionError(
@@ -107,7 +112,7 @@ def _require_equal(tensor, have, want, ulps: int, place: str) -> None:
     )
 
 
-def _ulps_apart(have, want) -> int:
+def _ulps_apart(have: npt.NDArray[Any], want: npt.NDArray[Any]) -> int:
     """Largest distance in float32 steps; NaN equals NaN, whatever its bits."""
     nan = np.isnan(have) & np.isnan(want)
     steps = []
