@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,6 @@ class Tally:
     tensors: int = 0
     bytes: int = 0
     varied: int = 0
-    kinds: set[str] = field(default_factory=set)
 
 
 def check_model(tflm: TflmRuntime, case: Case, data: bytes, seed: int, tally: Tally) -> None:
@@ -49,6 +48,9 @@ def check_model(tflm: TflmRuntime, case: Case, data: bytes, seed: int, tally: Ta
     tally.tensors += len(tensors)
     tally.varied += len(varied)
     _check_outputs(data, samples, theirs.outputs, case.ulps)
+    head = Interpreter.from_bytes(data).arena.head_bytes
+    tflms = tflm.arena(data).head_bytes
+    assert head == tflms, f"the arena's head has {head} bytes, TFLM's {tflms}"
 
 
 _KINDS = (

@@ -8,7 +8,6 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from microinterp.errors import MicrointerpError
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.differential.case import Case
 from tests.differential.check import Tally, check_model
@@ -44,12 +43,15 @@ def run_case(
     def check(data: bytes, inputs: int) -> None:
         try:
             check_model(tflm, case, data, inputs, tally)
-        except (AssertionError, MicrointerpError) as problem:
-            smallest[:] = [Failure(data, inputs, str(problem))]
+        except Exception as problem:  # whatever goes wrong is to be made small
+            reason = str(problem) if isinstance(problem, AssertionError) else repr(problem)
+            smallest[:] = [Failure(data, inputs, reason)]
             raise
 
     try:
         check()
-    except (AssertionError, MicrointerpError):
+    except Exception:
+        if not smallest:
+            raise
         return tally, smallest[0]  # hypothesis ends with the smallest one
     return tally, None
