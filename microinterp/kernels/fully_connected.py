@@ -156,6 +156,12 @@ def _factors(node: Node, x: Tensor, w: Tensor, out: Tensor) -> tuple[list[float]
     require_quantized(node, x, w, out)
     assert w.quantization is not None
     if len(w.quantization.scale) > 1:
+        node.require(
+            w.type_code != tflite.TensorType.INT4,
+            f"has {len(w.quantization.scale)} scales, wanted one for an int4 filter",
+            w,
+            "convert the model with per-tensor weights for its dense layers",
+        )
         return channel_factors(node, w.shape[0], axis=0), 0  # this kernel knows no zero points
     product = float(x.scale) * float(w.scale)
     _require_bias_scale(node, product, out)
@@ -187,5 +193,6 @@ OPS = (
         prepare,
         FILTER_TYPES,
         float_exactness=FLOAT_SUMS,
+        limits=("int4 filter with one scale",),
     ),
 )

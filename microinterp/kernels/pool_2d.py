@@ -1,9 +1,10 @@
-"""AVERAGE_POOL_2D, MAX_POOL_2D: mean or greatest of the pixels under a window, channel by channel.
+"""AVERAGE_POOL_2D, MAX_POOL_2D, L2_POOL_2D: one number for the pixels under a window, per channel.
 
+The mean, the greatest, or the root of the mean of the squares (float only).
 Only pixels of the image count, padding does not. Integers: the raw values are summed in int32 (no
 zero points: input and output have the same), and the mean is rounded to nearest, halves away from
 zero. Float: the sum runs in float32, row by row. Source: TFLM kernels/pooling.cc,
-pooling_common.cc, reference/pooling.h and reference/integer_ops/pooling.h.
+pooling_common.cc, l2_pool_2d.cc, reference/pooling.h and reference/integer_ops/pooling.h.
 """
 
 from __future__ import annotations
@@ -94,6 +95,16 @@ def evaluate_max(p: Params, arrays: Arrays) -> None:
     out[...] = np.clip(greatest, p.low, p.high)
 
 
+def evaluate_l2(p: Params, arrays: Arrays) -> None:
+    """in [..., h, w, c] -> out [..., oh, ow, c]."""
+    x, out = arrays.inputs[0], arrays.outputs[0]
+    assert x is not None
+    sums = p.full(x, np.float32, 0)
+    for _, _, outputs, inputs in taps(p.height, p.width):
+        sums[outputs] += np.square(x[inputs])
+    out[...] = clamp_float(np.sqrt(sums / p.counts().astype(np.float32)), p.low, p.high)
+
+
 def _prepare(node: Node, evaluates: dict[tuple[str, ...], Evaluate]) -> Kernel:
     node.require_counts((1, 1))
     x, out = node.input(0), node.output()
@@ -144,8 +155,14 @@ def prepare_max(node: Node, context: Context) -> Kernel:
     return _prepare(node, {(name, name): evaluate_max for name in TYPES})
 
 
+def prepare_l2(node: Node, context: Context) -> Kernel:
+    """Check an L2_POOL_2D against TFLM's rules."""
+    return _prepare(node, {("float32", "float32"): evaluate_l2})
+
+
 TYPES = ("float32", "int8", "int16")
 OPS = (
     Op("AVERAGE_POOL_2D", prepare_average, TYPES),
     Op("MAX_POOL_2D", prepare_max, TYPES),
+    Op("L2_POOL_2D", prepare_l2, ("float32",)),
 )

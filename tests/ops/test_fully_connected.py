@@ -217,6 +217,28 @@ def test_refuses_types(x_type: str, w_type: str) -> None:
     assert_refused(layer.data(), f"{x_type} x {w_type}", kind=UnsupportedError)
 
 
+def test_refuses_int4_per_channel_as_tflm_does(tflm: TflmRuntime) -> None:
+    layer = replace(BASE, w_type="int4", w_scales=[0.5, 0.25])
+    assert_refused(layer.data(), "2 scales, wanted one for an int4 filter", W)
+    with pytest.raises(RuntimeUnavailableError, match="failed to allocate"):
+        tflm.run(layer.data(), [])
+
+
+def test_refuses_a_computed_int4_filter() -> None:
+    x, w = Input((1, 3), "int8", 0.5, 1), Input((2, 3), "int4", 0.5, 0)
+    data = op_model("FULLY_CONNECTED", [x, w], [BASE.y])
+    assert_refused(data, "a filter of int4 must be constant", W, UnsupportedError)
+
+
+def test_int4_worked_by_hand() -> None:
+    # Low nibble first; the filter's 3 elements a row do not end on a byte's end. 4 5 6 less the
+    # zero point: 4*-8 + 5*7 - 6 = -3, 4*1 + 5*2 + 6*-3 = -4; plus bias: 7 -24; times 0.25.
+    w = np.array([[-8, 7, -1], [1, 2, -3]], np.int8)
+    data = replace(BASE, w=w, w_type="int4").data()
+    assert bytes((0x78, 0x1F, 0xD2)) in data
+    assert run_one(data, np.array([[5, 6, 7]], np.int8)).tolist() == [[2 - 1, -6 - 1]]
+
+
 def test_refuses_numbers_of_tensors_and_no_options() -> None:
     x, y = BASE.x, BASE.y
     assert_refused(op_model("FULLY_CONNECTED", [x], [y]), "has 1 inputs, wanted 2 to 3")

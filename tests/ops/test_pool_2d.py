@@ -1,9 +1,10 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D against TFLM, spec loops, worked by hand, and what is refused."""
+"""The pools against TFLM, against spec loops, worked by hand, and what is refused."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -26,7 +27,8 @@ from tests.spec_ops.conv import Axis, Number, output_shape
 from tests.spec_ops.scales import single
 
 TYPES = ("float32", "int8", "int16")
-AVERAGE, MAX = OPS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
+AVERAGE, MAX, L2 = OPS = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D")
+POOLS = [(op, dtype) for op in OPS for dtype in TYPES if op != L2 or dtype == "float32"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Pool:
         windows = spec.windows(x, self.x.shape, self.axes)
         if self.x.dtype == "float32":
             low, high = limits.float_limits(self.activation)
-            pooled = [max(w) if self.op == MAX else float_mean(w) for w in windows]
+            pooled = [FLOAT_POOLS[self.op](w) for w in windows]
         else:
             assert self.x.scale is not None
             zero = self.x.zero_point or 0
@@ -72,6 +74,17 @@ def float_mean(values: Sequence[float]) -> float:
     for value in values:
         total = single(total + value)
     return single(total / len(values))
+
+
+def float_l2(values: Sequence[float]) -> float:
+    return single(math.sqrt(float_mean([single(value * value) for value in values])))
+
+
+FLOAT_POOLS: dict[str, Callable[[Sequence[Number]], Number]] = {
+    AVERAGE: float_mean,
+    MAX: max,
+    L2: float_l2,
+}
 
 
 @st.composite
@@ -88,8 +101,7 @@ def pools(draw: st.DrawFn, op: str, dtype: str) -> Pool:
     return Pool(op, x, (rows, columns), draw(st.sampled_from(ACTIVATIONS)))
 
 
-@pytest.mark.parametrize("op", OPS)
-@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("op", "dtype"), POOLS)
 def test_equals_tflm_and_spec(tflm: TflmRuntime, op: str, dtype: str) -> None:
     seen: Counter[str] = Counter()
 
@@ -130,6 +142,16 @@ def test_max_worked_by_hand() -> None:
     assert run_one(pool.data(), x).reshape(-1).tolist() == [2, 5, 14]
 
 
+def test_l2_worked_by_hand() -> None:
+    # 3 4 / 0 -12: sqrt(169 / 4), then 4 -12, 0 -12 and -12 alone; RELU6 clamps at 6
+    x = np.array([3, 4, 0, -12], np.float32).reshape(1, 2, 2, 1)
+    pool = Pool(L2, Input((1, 2, 2, 1), "float32"), TWO_BY_TWO)
+    want = [6.5, math.sqrt(80), math.sqrt(72), 12]
+    assert run_one(pool.data(), x).reshape(-1).tolist() == np.float32(want).tolist()
+    clamped = Pool(L2, pool.x, ROW_OF_TWO, "RELU6")
+    assert run_one(clamped.data(), x).reshape(-1).tolist() == [np.float32(math.sqrt(12.5)), 6]
+
+
 def test_floats_at_their_edges_equal_tflm(tflm: TflmRuntime) -> None:
     """NaN never is the greatest and -inf never the least; a clamp keeps NaN and -0.0."""
     least = np.finfo(np.float32).min
@@ -158,7 +180,7 @@ def test_sums_of_int16_wrap_as_in_tflm(tflm: TflmRuntime) -> None:
     assert want.item() == round(wrapped / (257 * 256))
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("op", [AVERAGE, MAX])
 def test_a_window_far_larger_than_the_image_costs_nothing(tflm: TflmRuntime, op: str) -> None:
     huge = Axis(2**16 - 1, 1, 1, "SAME")
     pool = Pool(op, Input((1, 5, 4, 3), "int8", 1.0, 0), (huge, huge))
