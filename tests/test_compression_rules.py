@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import pytest
 
@@ -15,45 +14,11 @@ from microinterp.model import load
 from microinterp.model_builder import ModelBuilder
 from microinterp.runtimes.tflm import TflmRuntime
 from microinterp.verify import verify
-from tests.flat import vector
+from tests.encoders import Entry, lut_metadata, packed
 
 FILTERS = 2
 VALUES = np.array([[-90, -7, 3, 120], [-1, 0, 55, 127]], np.int8)  # one table per filter
 INDICES = np.random.default_rng(5).integers(0, 4, (FILTERS, 3, 3, 1))
-Entry = tuple[int, int, int]  # tensor, value buffer, bit width
-
-
-def lut_metadata(subgraphs: Sequence[Sequence[Entry]], version: int = 1) -> bytes:
-    """The FlatBuffer of micro/compression/metadata.fbs."""
-    builder = flatbuffers.Builder(64)
-    written = []
-    for entries in subgraphs:
-        tensors = [_lut_tensor(builder, *entry) for entry in entries]
-        listed = vector(builder, tensors)
-        builder.StartObject(1)
-        builder.PrependUOffsetTRelativeSlot(0, listed, 0)
-        written.append(builder.EndObject())
-    listed = vector(builder, written)
-    builder.StartObject(2)
-    builder.PrependUint32Slot(0, version, 1)
-    builder.PrependUOffsetTRelativeSlot(1, listed, 0)
-    builder.Finish(builder.EndObject())
-    return bytes(builder.Output())
-
-
-def _lut_tensor(builder: flatbuffers.Builder, tensor: int, buffer: int, bits: int) -> int:
-    builder.StartObject(3)
-    builder.PrependInt32Slot(0, tensor, 0)
-    builder.PrependUint32Slot(1, buffer, 0)
-    builder.PrependUint8Slot(2, bits, 0)
-    return int(builder.EndObject())
-
-
-def packed(indices: Any, bits: int = 2) -> bytes:
-    """Indices of a few bits each, high bits first."""
-    text = "".join(f"{index:0{bits}b}" for index in np.ravel(indices))
-    text += "0" * (-len(text) % 8)
-    return int(text, 2).to_bytes(len(text) // 8, "big")
 
 
 def conv(
