@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test test-slow bench labs lint digits firmware schemas clean
+.PHONY: help setup system-deps demo test test-slow bench labs lint digits firmware schemas ops-table clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ digits: $(STAMP)  ## train and quantise the digits model again
 
 schemas: $(STAMP)  ## generate the code of our file formats again
 	$(BIN)/python schemas/generate.py
+
+ops-table: $(STAMP)  ## make docs/SUPPORTED_OPS.md again
+	$(BIN)/python -m microinterp ops --markdown > docs/SUPPORTED_OPS.md
 
 firmware: $(STAMP)  ## compile the files for boards again
 	$(BIN)/python firmware/build.py

@@ -28,6 +28,7 @@ class Op:
         float_exactness: the same for float32.
         is_custom: the file calls it a custom op; it may then have a builtin's name.
         limits: TFLM's own limits (ranks, equal scales, constants), each a short phrase.
+        fast: types that have a fast kernel beside the plain one.
         refused: why no model with it can run, empty for all but a row that is only listed.
     """
 
@@ -38,6 +39,7 @@ class Op:
     float_exactness: str = "exact"
     is_custom: bool = False
     limits: tuple[str, ...] = ()
+    fast: tuple[str, ...] = ()
     refused: str = ""
 
     def exactness_of(self, type_name: str) -> str:
