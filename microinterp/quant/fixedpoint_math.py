@@ -1,4 +1,5 @@
-"""NumPy twins of fixedpoint_ref's functions of a real variable: exp, 1/(1+x), logistic, tanh.
+"""NumPy twins of fixedpoint_ref's functions of a real variable: exp, log, 1/(1+x), 1/sqrt(x),
+logistic, tanh.
 
 Arrays hold int32 values in int64; "Qm.n" is explained in fixedpoint_ref.py, and so is each formula.
 """
@@ -21,11 +22,21 @@ from microinterp.quant.fixedpoint import saturating_rounding_doubling_high_mul a
 from microinterp.quant.fixedpoint_ref import (
     EXP_OF_MINUS_EIGHTH,
     EXP_OF_MINUS_POWERS,
+    FOURTH_ROOT_OF_HALF_Q0,
+    LOG_2_Q0,
+    LOG_CONSTANT_Q0,
+    LOG_LINEAR_Q0,
+    LOG_NUMERATOR_Q0,
+    LOG_SQUARE_Q0,
     NEWTON_SLOPE,
     NEWTON_START,
+    ONE_AND_HALF_Q3,
     ONE_Q0,
     ONE_Q2,
+    ONE_Q3,
     ONE_THIRD_Q0,
+    QUARTER_Q6,
+    SQRT_HALF_Q0,
 )
 
 
@@ -119,3 +130,47 @@ def interpolate(value: npt.NDArray[Any], table: npt.NDArray[np.int16]) -> Int64A
     slope = (wide[index + 1] - base).astype(np.int16).astype(np.int64)
     result: Int64Array = base + ((slope * (value & 0x7F) + 64) >> 7)
     return result
+
+
+def inverse_sqrt(x: npt.NDArray[Any]) -> tuple[Int64Array, Int64Array]:
+    """1 / sqrt(x) of int32 values as (mantissa, shift): mantissa * 2^(shift - 31).
+
+    See fixedpoint_ref.inverse_sqrt.
+    """
+    whole = np.maximum(x.astype(np.int64), 2)
+    quarters = np.where(whole >= 1 << 29, 1, 0)
+    whole = whole >> (2 * quarters)
+    pairs = (count_leading_zeros(whole) - 1) // 2 - 1
+    whole <<= 2 * pairs
+    right = 11 + quarters - pairs
+    half = rounding_divide_by_pot(whole >> 1, 1)
+    y = np.full_like(whole, ONE_Q3)
+    for _ in range(5):
+        cube = saturating_shift_left(mul(mul(y, y), y), 6)
+        y = saturating_shift_left(mul(y, ONE_AND_HALF_Q3) - mul(half, cube), 3)
+    mantissa = wrap32(mul(y, SQRT_HALF_Q0) << np.maximum(-right, 0))
+    small = x <= 1
+    return np.where(small, INT32_MAX, mantissa), np.where(small, 0, -np.maximum(right, 0))
+
+
+def log_from_one(x: npt.NDArray[Any], integer_bits: int) -> Int64Array:
+    """log(x) in Q5.26 for x >= 1 in Q(integer_bits); see fixedpoint_ref.log_from_one."""
+    z = x.astype(np.int64)
+    headroom = count_leading_zeros(z)
+    rooted = mul(z, SQRT_HALF_Q0)
+    rooted_headroom = count_leading_zeros(rooted) - 1
+    near = saturating_shift_left(mul(z << (headroom - 1), SQRT_HALF_Q0), 1)
+    near_rooted = np.clip(z << rooted_headroom, INT32_MIN, INT32_MAX)
+    powers = np.maximum(
+        ((integer_bits - headroom) << 25) + QUARTER_Q6,
+        ((integer_bits - rooted_headroom) << 25) - QUARTER_Q6,
+    )
+    r = np.minimum(near, near_rooted)
+    p = rounding_divide_by_pot(r + FOURTH_ROOT_OF_HALF_Q0, 1)
+    q = 2 * (r - FOURTH_ROOT_OF_HALF_Q0)
+    square = mul(q, q)
+    numerator = mul(q, r) + mul(mul(q, square), LOG_NUMERATOR_Q0)
+    inner = LOG_CONSTANT_Q0 + q + mul(square, LOG_SQUARE_Q0)
+    denominator = mul(p, inner) + mul(q, LOG_LINEAR_Q0)
+    part = mul(rounding_divide_by_pot(numerator, 6), one_over_one_plus_x(denominator))
+    return saturating_shift_left(mul(powers, LOG_2_Q0) + part, 1)

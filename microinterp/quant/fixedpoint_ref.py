@@ -28,6 +28,19 @@ NEWTON_START = (48 * ONE_Q2 + 8) // 17
 """48/17 in Q2.29: with the slope -32/17 the best straight line to 1/d for d in [1/2, 1]."""
 NEWTON_SLOPE = -((32 * ONE_Q2 + 8) // 17)
 
+ONE_Q3 = 1 << 28
+ONE_AND_HALF_Q3 = 3 << 27
+SQRT_HALF_Q0 = 1518500250
+"""sqrt(1/2) in Q0.31; the next is its root."""
+FOURTH_ROOT_OF_HALF_Q0 = 1805811301
+LOG_2_Q0 = 1488522236
+QUARTER_Q6 = 1 << 23
+LOG_NUMERATOR_Q0 = 117049297
+"""11/240 * 2^(1/4): with the next three the rational approximation in `log_from_one`."""
+LOG_SQUARE_Q0 = 127690142
+LOG_CONSTANT_Q0 = 1057819769
+LOG_LINEAR_Q0 = 638450708
+
 
 def wrap32(x: int) -> int:
     """x as a C int32 that has wrapped around."""
@@ -195,3 +208,55 @@ def interpolate(value: int, table: list[int] | tuple[int, ...]) -> int:
     # The slope is an int16 in C: it wraps between -32768 and 32767.
     slope = ((table[index + 1] - base + 0x8000) & 0xFFFF) - 0x8000
     return base + ((slope * (value & 0x7F) + 64) >> 7)
+
+
+def inverse_sqrt(x: int) -> tuple[int, int]:
+    """1 / sqrt(x) of an int32 as (mantissa, shift): mantissa * 2^(shift - 31), shift <= 0.
+
+    x is scaled by a power of 4 to [1/4, 1) in Q2.29, and five steps of Newton's method from 1 give
+    the root; numbers below 2 count as 1 - 2^-31. (GetInvSqrtQuantizedMultiplierExp in common.h.)
+    """
+    mul = saturating_rounding_doubling_high_mul
+    if x <= 1:
+        return INT32_MAX, 0
+    right = 11
+    while x >= 1 << 29:
+        x //= 4
+        right += 1
+    pairs = (count_leading_zeros(x) - 1) // 2 - 1
+    x <<= 2 * pairs
+    right -= pairs
+    half = rounding_divide_by_pot(x >> 1, 1)
+    y = ONE_Q3
+    for _ in range(5):
+        cube = saturating_shift_left(mul(mul(y, y), y), 6)
+        y = saturating_shift_left(mul(ONE_AND_HALF_Q3, y) - mul(half, cube), 3)
+    mantissa = mul(y, SQRT_HALF_Q0)
+    return (wrap32(mantissa << -right), 0) if right < 0 else (mantissa, -right)
+
+
+def log_from_one(x: int, integer_bits: int) -> int:
+    """log(x) in Q5.26 for x >= 1 in Q(integer_bits).
+
+    x = 2^k * r with r near 2^(-1/4), found by comparing x and x * sqrt(1/2); then log(r) is a
+    rational function of r around that point. (log_x_for_x_greater_than_or_equal_to_1 in common.h.)
+    """
+    mul = saturating_rounding_doubling_high_mul
+    headroom = count_leading_zeros(x)
+    rooted = mul(x, SQRT_HALF_Q0)
+    rooted_headroom = count_leading_zeros(rooted) - 1
+    near = saturating_shift_left(mul(saturating_shift_left(x, headroom - 1), SQRT_HALF_Q0), 1)
+    near_rooted = saturating_shift_left(x, rooted_headroom)
+    power = max(
+        ((integer_bits - headroom) << 25) + QUARTER_Q6,
+        ((integer_bits - rooted_headroom) << 25) - QUARTER_Q6,
+    )
+    r = min(near, near_rooted)
+    p = rounding_divide_by_pot(r + FOURTH_ROOT_OF_HALF_Q0, 1)
+    q = 2 * (r - FOURTH_ROOT_OF_HALF_Q0)
+    square = mul(q, q)
+    numerator = mul(q, r) + mul(mul(q, square), LOG_NUMERATOR_Q0)
+    inner = LOG_CONSTANT_Q0 + q + mul(LOG_SQUARE_Q0, square)
+    denominator = mul(p, inner) + mul(LOG_LINEAR_Q0, q)
+    part = mul(rounding_divide_by_pot(numerator, 6), one_over_one_plus_x(denominator))
+    return saturating_shift_left(mul(power, LOG_2_Q0) + part, 1)

@@ -74,7 +74,7 @@ _EXPM1_LAST = np.float32(-2.0109921195e-07)
 
 
 def _expm1f(x: Float32Array) -> Float32Array:
-    """exp(x) - 1 for x in [-2, 0] and [2, 44], which is all that tanhf asks for.
+    """exp(x) - 1 for x in [-2, 0] and [2, 44], which tanhf asks for, and [-40, 0].
 
     = 2^k * exp(r) - 1 with x = k * log(2) + r; exp(r) - 1 = r - error by a rational function.
     """
@@ -123,8 +123,13 @@ def logf(x: npt.NDArray[Any]) -> Float32Array:
 
 
 def expm1f(x: npt.NDArray[Any]) -> Float32Array:
-    """exp(x) - 1 of float32 values, rounded from double precision."""
-    return _rounded(np.expm1, x)
+    """exp(x) - 1 of float32 values x <= 0, bit for bit as fdlibm's: newlib's and glibc's."""
+    with np.errstate(all="ignore"):
+        return _expm1f(np.maximum(x, _ALL_MINUS_ONE))
+
+
+_ALL_MINUS_ONE = np.float32(-40)
+"""Below, exp(x) - 1 is -1."""
 
 
 def _rounded(function: np.ufunc, x: npt.NDArray[Any]) -> Float32Array:

@@ -1,0 +1,130 @@
+"""SQUARED_DIFFERENCE: out = (a - b)^2, with broadcasting.
+
+Integer kernels bring both operands to the scale 2 * max(a_scale, b_scale) / 2^left_shift:
+    raw = requantise((a - a_zp) << left_shift) - requantise((b - b_zp) << left_shift)
+    out = clamp(requantise(raw * raw) + out_zp)
+with 7 bits of left shift for int8 and none for int16. int32 is not quantised: it wraps.
+Source: TFLM kernels/squared_difference.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from microinterp.graph import Node
+from microinterp.kernels.broadcast import Broadcast, broadcast_of
+from microinterp.kernels.common import (
+    Evaluate,
+    multiplier_of,
+    pick_by_type,
+    requantised,
+    require_quantized,
+    require_zero_points,
+)
+from microinterp.prepare import Arrays, Context, Kernel
+from microinterp.quant.fixedpoint import Requantise
+from microinterp.quant.params import Multiplier, quantize_multiplier
+from microinterp.registry import Op
+
+_LEFT_SHIFT = {"int8": 7, "int16": 0}
+
+
+@dataclass(frozen=True)
+class Params:
+    """Folded parameters of an integer SQUARED_DIFFERENCE.
+
+    Attributes:
+        operands: how they broadcast.
+        left_shift: bits that the operands gain before they are rescaled.
+        zero_points, scaling: of the two operands.
+        requantise: rounding function.
+        multiplier, shift: from the square of the common scale to the output's.
+        low, high: clamp limits.
+    """
+
+    operands: Broadcast
+    left_shift: int
+    zero_points: tuple[int, int]
+    scaling: tuple[Multiplier, Multiplier]
+    requantise: Requantise
+    multiplier: int
+    shift: int
+    output_zero_point: int
+    low: int
+    high: int
+
+
+def evaluate_int(p: Params, arrays: Arrays) -> None:
+    """int8 or int16 a and b -> out of the same type."""
+    (out,) = arrays.outputs
+    a, b = (
+        p.requantise((x.astype(np.int64) - zero_point) << p.left_shift, s.multiplier, s.shift)
+        for x, zero_point, s in zip(
+            p.operands(*arrays.inputs), p.zero_points, p.scaling, strict=True
+        )
+    )
+    out[...] = requantised((a - b) * (a - b), p, out.dtype)
+
+
+def evaluate_plain(operands: Broadcast, arrays: Arrays) -> None:
+    """float32 or int32 a and b -> out of the same type."""
+    (out,) = arrays.outputs
+    a, b = operands(*arrays.inputs)
+    with np.errstate(all="ignore"):
+        difference = a - b
+        out[...] = difference * difference
+
+
+def prepare(node: Node, context: Context) -> Kernel:
+    """Check the node against TFLM's rules and fold its scales."""
+    node.require_counts((2, 2))
+    a, b, out = node.input(0), node.input(1), node.output()
+    evaluate = pick_by_type(node, _EVALUATE, a, b, out)
+    operands = broadcast_of(node, a, b, out)
+    if evaluate is evaluate_plain:
+        return Kernel(evaluate, operands)
+    require_quantized(node, a, b, out)
+    if out.dtype == np.int16:
+        require_zero_points(node, 0, a, b, out)
+    for tensor in (a, b, out):
+        node.require(bool(tensor.scale > 0), f"scale is {tensor.scale:g}, wanted more", tensor)
+    left_shift = _LEFT_SHIFT[out.type_name]
+    twice = 2.0 * float(max(a.scale, b.scale))
+    multiplier = multiplier_of(node, twice * twice / ((1 << 2 * left_shift) * float(out.scale)))
+    info = np.iinfo(out.dtype)
+    params = Params(
+        operands=operands,
+        left_shift=left_shift,
+        zero_points=(a.zero_point, b.zero_point),
+        scaling=(
+            quantize_multiplier(float(a.scale) / twice),
+            quantize_multiplier(float(b.scale) / twice),
+        ),
+        requantise=context.profile.requantise(node.name),
+        multiplier=multiplier.multiplier,
+        shift=multiplier.shift,
+        output_zero_point=out.zero_point,
+        low=int(info.min),
+        high=int(info.max),
+    )
+    return Kernel(evaluate, params)
+
+
+_EVALUATE: Mapping[tuple[str, ...], Evaluate] = {
+    ("float32", "float32", "float32"): evaluate_plain,
+    ("int8", "int8", "int8"): evaluate_int,
+    ("int16", "int16", "int16"): evaluate_int,
+    ("int32", "int32", "int32"): evaluate_plain,
+}
+
+OPS = (
+    Op(
+        "SQUARED_DIFFERENCE",
+        prepare,
+        ("float32", "int8", "int16", "int32"),
+        limits=("zero points of int16 are 0",),
+    ),
+)
