@@ -57,7 +57,7 @@ def prepare(node: Node, context: Context) -> Kernel:
         f"type {starts.type_name}, wanted int32 or int64",
         starts,
     )
-    require_rank(node, x, 0, MAX_SHAPE_RANK)
+    require_rank(node, x, 1, MAX_SHAPE_RANK)
     require_rank(node, update, x.rank)
     require_shape(node, starts, (x.rank,))
     require_shape(node, out, x.shape)
@@ -67,10 +67,10 @@ def prepare(node: Node, context: Context) -> Kernel:
         update,
     )
     return Kernel(
-        evaluate, Params(update.shape, np.subtract(x.shape, update.shape, dtype=np.int64))
+        evaluate, Params(update.shape, np.subtract(x.shape, update.shape).astype(np.int64))
     )
 
 
 TYPES = ("float32", "int8", "int16", "int32")
-LIMITS = ("rank up to 6", "start indices int32 or int64")
+LIMITS = ("rank 1 to 6", "start indices int32 or int64")
 OPS = (Op("DYNAMIC_UPDATE_SLICE", prepare, TYPES, limits=LIMITS),)

@@ -51,6 +51,7 @@ def prepare_fill(node: Node, context: Context) -> Kernel:
     pick_by_type(node, {(name, name): evaluate_fill for name in FILL_TYPES}, value, out)
     require_rank(node, value, 0)
     require_rank(node, dims, 1)
+    require_rank(node, out, 1, max(1, out.rank))  # a file has no constant without elements
     require_shape(node, out, constant_ints(node, dims, out.rank, DIMS_TYPES))
     return Kernel(evaluate_fill, out.rank)
 

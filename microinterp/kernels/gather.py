@@ -5,8 +5,7 @@ GATHER_ND: each row of indices is a place in the first axes of x. TFLM looks onl
 it points, so that an index may leave its axis as long as the place lies in the table.
 EMBEDDING_LOOKUP: out[i] = table[ids[i]], where an int8 table may give scale * value as float32.
 
-An index outside the table is an InputError at invoke: there GATHER_ND and EMBEDDING_LOOKUP of TFLM
-fail too, and GATHER reads what lies beside the table.
+An index outside the table is an InputError at invoke, where TFLM fails too.
 Source: TFLM kernels/gather.cc, gather_nd.cc, embedding_lookup.cc.
 """
 
@@ -117,15 +116,15 @@ def _picked(p: Params, x: npt.NDArray[Any], indices: npt.NDArray[Any]) -> npt.ND
         raise InputError(
             f"index {first} is outside the table, wanted 0 to {size - 1}",
             p.where,
-            "TFLM fails here, or reads beside the table",
+            "TFLM's invoke fails here too",
         )
     table = x.reshape(-1, *p.table)
     places = indices.reshape(-1 if indices.size else 1, *p.indices)
     sample = np.arange(len(table))[:, None, None]
     batch = np.arange(batches)[:, None]
     # NumPy puts the axes that are looked up first: samples, batches, count, outer, inner
-    picked: npt.NDArray[Any] = table[sample, batch, :, places]
-    return picked.swapaxes(2, 3)
+    picked: npt.NDArray[Any] = table[sample, batch, :, places].swapaxes(2, 3)
+    return picked
 
 
 def prepare_gather(node: Node, context: Context) -> Kernel:

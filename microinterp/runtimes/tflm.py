@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import pickle
 import signal
 import subprocess
@@ -17,6 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.errors import RuntimeUnavailableError
+
+# Above this size glibc maps new pages, which are 0 as a static arena is: TFLM has kernels that use
+# memory before they write it (SPACE_TO_BATCH_ND's pad value).
+_FRESH_ARENAS = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 
 Sample = Sequence[npt.NDArray[Any]] | None
 """One array per input; None stands for a reset() between two samples."""
@@ -153,6 +158,7 @@ class TflmRuntime:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env={**os.environ, **_FRESH_ARENAS},
             )
         return self._child
 
