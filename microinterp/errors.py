@@ -130,8 +130,11 @@ class ArenaError(MicrointerpError):
     """The tensor arena is too small, or a memory plan is not legal."""
 
 
-class InputError(MicrointerpError):
-    """Data handed to the interpreter, or read for it, is not what the model takes."""
+class InputError(MicrointerpError, ValueError):
+    """Data handed to the interpreter, or read for it, is not what the model takes.
+
+    A ValueError too, which is what scripts for other runtimes expect.
+    """
 
 
 class DeviceError(MicrointerpError):

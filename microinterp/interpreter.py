@@ -155,6 +155,14 @@ class Interpreter:
             InputError: no such tensor, or the interpreter was not made with
                 preserve_all_tensors=True (other tensors may lie where it was).
         """
+        return np.array(self.view(tensor_index, subgraph))
+
+    def view(self, tensor_index: int, subgraph: int = 0) -> npt.NDArray[Any]:
+        """The memory of any tensor itself, not a copy; constants are read-only.
+
+        Raises:
+            InputError: as get_tensor.
+        """
         graphs = self._prepared.graph.subgraphs
         tensors = _at(graphs, subgraph, "subgraph").tensors
         tensor = _at(tensors, tensor_index, "tensor")
@@ -163,7 +171,7 @@ class Interpreter:
                 "tensors share memory, so their contents do not outlive the op that reads them",
                 hint="make the interpreter with preserve_all_tensors=True",
             )
-        return np.array(self._binding.of(tensor))
+        return self._binding.of(tensor)
 
     def run_batch(self, *arrays: npt.ArrayLike) -> tuple[npt.NDArray[Any], ...]:
         """Run many samples: input i is `arrays[i]`, with one more leading axis N.
