@@ -41,15 +41,15 @@ def pruned(values: npt.NDArray[Any], zeros: npt.NDArray[Any]) -> tuple[bytes, by
 
 
 def ancillary(scheme: int, own: bytes, table: bytes, version: int = 1) -> bytes:
-    """The second input of TFLM_DECODE: 16 bytes of metadata, of which `own` are 5 to 15; a table."""
+    """TFLM_DECODE's second input: 16 bytes of metadata, of which `own` are 5 to 15, and a table."""
     return bytes([scheme, 1, 0, 0, version]) + own.ljust(11, b"\0") + table
 
 
 def huffman_codes(symbols: Sequence[int]) -> dict[int, str]:
-    """A Huffman code for the symbols' frequencies, as text of 0 and 1; a lone symbol has one bit."""
+    """A Huffman code for the symbols' frequencies, as text of 0 and 1; a lone symbol gets 0."""
     heap = [(n, i, {s: ""}) for i, (s, n) in enumerate(sorted(Counter(symbols).items()))]
     if len(heap) == 1:
-        return {symbol: "0" for symbol in heap[0][2]}
+        return dict.fromkeys(heap[0][2], "0")
     heapq.heapify(heap)
     tie = len(heap)
     while len(heap) > 1:

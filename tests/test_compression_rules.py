@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microinterp import Interpreter, UnsupportedError
 from microinterp.compression import METADATA_NAME, LutTensor, lut_tensors
 from microinterp.model import load
 from microinterp.model_builder import ModelBuilder
@@ -36,6 +35,7 @@ def conv(
     g.op("CONV_2D", [x, w, None], [y], padding="SAME", **one)
     g.output(y)
     assert b.buffer(VALUES.tobytes()) == VALUE_BUFFER
+    assert b.buffer(VALUES[0].tobytes()) == SHORT_BUFFER
     if metadata is not None:
         b.metadata(
             METADATA_NAME, metadata if isinstance(metadata, bytes) else lut_metadata(metadata)
@@ -43,7 +43,7 @@ def conv(
     return b.finish()
 
 
-VALUE_BUFFER = 2
+VALUE_BUFFER, SHORT_BUFFER = 2, 3
 GOOD: Entry = (1, VALUE_BUFFER, 2)
 
 
@@ -77,11 +77,6 @@ def test_compressed_constants_may_be_shorter_than_their_shape() -> None:
     assert problem.rule == "constants_complete"
 
 
-def test_the_interpreter_refuses_compressed_tensors_by_name() -> None:
-    with pytest.raises(UnsupportedError, match="tensor 1 'w': look-up-table compression"):
-        Interpreter.from_bytes(conv(packed(INDICES), [[GOOD]]))
-
-
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
@@ -94,6 +89,9 @@ def test_the_interpreter_refuses_compressed_tensors_by_name() -> None:
         ([[(-1, VALUE_BUFFER, 2)]], "which does not exist"),
         ([[GOOD], [GOOD]], "tensor 1 of subgraph 1, which does not exist"),
         ([[GOOD, GOOD]], "compresses tensor 1 twice"),
+        ([[(1, SHORT_BUFFER, 2)]], "an index points at value 4, the tables have 4"),
+        ([], "a subgraph without tensors, or no subgraph"),
+        ([[GOOD], []], "a subgraph without tensors, or no subgraph"),
         (lut_metadata([[GOOD]], version=2), "of version 2"),
         (lut_metadata([[GOOD]])[:20], "is damaged"),
         (b"nothing", "is damaged"),

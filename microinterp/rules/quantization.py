@@ -9,9 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from tflite import TensorType
 
-from microinterp.errors import Problem
+from microinterp.errors import Problem, Where
 from microinterp.model import FileTensor, Model
-from microinterp.rules.common import INT32_MAX, error, is_constant, tensors, warning
+from microinterp.rules.common import (
+    INT32_MAX,
+    error,
+    is_constant,
+    op_name,
+    tensor_where,
+    warning,
+)
 from microinterp.tensor_types import BY_CODE, name_of
 
 _NARROW = (TensorType.INT4, TensorType.INT8, TensorType.UINT8, TensorType.INT16, TensorType.UINT16)
@@ -20,7 +27,7 @@ _INT4_RANGE = (-8, 7)
 
 def zero_points_match_scales(model: Model) -> Iterator[Problem]:
     """There is one zero point for each scale, or one for all of them."""
-    for tensor, where in tensors(model):
+    for tensor, where in _tensors(model):
         if tensor.quantization is None:
             continue
         scales, zeros = len(tensor.quantization.scale), len(tensor.quantization.zero_point)
@@ -33,7 +40,7 @@ def channels_match_shape(model: Model) -> Iterator[Problem]:
 
     The bias of a layer has only one dimension, whichever one it names; float tensors are exempt.
     """
-    for tensor, where in tensors(model):
+    for tensor, where in _tensors(model):
         if tensor.quantization is None or _integer_range(tensor) is None:
             continue
         count, shape = len(tensor.quantization.scale), tensor.shape or ()
@@ -54,7 +61,7 @@ def scales_usable(model: Model) -> Iterator[Problem]:
     Converters write scale 0 for weight channels that are all zero, and for integers that are
     not quantised at all (shapes, indices): TFLM computes the same with it.
     """
-    for tensor, where in tensors(model):
+    for tensor, where in _tensors(model):
         if tensor.quantization is None or _integer_range(tensor) is None:
             continue
         scale = tensor.quantization.scale
@@ -69,7 +76,7 @@ def scales_usable(model: Model) -> Iterator[Problem]:
 
 def zero_points_in_range(model: Model) -> Iterator[Problem]:
     """Zero points of integer tensors lie in the range of the element type, and of int32."""
-    for tensor, where in tensors(model):
+    for tensor, where in _tensors(model):
         limits = _integer_range(tensor)
         if tensor.quantization is None or limits is None:
             continue
@@ -79,6 +86,23 @@ def zero_points_in_range(model: Model) -> Iterator[Problem]:
             kind = name_of(tensor.type_code)
             text = f"zero point {bad} is {zeros[bad]}, {kind} holds {low} to {high}"
             yield error(text, where)
+
+
+def _tensors(model: Model) -> Iterator[tuple[FileTensor, Where]]:
+    """Every tensor but those that TFLM_DECODE unpacks.
+
+    They are bytes, and `compress` leaves them the quantisation of what they were before.
+    """
+    for subgraph in model.subgraphs:
+        packed: set[int] = set()
+        others: set[int] = set()
+        for op in subgraph.operators:
+            is_decode = op_name(model, op) == "TFLM_DECODE"
+            (packed if is_decode else others).update(op.inputs)
+        packed -= others.union(subgraph.outputs)
+        for tensor in subgraph.tensors:
+            if tensor.index not in packed or not is_constant(model, tensor):
+                yield tensor, tensor_where(subgraph, tensor.index)
 
 
 def _integer_range(tensor: FileTensor) -> tuple[int, int] | None:
