@@ -56,6 +56,8 @@ def prepare(node: Node, context: Context) -> Kernel:
     skipped = int(node.options(tflite.MirrorPadOptions).Mode() == tflite.MirrorPadMode.REFLECT)
     for axis, (left, right) in enumerate(amounts):
         _check_padding(node, paddings, axis, x.shape[axis] - skipped, left, right)
+    padded = [size for size, pad in zip(x.shape, amounts, strict=True) if any(pad)]
+    node.require(0 not in padded, f"{x} has no elements to mirror", x)
     sizes = zip(x.shape, amounts, strict=True)
     require_shape(node, out, tuple(left + size + right for size, (left, right) in sizes))
     sources = tuple(

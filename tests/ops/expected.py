@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
+import pytest
 
 from microinterp import Interpreter
+from microinterp.errors import (
+    InputError,
+    MicrointerpError,
+    PrepareError,
+    RuntimeUnavailableError,
+)
+from microinterp.graph import build
+from microinterp.model import load
+from microinterp.runtimes.tflm import TflmRuntime
 from tests.differential.case import Draw
-from tests.ops.movement import Case, bits, run_bits
+from tests.ops.movement import Case, assert_refused, bits, run_bits
 from tests.ops.values import ValueCase, run_on
 from tests.oracle import random_samples
 
@@ -28,3 +43,38 @@ def check_numbers(case: ValueCase, seed: int, draw: Draw = random_samples) -> No
     want = np.array(case.expected([array.reshape(-1).tolist() for array in sample]))
     np.testing.assert_array_equal(have, want.astype(have.dtype))
     assert np.array_equal(np.signbit(have), np.signbit(want))
+
+
+def assert_both_refuse(
+    tflm: TflmRuntime,
+    data: bytes,
+    text: str,
+    tensor: int | None = None,
+    kind: type[MicrointerpError] = PrepareError,
+) -> None:
+    """We refuse the model when it is made; TFLM then, at the first invoke, or with a crash."""
+    assert_refused(data, text, tensor, kind)
+    zeros = [np.zeros(t.shape, t.dtype) for t in build(load(data)).main.inputs]
+    with pytest.raises(RuntimeUnavailableError):
+        tflm.run(data, [zeros])
+
+
+def assert_fails_at_invoke(
+    tflm: TflmRuntime,
+    data: bytes,
+    sample: Sequence[npt.NDArray[Any]],
+    text: str,
+    tensor: int | None,
+) -> None:
+    """A sample that TFLM's invoke fails on is an InputError of ours, alone and in a batch."""
+    interpreter = Interpreter.from_bytes(data)
+    for run in (
+        lambda: run_bits(interpreter, sample),
+        lambda: interpreter.run_batch(*(np.stack([array, array]) for array in sample)),
+    ):
+        with pytest.raises(InputError, match=re.escape(text)) as caught:
+            run()
+        assert caught.value.where.op_index == 0
+        assert caught.value.where.tensor_index == tensor
+    with pytest.raises(RuntimeUnavailableError):
+        tflm.run(data, [sample])
