@@ -197,11 +197,12 @@ def multiply_with_far_shift(
 def _reciprocals() -> tuple[Int64Array, Int64Array]:
     """1 / d for d in 0..255 as (mantissa, exponent)."""
     mantissa, exponent = reciprocal(np.arange(256), 31)
-    mantissa[0] = _RECIPROCAL_OF_0  # where Newton's steps overflow
+    mantissa[0] = _RECIPROCAL_OF_0
     return mantissa, exponent
 
 
-_RECIPROCAL_OF_0 = 0
+_RECIPROCAL_OF_0 = -1515870788
+"""What Newton's method makes of 0: its steps leave int32, which wraps."""
 _EVALUATE: Mapping[tuple[str, ...], Evaluate] = {
     ("float32", "float32", "float32"): evaluate_float,
     ("int8", "int8", "int8"): evaluate_int8,
