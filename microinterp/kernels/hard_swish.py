@@ -4,7 +4,7 @@ int8, in 16-bit fixed point, v = (x - x_zp) * 2^7 and every product a rounded hi
     scaled = v * output_multiplier
     ramp = v * ramp_multiplier * 2^ramp_exponent, saturating: 3.0 is 2^15; then (ramp + 2^15) >> 1
     out = clamp(((ramp * scaled) >> 15, towards 0) * 2^output_exponent + out_zp)
-There are only 256 inputs, so prepare tabulates them.
+Both factors are folded in double. There are only 256 inputs, so prepare tabulates them.
 Source: TFLM kernels/hard_swish_common.cc, kernels/internal/reference/hard_swish.h.
 """
 
@@ -30,8 +30,7 @@ from microinterp.quant.fixedpoint import Int64Array
 from microinterp.quant.params import Multiplier
 from microinterp.registry import Op
 
-_FINER = np.float32(1 / 128)
-_RAMP_SCALE = np.float32(3) / np.float32(32768)
+_RAMP_SCALE = 3 / 32768
 
 
 @dataclass(frozen=True)
@@ -65,15 +64,15 @@ def prepare(node: Node, context: Context) -> Kernel:
     if is_float(x):
         return Kernel(evaluate)
     require_quantized(node, x, out)
-    fine = x.scale * _FINER
-    output = multiplier_of(node, float(fine / out.scale))
+    fine = float(x.scale) / 128
+    output = multiplier_of(node, fine / float(out.scale))
     node.require(
         output.shift <= 0,
         f"scale {x.scale:g} is 128 times the output's or more",
         out,
         "TFLM refuses it too",
     )
-    ramp = multiplier_of(node, float(fine / _RAMP_SCALE))
+    ramp = multiplier_of(node, fine / _RAMP_SCALE)
     return Kernel(evaluate, Table(_tabulate(x, out, output, ramp)))
 
 

@@ -38,8 +38,8 @@ def unary(op: str, x: Array, low: float, high: float, **options: float) -> Build
     return build
 
 
-def rsqrt(x: Array) -> Build:
-    """RSQRT of the values from 0 up, its outputs over the whole type."""
+def rsqrt(x: Array, low: float) -> Build:
+    """RSQRT of x, the outputs' scale from low to 1 times what the least value needs."""
 
     def build(rng: np.random.Generator) -> tuple[bytes, list[Array]]:
         scale = rng.uniform(1e-3, 1e-1)
@@ -74,8 +74,8 @@ BUILDS: dict[str, tuple[int, Build]] = {
     "ABS": (12, unary("ABS", EVERY_INT16, 0.5, 2)),
     "LEAKY_RELU": (12, unary("LEAKY_RELU", EVERY_INT16, 0.5, 2, alpha=0.3)),
     "LEAKY_RELU negative": (12, unary("LEAKY_RELU", EVERY_INT16, 0.5, 2, alpha=-0.7)),
-    "RSQRT": (12, rsqrt(POSITIVE)),
-    "RSQRT int8": (100, rsqrt(EVERY_INT8[128:])),
+    "RSQRT": (12, rsqrt(POSITIVE, 0.02)),
+    "RSQRT int8": (100, rsqrt(EVERY_INT8[128:], 0.3)),
     "PRELU": (12, binary("PRELU", EVERY_INT16, ALPHAS, lambda s, t: s)),
     "SQUARED_DIFFERENCE": (
         12,
