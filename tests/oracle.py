@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from microinterp import Interpreter
 from microinterp.binding import Step
-from microinterp.graph import Graph, Tensor
+from microinterp.graph import Graph, Node, Tensor
 from microinterp.runtimes.tflm import Sample, TflmRuntime
 from microinterp.trace import Trace
 
@@ -40,7 +40,7 @@ class Written(Trace):
         self.keys: set[tuple[int, int]] = set()
 
     def after(self, step: Step) -> None:
-        self.keys.update((t.subgraph, t.index) for t in step.node.node.outputs)
+        self.keys.update((t.subgraph, t.index) for t in _written_by(step.node.node))
 
 
 def random_input(rng: np.random.Generator, tensor: Tensor) -> npt.NDArray[Any]:
@@ -59,13 +59,14 @@ def random_samples(rng: np.random.Generator, graph: Graph, count: int) -> list[S
 
 
 def computed_tensors(graph: Graph, dtypes: Sequence[str] = COMPARED) -> list[Tensor]:
-    """Every tensor that an op of any subgraph writes, of the given types."""
-    return [
-        tensor
-        for node in graph.nodes()
-        for tensor in node.outputs
-        if tensor.type_name in dtypes and tensor.nbytes
-    ]
+    """Every tensor that an op of any subgraph writes, of the given types, its state among them."""
+    written = dict.fromkeys(tensor for node in graph.nodes() for tensor in _written_by(node))
+    return [tensor for tensor in written if tensor.type_name in dtypes and tensor.nbytes]
+
+
+def _written_by(node: Node) -> list[Tensor]:
+    """Outputs of an op, and the variables that it may change."""
+    return [*node.outputs, *(t for t in node.inputs if t is not None and t.is_variable)]
 
 
 def compare_with_tflm(

@@ -59,6 +59,7 @@ FAMILIES = (
     "split",
     "squared_difference",
     "strided_slice",
+    "svdf",
     "transpose",
     "transpose_conv",
     "variables",
