@@ -26,7 +26,7 @@ from microinterp.kernels.common import (
     require_shape,
 )
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise, wrap32
+from microinterp.quant.fixedpoint import Int64Array, Requantise, wrap32
 from microinterp.quant.params import Multiplier, quantize_multiplier
 from microinterp.registry import Op
 
@@ -49,10 +49,11 @@ class Params:
     low: int = -128
     high: int = 127
 
-    def halved(self, x: np.ndarray) -> np.ndarray:
+    def halved(self, x: Int64Array) -> Int64Array:
         """Raw numbers in the scale of the sum."""
         shifted = (x - self.input_zero_point) << _LEFT_SHIFT
-        return self.requantise(shifted, _HALF.multiplier, _HALF.shift)
+        scaled: Int64Array = self.requantise(shifted, _HALF.multiplier, _HALF.shift)
+        return scaled
 
 
 def evaluate_int8(p: Params, arrays: Arrays) -> None:

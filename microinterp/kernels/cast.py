@@ -2,7 +2,7 @@
 
 Integers wrap, as C's do. Floats lose their fraction and saturate; NaN becomes 0. To bool,
 everything but 0 is true (NaN too). The options' types are not looked at.
-Source: TFLM kernels/cast.cc; that floats saturate is the wheel's (August's source leaves them to C).
+Source: TFLM kernels/cast.cc; that floats saturate is the wheel's, August's source casts in C.
 """
 
 from __future__ import annotations

@@ -73,7 +73,9 @@ def prepare(compare: np.ufunc, types: tuple[str, ...], node: Node, context: Cont
             node.where(a),
             "its result is accidental: compare int8 or float32",
         )
-    choices = {(name, name, "bool"): _EVALUATE[name] for name in types}
+    choices: dict[tuple[str, ...], Evaluate] = {
+        (name, name, "bool"): _EVALUATE[name] for name in types
+    }
     evaluate = pick_by_type(node, choices, a, b, out)
     operands = broadcast_of(node, a, b, out)
     if a.dtype != np.int8:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ from microinterp.kernels.common import (
     require_quantized,
 )
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Int64Array, Requantise, wrap32
+from microinterp.quant.fixedpoint import Int64Array, IntLike, Requantise, wrap32
 from microinterp.quant.fixedpoint import saturating_rounding_doubling_high_mul as mul
 from microinterp.quant.fixedpoint_math import count_leading_zeros, reciprocal
 from microinterp.quant.params import activation_range_float, activation_range_int32
@@ -178,16 +179,14 @@ def _params(node: Node, context: Context, operands: Broadcast, activation: int) 
     )
 
 
-def multiply_with_far_shift(
-    x: npt.NDArray[np.int64], multiplier: int, shift: npt.NDArray[np.int64]
-) -> Int64Array:
+def multiply_with_far_shift(x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike) -> Int64Array:
     """fixedpoint.multiply_double for shifts down to -95, beyond -31 as on x86.
 
     TFLM rounds by adding one where the bits that go, under a mask of as many ones, are more than
     half the mask. The mask is cut to 32 bits and the shift taken modulo 32.
     """
     product = mul(x, multiplier)
-    right = -shift
+    right = -np.asarray(shift, np.int64)
     mask = wrap32((np.int64(1) << (right & 63)) - 1)
     up = (product & mask) > (mask >> 1) + (product < 0)
     result: Int64Array = (product >> (right & 31)) + up

@@ -29,7 +29,8 @@ def round_half_even(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     whole = np.floor(x)
     part = x - whole
     stays = (part < np.float32(0.5)) | ((part == np.float32(0.5)) & (whole % 2 == 0))
-    return np.where(stays, whole, whole + np.float32(1))
+    rounded: npt.NDArray[Any] = np.where(stays, whole, whole + np.float32(1))
+    return rounded
 
 
 def evaluate(function: Function, arrays: Arrays) -> None:

@@ -68,7 +68,8 @@ def _tabulate(node: Node, x: Tensor, out: Tensor) -> npt.NDArray[np.int8]:
         f"outputs leave int32 at scale {out.scale:g}, wanted a greater one",
         out,
     )
-    return np.roll(np.clip(result, -128, 127), -128).astype(np.int8)
+    table: npt.NDArray[np.int8] = np.roll(np.clip(result, -128, 127), -128).astype(np.int8)
+    return table
 
 
 _EVALUATE: Mapping[tuple[str, ...], Evaluate] = {

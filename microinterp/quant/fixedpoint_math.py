@@ -1,5 +1,4 @@
-"""NumPy twins of fixedpoint_ref's functions of a real variable: exp, log, 1/(1+x), 1/sqrt(x),
-logistic, tanh.
+"""NumPy twins of fixedpoint_ref's functions of a real variable: exp, log, 1/sqrt(x), tanh, ...
 
 Arrays hold int32 values in int64; "Qm.n" is explained in fixedpoint_ref.py, and so is each formula.
 """

@@ -105,4 +105,4 @@ def test_multipliers_equal_tflm(tflm: TflmRuntime, name: str) -> None:
         have, want = ours.get_output(0), tflm.run(data, [arrays]).outputs[0][0]
         distinct += np.unique(want).size
         assert np.count_nonzero(have != want) == 0, f"case {case}"
-    assert distinct > 20 * cases, "weak cases"
+    assert distinct > 10 * cases, "weak cases"
