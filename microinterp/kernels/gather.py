@@ -5,7 +5,8 @@ GATHER_ND: each row of indices is a place in the first axes of x. TFLM looks onl
 it points, so that an index may leave its axis as long as the place lies in the table.
 EMBEDDING_LOOKUP: out[i] = table[ids[i]], where an int8 table may give scale * value as float32.
 
-An index outside the table is an InputError at invoke, where TFLM fails too.
+An index outside the table is an InputError at invoke, where TFLM fails too (but GATHER_ND takes one
+so far outside that its int32 overflows, which is undefined in C, and lands inside again).
 Source: TFLM kernels/gather.cc, gather_nd.cc, embedding_lookup.cc.
 """
 
