@@ -80,7 +80,7 @@ def operand_shapes(
     draw: st.DrawFn, count: int, min_rank: int = 0, max_rank: int = MAX_RANK
 ) -> tuple[Shape, ...]:
     """Shapes that broadcast: equal, or some axes are 1 or left out at the front."""
-    full = draw(shapes(min_rank, max_rank, 5 if draw(st.booleans()) else 2))
+    full = draw(shapes(min_rank, max_rank, draw(st.sampled_from((2, 5, 5)))))
     if count == 1 or draw(st.integers(0, 2)) == 0:
         return (full,) * count
     sides = []
@@ -98,13 +98,25 @@ def elementwise(
     kinds: st.SearchStrategy[tuple[Kind, ...]],
     ranks: tuple[int, int] = (0, MAX_RANK),
     fill: Fill | None = None,
+    depths: st.SearchStrategy[int] | None = None,
     broadcasts: bool = True,
     options: dict[str, st.SearchStrategy[Any]] | None = None,
 ) -> Elementwise:
-    """A random model of `op`; `fill` makes constants, which only ops of two and more have."""
+    """A random model of `op`.
+
+    Args:
+        kinds: of the inputs and the output.
+        ranks: least and greatest of the operands' common shape.
+        fill: makes constants, which only ops of two and more operands have.
+        depths: of the last axis, for ops that work along it.
+        broadcasts: False for operands of one shape.
+        options: the op's, a strategy each.
+    """
     drawn = draw(kinds)
     count = len(drawn) - 1
     sides = draw(operand_shapes(count, *ranks))
+    if depths is not None:
+        sides = ((*sides[0][:-1], draw(depths)),) * count
     if not broadcasts:
         sides = (sides[0],) * count
     settings = {name: draw(value) for name, value in (options or {}).items()}

@@ -82,7 +82,7 @@ def hard_swish_kinds(draw: st.DrawFn) -> tuple[Kind, ...]:
 @st.composite
 def log_softmax_kinds(draw: st.DrawFn) -> tuple[Kind, ...]:
     """From scales where all outputs are equal to such where a step is everything."""
-    scale = draw(st.one_of(scales(5e-3, 0.2), scales(5e-3, 0.2), scales(2e-8, 1e6)))
+    scale = draw(st.one_of(*(scales(5e-3, 0.2) for _ in range(4)), scales(2e-8, 1e6)))
     return Kind("int8", scale, draw(zeros("int8"))), Kind("int8", 1 / 16, 127)
 
 
@@ -98,7 +98,7 @@ def l2_kinds(draw: st.DrawFn) -> tuple[Kind, ...]:
 def binary_kinds(draw: st.DrawFn, dtype: str, result: str) -> tuple[Kind, ...]:
     """Two operands and an output at the scale of their difference squared, or quotient."""
     a, b = draw(scales(1e-3, 1.0)), draw(scales(1e-3, 1.0))
-    steps = 127 if dtype == "int8" else 32767
+    steps = 400 if dtype == "int8" else 32767
     spread = {"square": max(a, b) ** 2 * steps, "quotient": a / b / 10}[result]
     out = draw(near(spread, 0.1, 3.0))
     return (
@@ -112,9 +112,9 @@ def binary_kinds(draw: st.DrawFn, dtype: str, result: str) -> tuple[Kind, ...]:
 def comparison_kinds(draw: st.DrawFn) -> tuple[Kind, ...]:
     """Scales equal or near each other, so that both results appear; all below 1."""
     a = draw(scales(1e-4, 0.4))
-    b = draw(st.one_of(st.just(a), near(a, 0.5, 2.0).filter(lambda s: s < 1)))
+    b = draw(st.one_of(st.just(a), st.just(a), near(a, 0.5, 2.0).filter(lambda s: s < 1)))
     zero = draw(zeros("int8"))
-    other = draw(st.one_of(st.just(zero), zeros("int8")))
+    other = zero if a == b else draw(zeros("int8"))
     return Kind("int8", a, zero), Kind("int8", b, other), Kind("bool")
 
 
@@ -165,11 +165,11 @@ def few_values(rng: np.random.Generator, shape: Shape, dtype: str) -> Array:
     if dtype == "bool":
         return random_values(rng, shape, dtype)
     if dtype == "float32":
-        return rng.choice(np.float32([-1, -0.0, 0, 1, 1.5, 3e38, np.inf, np.nan]), shape)
+        return rng.choice(np.float32([-1, -0.0, 0, 1, 1.5, np.inf, np.nan]), shape)
     info = np.iinfo(dtype)
-    choices = (int(info.min), -2, -1, 0, 1, 2, int(info.max))
+    choices = (int(info.min), -1, 0, 1, int(info.max))
     near_zero = rng.choice(np.array(choices, dtype), shape)
-    return np.where(rng.random(shape) < 0.7, near_zero, random_values(rng, shape, dtype))
+    return np.where(rng.random(shape) < 0.85, near_zero, random_values(rng, shape, dtype))
 
 
 def castable(rng: np.random.Generator, shape: Shape, dtype: str) -> Array:
@@ -210,13 +210,17 @@ def _models() -> dict[tuple[str, str], st.SearchStrategy[Elementwise]]:
     for source in CASTABLE:
         for target in CASTABLE:
             found["CAST", f"{source} -> {target}"] = elementwise("CAST", plain(source, target))
-    last = (1, 6), (1, 4)
-    found["LOG_SOFTMAX", "float32"] = elementwise("LOG_SOFTMAX", float_, last[0])
-    found["LOG_SOFTMAX", "int8"] = elementwise("LOG_SOFTMAX", log_softmax_kinds(), last[0])
-    found["L2_NORMALIZATION", "float32"] = elementwise("L2_NORMALIZATION", float_, last[1])
-    found["L2_NORMALIZATION", "int8"] = elementwise("L2_NORMALIZATION", l2_kinds(), last[1])
+    found["LOG_SOFTMAX", "float32"] = _along_rows("LOG_SOFTMAX", float_, 6)
+    found["LOG_SOFTMAX", "int8"] = _along_rows("LOG_SOFTMAX", log_softmax_kinds(), 6)
+    found["L2_NORMALIZATION", "float32"] = _along_rows("L2_NORMALIZATION", float_, 4)
+    found["L2_NORMALIZATION", "int8"] = _along_rows("L2_NORMALIZATION", l2_kinds(), 4)
     found |= _models_of_two()
     return found
+
+
+def _along_rows(op: str, kinds: Kinds, max_rank: int) -> st.SearchStrategy[Elementwise]:
+    depths = st.one_of(st.integers(2, 12), st.integers(1, 40))
+    return elementwise(op, kinds, (1, max_rank), depths=depths)
 
 
 def _models_of_two() -> dict[tuple[str, str], st.SearchStrategy[Elementwise]]:
