@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.arena.plan import ALIGNMENT, Plan, align_up
-from microinterp.errors import ArenaError
+from microinterp.errors import ArenaError, InputError
 from microinterp.graph import Tensor
-from microinterp.prepare import Arrays, Prepared, PreparedNode, State
+from microinterp.prepare import Arrays, Prepared, PreparedNode, State, Status
 from microinterp.trace import Trace
 
 DEFAULT_ARENA_LIMIT = 256 << 20
@@ -25,9 +25,18 @@ class Step:
     node: PreparedNode
     arrays: Arrays
 
-    def __call__(self) -> None:
+    def __call__(self) -> Status:
         kernel = self.node.kernel
-        kernel.evaluate(kernel.params, self.arrays)
+        status = kernel.evaluate(kernel.params, self.arrays)
+        if status is None:
+            return Status.OK
+        if status is Status.ERROR:
+            raise InputError(
+                "the op cannot work with these numbers",
+                self.node.node.where(),
+                "TFLM's invoke fails here too; look at the inputs of this op",
+            )
+        return status
 
 
 @dataclass(eq=False)
@@ -39,16 +48,20 @@ class SubgraphCall:
     steps: list[Step] = field(default_factory=list)
     trace: Trace | None = None
 
-    def run(self) -> None:
-        """Run the subgraph's ops once."""
+    def run(self) -> Status:
+        """Run the subgraph's ops once, up to the first one that does not end with OK."""
         if self.trace is None:
             for step in self.steps:
-                step()
-            return
+                if status := step():
+                    return status
+            return Status.OK
         for step in self.steps:
             self.trace.before(step)
-            step()
+            status = step()
             self.trace.after(step)
+            if status:
+                return status
+        return Status.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +101,15 @@ class Binding:
         """The tensor's array: a view into the arena, or into the file for a constant."""
         return self._arrays[tensor.subgraph, tensor.index]
 
-    def run(self, trace: Trace | None = None) -> None:
-        """Run the main subgraph once."""
+    def run(self, trace: Trace | None = None) -> Status:
+        """Run the main subgraph once. Raises InputError where an op cannot work with its inputs."""
         for call in self._calls:
             call.trace = trace
         if trace is not None:
             trace.begin(self)
         # C arithmetic overflows and divides by zero in silence, and so do the kernels
         with np.errstate(all="ignore"):
-            self._calls[0].run()
+            return self._calls[0].run()
 
     def reset(self, everything: bool) -> None:
         """Fill state buffers with their start value; `everything` includes what reset() keeps."""

@@ -17,7 +17,7 @@ from microinterp.errors import InputError, ModelError, printable
 from microinterp.graph import Graph, Tensor, build
 from microinterp.kernels import default_registry
 from microinterp.model import load, load_file
-from microinterp.prepare import Prepared, prepare
+from microinterp.prepare import Prepared, Status, prepare
 from microinterp.quant.profile import get_profile
 from microinterp.registry import Registry
 from microinterp.trace import Trace
@@ -125,9 +125,17 @@ class Interpreter:
         checked = _checked_input(array, tensor, index)
         self._binding.of(tensor)[...] = checked
 
-    def invoke(self, trace: Trace | None = None) -> None:
-        """Run the model once. `trace` is called around each op; without one it costs nothing."""
-        self._binding.run(trace)
+    def invoke(self, trace: Trace | None = None) -> Status:
+        """Run the model once. `trace` is called around each op; without one it costs nothing.
+
+        Returns:
+            Status.OK (0), or Status.ABORT (15) where a streaming op (CIRCULAR_BUFFER) has stopped
+            the model because it waits for more invokes: outputs are then as they were.
+
+        Raises:
+            InputError: an op cannot work with the numbers that reach it; TFLM's invoke fails too.
+        """
+        return self._binding.run(trace)
 
     def get_output(self, index: int) -> npt.NDArray[Any]:
         """A copy of output `index`. Raises InputError where there is no such output."""

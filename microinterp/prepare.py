@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from functools import partial
 from typing import Any, Protocol
 
@@ -35,14 +36,27 @@ _DECOMPRESSED_INPUTS = {
 """Inputs that TFLM's kernels decompress; the others would compute with the packed bytes."""
 
 
+class Status(IntEnum):
+    """How an op, a subgraph or an invoke ended; the numbers are TFLM's.
+
+    OK: it ran. ABORT: it stopped early in silence, as a streaming model does until enough frames
+    are there; what follows has not run, and outputs hold what they held. ERROR: the op cannot
+    work with the numbers it was given; the interpreter raises an InputError then.
+    """
+
+    OK = 0
+    ERROR = 1
+    ABORT = 15
+
+
 class BoundSubgraph(Protocol):
     """A subgraph as a control-flow kernel sees it at run time."""
 
     inputs: tuple[npt.NDArray[Any], ...]
     outputs: tuple[npt.NDArray[Any], ...]
 
-    def run(self) -> None:
-        """Run the subgraph's ops once."""
+    def run(self) -> Status:
+        """Run the subgraph's ops once; one that does not end with OK ends the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +99,21 @@ class Kernel:
 
     Attributes:
         evaluate: called as evaluate(params, arrays) on each invoke; it has nothing to complain of.
+            It may return a Status; None is OK.
         params: frozen, integers already folded.
         scratch: bytes of each scratch buffer that TFLM's kernel requests, in its order: they are
             planned into the arena whether or not our evaluate needs them.
         state: persistent buffers.
         subgraphs: those that the op invokes, in TFLM's order.
+        keeps_outputs: elements of the outputs may stay as they were before the invoke.
     """
 
-    evaluate: Callable[[Any, Arrays], None]
+    evaluate: Callable[[Any, Arrays], Status | None]
     params: Any = None
     scratch: tuple[int, ...] = ()
     state: tuple[State, ...] = ()
     subgraphs: tuple[int, ...] = ()
+    keeps_outputs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +164,9 @@ class Prepared:
         """True if an invoke can depend on an earlier one."""
         return (
             bool(self.resources.variables)
-            or any(n.kernel.state or n.kernel.subgraphs for n in self.nodes())
+            or any(
+                n.kernel.state or n.kernel.subgraphs or n.kernel.keeps_outputs for n in self.nodes()
+            )
             or any(t.is_variable for s in self.graph.subgraphs for t in s.tensors)
         )
 

@@ -15,7 +15,7 @@ import tflite
 
 from microinterp.errors import UnsupportedError
 from microinterp.graph import Node, Tensor
-from microinterp.prepare import Arrays
+from microinterp.prepare import Arrays, Status
 from microinterp.quant.params import (
     ChannelMultipliers,
     Multiplier,
@@ -24,7 +24,7 @@ from microinterp.quant.params import (
     quantize_multiplier,
 )
 
-Evaluate = Callable[[Any, Arrays], None]
+Evaluate = Callable[[Any, Arrays], Status | None]
 Index: TypeAlias = "tuple[slice | int | EllipsisType, ...]"
 """An index into an array of any rank: it starts with `...`, so it counts from the last axis."""
 INT16_MAX = (1 << 15) - 1

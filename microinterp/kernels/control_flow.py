@@ -3,7 +3,8 @@
 IF and WHILE copy tensors, as bytes, into the subgraph's inputs and from its outputs. CALL_ONCE
 copies nothing: its subgraph fills resource variables at the first invoke and then never again; a
 reset does not make it run again, so that variables keep their zero point from then on. A WHILE
-whose condition stays true runs for ever, as on the chip; Ctrl-C ends it.
+whose condition stays true runs for ever, as on the chip; Ctrl-C ends it. An op in the subgraph that
+aborts (CIRCULAR_BUFFER) aborts the op here, and so the subgraph around it.
 Source: TFLM kernels/if.cc, while.cc, call_once.cc and kernel_util.cc.
 """
 
@@ -18,40 +19,48 @@ import tflite
 from microinterp.errors import UnsupportedError
 from microinterp.graph import Node, Subgraph, Tensor
 from microinterp.kernels.common import bytes_of
-from microinterp.prepare import Arrays, Context, Kernel, State
+from microinterp.prepare import Arrays, Context, Kernel, State, Status
 from microinterp.registry import Op
 
 
-def evaluate_if(p: None, arrays: Arrays) -> None:
+def evaluate_if(p: None, arrays: Arrays) -> Status:
     """condition bool [1], values -> what the branch makes of the values."""
     condition, *values = arrays.inputs
     branch = arrays.subgraphs[0 if _is_true(condition) else 1]
     _copy(values, branch.inputs)
-    branch.run()
+    if status := branch.run():
+        return status
     _copy(branch.outputs, arrays.outputs)
+    return Status.OK
 
 
-def evaluate_while(p: None, arrays: Arrays) -> None:
+def evaluate_while(p: None, arrays: Arrays) -> Status:
     """values -> the values after the last run of the body, which are its next inputs."""
     condition, body = arrays.subgraphs
     values = arrays.outputs
     _copy(arrays.inputs, values)
     _copy(values, condition.inputs)
-    condition.run()
+    if status := condition.run():
+        return status
     while _is_true(condition.outputs[0]):
         _copy(values, body.inputs)
-        body.run()
+        if status := body.run():
+            return status
         _copy(body.outputs, values)
         _copy(values, condition.inputs)
-        condition.run()
+        if status := condition.run():
+            return status
+    return Status.OK
 
 
-def evaluate_call_once(p: None, arrays: Arrays) -> None:
-    """state[0][0] tells whether the subgraph has run."""
+def evaluate_call_once(p: None, arrays: Arrays) -> Status:
+    """state[0][0] tells whether the subgraph has run to its end."""
     (has_run,) = arrays.state
     if not has_run[0]:
-        arrays.subgraphs[0].run()
+        if status := arrays.subgraphs[0].run():
+            return status
         has_run[0] = 1
+    return Status.OK
 
 
 def prepare_if(node: Node, context: Context) -> Kernel:
