@@ -80,4 +80,10 @@ def _check_quantization(node: Node, tensor: Tensor, out: Tensor) -> None:
 
 
 TYPES = ("float32", "int8", "int16", "int32", "int64", "bool")
-OPS = (Op("CONCATENATION", prepare, TYPES),)
+LIMITS = (
+    "up to 10 inputs",
+    "rank 1 to 6",
+    "int8: one scale and zero point",
+    "int16: zero point 0",
+)
+OPS = (Op("CONCATENATION", prepare, TYPES, limits=LIMITS),)

@@ -64,7 +64,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     node.require_counts((2, 3))
     x, paddings, out = node.input(0), node.input(1), node.output()
     pick_by_type(node, {(name, name): evaluate_pad for name in TYPES}, x, out)
-    require_rank(node, x, 0, MAX_RANK)
+    require_rank(node, x, 1, MAX_RANK)  # without axes, TFLM finds no constant paddings
     amounts = np.reshape(constant_ints(node, paddings, 2 * x.rank), (x.rank, 2)).tolist()
     node.require(
         all(before >= 0 and after >= 0 for before, after in amounts),
@@ -99,4 +99,8 @@ def _check_value(node: Node, value: Tensor, out: Tensor) -> None:
 
 
 TYPES = ("float32", "int8", "int16", "int32")
-OPS = (Op("PAD", prepare, TYPES), Op("PADV2", prepare, TYPES))
+LIMITS = ("rank 1 to 5", "paddings constant, int32, none below 0")
+OPS = (
+    Op("PAD", prepare, TYPES, limits=LIMITS),
+    Op("PADV2", prepare, TYPES, limits=LIMITS),
+)

@@ -181,4 +181,7 @@ _EVALUATE: dict[tuple[str, ...], Evaluate] = {
 }
 _TYPES = ("float32", "int8", "int16")
 
-OPS = (Op("MEAN", prepare_mean, _TYPES), Op("SUM", prepare_sum, _TYPES))
+OPS = (
+    Op("MEAN", prepare_mean, _TYPES, limits=("axis constant", "float32: up to 4 axes")),
+    Op("SUM", prepare_sum, _TYPES, limits=("axis constant",)),
+)

@@ -109,6 +109,6 @@ def _require_copyable(node: Node, x: Tensor, out: Tensor) -> None:
 EXPAND_TYPES = ("float32", "int8", "int16")
 OPS = (
     Op("RESHAPE", prepare_reshape, ("any",)),
-    Op("SQUEEZE", prepare_squeeze, ("any",)),
-    Op("EXPAND_DIMS", prepare_expand_dims, EXPAND_TYPES),
+    Op("SQUEEZE", prepare_squeeze, ("any",), limits=("rank up to 8",)),
+    Op("EXPAND_DIMS", prepare_expand_dims, EXPAND_TYPES, limits=("axis constant",)),
 )

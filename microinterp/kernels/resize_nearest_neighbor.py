@@ -69,4 +69,5 @@ def prepare(node: Node, context: Context) -> Kernel:
 
 
 TYPES = ("float32", "int8", "int16")
-OPS = (Op("RESIZE_NEAREST_NEIGHBOR", prepare, TYPES),)
+LIMITS = ("rank 4", "size constant")
+OPS = (Op("RESIZE_NEAREST_NEIGHBOR", prepare, TYPES, limits=LIMITS),)

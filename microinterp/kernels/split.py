@@ -78,4 +78,8 @@ def _outputs(node: Node) -> tuple[Tensor, ...]:
 
 
 TYPES = ("float32", "int8", "int16", "int32")
-OPS = (Op("SPLIT", prepare_split, TYPES), Op("SPLIT_V", prepare_split_v, TYPES))
+LIMITS = ("axis constant",)
+OPS = (
+    Op("SPLIT", prepare_split, TYPES, limits=LIMITS),
+    Op("SPLIT_V", prepare_split_v, TYPES, limits=LIMITS),
+)

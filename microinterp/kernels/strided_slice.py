@@ -118,4 +118,5 @@ def _single(node: Node, axis: Axis, number: int, x: Tensor, begin: Tensor) -> in
 
 
 TYPES = ("float32", "int8", "int16", "int32", "bool")
-OPS = (Op("STRIDED_SLICE", prepare, TYPES),)
+LIMITS = ("rank 1 to 4", "begin, end and strides constant, int32")
+OPS = (Op("STRIDED_SLICE", prepare, TYPES, limits=LIMITS),)

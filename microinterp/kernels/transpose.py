@@ -36,7 +36,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     node.require_counts((2, 2))
     x, order, out = node.input(0), node.input(1), node.output()
     pick_by_type(node, {(name, name): evaluate for name in TYPES}, x, out)
-    require_rank(node, x, 0, MAX_RANK)
+    require_rank(node, x, 1, MAX_RANK)  # without axes, TFLM finds no constant order
     require_rank(node, order, 1)
     permutation = constant_ints(node, order, x.rank)
     node.require(
@@ -49,4 +49,5 @@ def prepare(node: Node, context: Context) -> Kernel:
 
 
 TYPES = ("float32", "int8", "int16")
-OPS = (Op("TRANSPOSE", prepare, TYPES),)
+LIMITS = ("rank 1 to 5", "permutation constant, int32")
+OPS = (Op("TRANSPOSE", prepare, TYPES, limits=LIMITS),)

@@ -59,14 +59,10 @@ def assert_both_refuse(
         tflm.run(data, [zeros])
 
 
-def assert_fails_at_invoke(
-    tflm: TflmRuntime,
-    data: bytes,
-    sample: Sequence[npt.NDArray[Any]],
-    text: str,
-    tensor: int | None,
+def assert_input_error(
+    data: bytes, sample: Sequence[npt.NDArray[Any]], text: str, tensor: int | None
 ) -> None:
-    """A sample that TFLM's invoke fails on is an InputError of ours, alone and in a batch."""
+    """The sample is refused at invoke, alone and in a batch."""
     interpreter = Interpreter.from_bytes(data)
     for run in (
         lambda: run_bits(interpreter, sample),
@@ -76,5 +72,16 @@ def assert_fails_at_invoke(
             run()
         assert caught.value.where.op_index == 0
         assert caught.value.where.tensor_index == tensor
+
+
+def assert_fails_at_invoke(
+    tflm: TflmRuntime,
+    data: bytes,
+    sample: Sequence[npt.NDArray[Any]],
+    text: str,
+    tensor: int | None,
+) -> None:
+    """The sample is refused at invoke, where TFLM's fails too."""
+    assert_input_error(data, sample, text, tensor)
     with pytest.raises(RuntimeUnavailableError):
         tflm.run(data, [sample])

@@ -9,79 +9,27 @@ from hypothesis import strategies as st
 
 from microinterp.errors import UnsupportedError
 from microinterp.runtimes.tflm import TflmRuntime
+from tests.differential.cases.pad import pads, pads_with_value
+from tests.ops.expected import assert_both_refuse
 from tests.ops.movement import (
     Case,
     Constant,
     Input,
     assert_refused,
-    bits,
     check_case,
     numbers,
     op_model,
-    quantization,
-    random_constant,
     run_one,
 )
-from tests.ops.strategies import seeds, shapes
-from tests.spec_ops import movement as spec
-
-TYPES = ("float32", "int8", "int16", "int32")
+from tests.ops.strategies import seeds
 
 
-@st.composite
-def paddings_of(draw: st.DrawFn, shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    amounts = st.integers(0, 3)
-    return draw(st.lists(st.tuples(amounts, amounts), min_size=len(shape), max_size=len(shape)))
-
-
-@st.composite
-def pads(draw: st.DrawFn) -> Case:
-    """PAD of any rank and type; int8 pads with its zero point."""
-    dtype, shape = draw(st.sampled_from(TYPES)), draw(shapes(max_rank=5, max_side=4))
-    paddings = draw(paddings_of(shape))
-    scale, zero_point = draw(quantization(dtype))
-    data = op_model(
-        "PAD",
-        [Input(shape, dtype, scale, zero_point), numbers(*paddings)],
-        [Input(spec.padded_shape(shape, paddings), dtype, scale, zero_point)],
-    )
-    fill = (zero_point or 0) & 0xFF if dtype == "int8" else 0
-    return Case(data, lambda inputs: [spec.pad(inputs[0], shape, paddings, fill)])
-
-
-@st.composite
-def pads_with_value(draw: st.DrawFn) -> Case:
-    """PAD or PADV2 with a pad value, constant or computed, of any shape with one element."""
-    dtype, shape = draw(st.sampled_from(TYPES)), draw(shapes(max_rank=5, max_side=4))
-    paddings = draw(paddings_of(shape))
-    scale, zero_point = draw(quantization(dtype))
-    value_shape = draw(st.sampled_from(((), (1,), (1, 1))))
-    rng = np.random.default_rng(draw(seeds()))
-    constant = random_constant(rng, value_shape, dtype) if draw(st.booleans()) else None
-    value = (
-        Input(value_shape, dtype, scale, zero_point)
-        if constant is None
-        else Constant(constant, scale, zero_point)
-    )
-    data = op_model(
-        draw(st.sampled_from(("PAD", "PADV2"))),
-        [Input(shape, dtype, scale, zero_point), numbers(*paddings), value],
-        [Input(spec.padded_shape(shape, paddings), dtype, scale, zero_point)],
-    )
-
-    def expected(inputs: list[list[int]]) -> list[list[int]]:
-        (fill,) = inputs[1] if constant is None else bits(constant)
-        return [spec.pad(inputs[0], shape, paddings, fill)]
-
-    return Case(data, expected)
-
-
-@given(case=pads(), seed=seeds())
+@given(case=pads("PAD"), seed=seeds())
 def test_pad_equals_tflm_and_spec(tflm: TflmRuntime, case: Case, seed: int) -> None:
     check_case(tflm, case, seed)
 
 
-@given(case=pads_with_value(), seed=seeds())
+@given(case=st.sampled_from(("PAD", "PADV2")).flatmap(pads_with_value), seed=seeds())
 def test_pad_value_equals_tflm_and_spec(tflm: TflmRuntime, case: Case, seed: int) -> None:
     check_case(tflm, case, seed)
 
@@ -122,7 +70,7 @@ AMOUNTS = numbers((1, 0), (0, 0))
         (
             [Input((1,) * 6, "int8", 0.5, 1), numbers(*[(0, 0)] * 6)],
             Input((1,) * 6, "int8", 0.5, 1),
-            "rank 6, wanted 0 to 5",
+            "rank 6, wanted 1 to 5",
             0,
         ),
     ],
@@ -139,3 +87,8 @@ def test_types_refused() -> None:
         assert_refused(data, f"element types {dtype} x {dtype}", kind=UnsupportedError)
     data = op_model("PAD", [X, AMOUNTS], [Input((3, 2), "int16", 0.5, 0)])
     assert_refused(data, "element types int8 x int16", kind=UnsupportedError)
+
+
+def test_scalars_refused_as_tflm_does(tflm: TflmRuntime) -> None:
+    data = op_model("PAD", [Input(()), Constant(np.zeros((0, 2), np.int32))], [Input(())])
+    assert_both_refuse(tflm, data, "rank 0, wanted 1 to 5", 0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +10,8 @@ from hypothesis import strategies as st
 from microinterp import Interpreter
 from microinterp.errors import UnsupportedError
 from microinterp.runtimes.tflm import TflmRuntime
+from tests.differential.cases.slice import Box, boxes, slices
+from tests.ops.expected import assert_input_error
 from tests.ops.movement import (
     EVERY_TYPE,
     Case,
@@ -22,61 +22,12 @@ from tests.ops.movement import (
     check_case,
     numbers,
     op_model,
-    quantization,
     random_constant,
     run_bits,
     run_one,
 )
-from tests.ops.strategies import seeds, shapes
+from tests.ops.strategies import seeds
 from tests.oracle import compare_with_tflm
-from tests.spec_ops import movement as spec
-
-TYPES = ("float32", "int8", "int16", "int32", "bool")
-
-
-@dataclass(frozen=True)
-class Box:
-    """A box inside a shape, and how its numbers are written."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    begin: tuple[int, ...]
-    size: tuple[int, ...]
-    index_type: str
-
-    def expected(self, values: list[int]) -> list[int]:
-        chosen = [range(b, b + n) for b, n in zip(self.begin, self.size, strict=True)]
-        return spec.take(values, self.shape, chosen)
-
-
-@st.composite
-def boxes(draw: st.DrawFn) -> Box:
-    shape = draw(shapes(max_rank=5, max_side=6))
-    size = tuple(draw(st.integers(1, n)) for n in shape)
-    begin = tuple(draw(st.integers(0, n - m)) for n, m in zip(shape, size, strict=True))
-    index_type = draw(st.sampled_from(("int32", "int64")))
-    return Box(draw(st.sampled_from(TYPES)), shape, begin, size, index_type)
-
-
-@st.composite
-def slices(draw: st.DrawFn) -> Case:
-    """Constant begin and size; -1 where a size reaches the end, sometimes."""
-    box = draw(boxes())
-    scale, zero_point = draw(quantization(box.dtype))
-    sizes = [
-        -1 if b + m == n and draw(st.booleans()) else m
-        for b, m, n in zip(box.begin, box.size, box.shape, strict=True)
-    ]
-    data = op_model(
-        "SLICE",
-        [
-            Input(box.shape, box.dtype, scale, zero_point),
-            Constant(np.array(box.begin, box.index_type)),
-            Constant(np.array(sizes, box.index_type)),
-        ],
-        [Input(box.size, box.dtype, scale, zero_point)],
-    )
-    return Case(data, lambda inputs: [box.expected(inputs[0])])
 
 
 @given(case=slices(), seed=seeds())
@@ -124,12 +75,27 @@ def test_by_hand() -> None:
     assert run_one(data, x).tolist() == [[4, 5], [7, 8]]
 
 
-def test_computed_begin_stays_inside() -> None:
-    """Where TFLM would read outside its input, the nearest place inside is taken."""
+@pytest.mark.parametrize("begin", [-1, 2, 2**31 - 1, -(2**31)])
+def test_computed_begin_outside(begin: int) -> None:
+    """TFLM would read outside its input."""
     data = op_model("SLICE", [Input((3,)), Input((1,), "int32"), numbers(2)], [Input((2,))])
-    x = np.array([1, 2, 3], np.int8)
-    for begin, expected in ((-(2**31), [1, 2]), (1, [2, 3]), (2**31 - 1, [2, 3])):
-        assert run_one(data, x, np.array([begin], np.int32)).tolist() == expected
+    x, text = np.array([1, 2, 3], np.int8), f"2 elements from {begin} leave axis 0 of size 3"
+    assert_input_error(data, [x, np.array([begin], np.int32)], text, 1)
+
+
+@pytest.mark.parametrize(("size", "begin"), [(1, 0), (3, 0), (-1, 0), (-2, 1), (0, 1)])
+def test_computed_size_that_is_not_the_outputs(size: int, begin: int) -> None:
+    """TFLM would write outside its output, or leave it unwritten."""
+    data = op_model("SLICE", [Input((3,)), numbers(begin), Input((1,), "int32")], [Input((2,))])
+    x, text = np.array([1, 2, 3], np.int8), f"axis 0 of the output has 2 elements, not {size}"
+    assert_input_error(data, [x, np.array([size], np.int32)], text, 2)
+    assert run_one(data, x, np.array([2], np.int32)).tolist() == x[begin : begin + 2].tolist()
+
+
+def test_scalar() -> None:
+    none = Constant(np.zeros(0, np.int32))
+    data = op_model("SLICE", [Input(()), none, none], [Input(())])
+    assert run_one(data, np.array(7, np.int8)).tolist() == 7
 
 
 X, OUT, TWO = Input((3, 3)), Input((2, 2)), numbers(2, 2)
@@ -163,7 +129,7 @@ X, OUT, TWO = Input((3, 3)), Input((2, 2)), numbers(2, 2)
             1,
         ),
         ([Input((1,) * 6), numbers(*[0] * 6), numbers(*[1] * 6)], Input((1,) * 6), "rank 6", 0),
-        ([Input(()), numbers(0), numbers(1)], Input(()), "rank 0, wanted 1 to 5", 0),
+        ([Input(()), numbers(0), numbers(1)], Input(()), "has 1 elements, wanted 0", 1),
     ],
 )
 def test_refused(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from microinterp.errors import UnsupportedError
 from microinterp.runtimes.tflm import TflmRuntime
+from tests.differential.cases.transpose import transposes
+from tests.ops.expected import assert_both_refuse
 from tests.ops.movement import (
     Case,
     Constant,
@@ -17,27 +18,9 @@ from tests.ops.movement import (
     check_case,
     numbers,
     op_model,
-    quantization,
     run_one,
 )
-from tests.ops.strategies import seeds, shapes
-from tests.spec_ops import movement as spec
-
-TYPES = ("float32", "int8", "int16")
-
-
-@st.composite
-def transposes(draw: st.DrawFn) -> Case:
-    """Any permutation of one to five axes."""
-    dtype, shape = draw(st.sampled_from(TYPES)), draw(shapes(max_rank=5, max_side=5))
-    permutation = draw(st.permutations(range(len(shape))))
-    scale, zero_point = draw(quantization(dtype))
-    data = op_model(
-        "TRANSPOSE",
-        [Input(shape, dtype, scale, zero_point), numbers(*permutation)],
-        [Input(tuple(shape[axis] for axis in permutation), dtype, scale, zero_point)],
-    )
-    return Case(data, lambda inputs: [spec.transpose(inputs[0], shape, permutation)])
+from tests.ops.strategies import seeds
 
 
 @given(case=transposes(), seed=seeds())
@@ -62,7 +45,7 @@ def test_by_hand() -> None:
         ((2, 3), numbers((1, 0)), (3, 2), "rank 2, wanted 1", 1),
         ((2, 3), Constant(np.array([1, 0])), (3, 2), "type int64, wanted int32", 1),
         ((2, 3), Input((2,), "int32"), (3, 2), "computed at run time", 1),
-        ((1,) * 6, numbers(0, 1, 2, 3, 4, 5), (1,) * 6, "rank 6, wanted 0 to 5", 0),
+        ((1,) * 6, numbers(0, 1, 2, 3, 4, 5), (1,) * 6, "rank 6, wanted 1 to 5", 0),
     ],
 )
 def test_refused(
@@ -76,3 +59,8 @@ def test_types_refused() -> None:
         x, out = Input((2, 3), dtype), Input((3, 2), dtype)
         data = op_model("TRANSPOSE", [x, numbers(1, 0)], [out])
         assert_refused(data, f"element types {dtype} x {dtype}", kind=UnsupportedError)
+
+
+def test_scalars_refused_as_tflm_does(tflm: TflmRuntime) -> None:
+    data = op_model("TRANSPOSE", [Input(()), Constant(np.zeros(0, np.int32))], [Input(())])
+    assert_both_refuse(tflm, data, "rank 0, wanted 1 to 5", 0)
