@@ -17,7 +17,8 @@ class LastWriter(Trace):
     """Marks the bytes of the head whose last writer is a tensor: an input or an op's output.
 
     Others differ for good reasons: TFLM's planner and its kernels leave temporary data in bytes
-    that no tensor writes, and we do not use scratch buffers as its kernels do.
+    that no tensor writes, and we do not use scratch buffers as its kernels do. Handles that IF and
+    WHILE pass on are kept elsewhere.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,11 @@ class LastWriter(Trace):
         for i, nbytes in enumerate(step.node.kernel.scratch):
             offset = self._binding.plan.scratch[node.subgraph, node.index, i]
             self.by_tensor[offset : offset + nbytes] = False
+        prepared = self._binding.prepared
+        for number in step.node.kernel.subgraphs:
+            for tensor in prepared.graph.subgraphs[number].inputs:
+                if (tensor.subgraph, tensor.index) in prepared.resources.passed:
+                    self._mark((tensor.subgraph, tensor.index), tensor.nbytes)
         for tensor in node.outputs:
             self._mark((tensor.subgraph, tensor.index), tensor.nbytes)
 
@@ -44,7 +50,8 @@ class LastWriter(Trace):
         assert self._binding is not None
         offset = self._binding.plan.tensors.get(key)
         if offset is not None:
-            self.by_tensor[offset : offset + nbytes] = True
+            is_number = key in self._binding.prepared.resources.passed
+            self.by_tensor[offset : offset + nbytes] = not is_number
 
 
 def differing_arena_bytes(
