@@ -40,7 +40,7 @@ def check_model(tflm: TflmRuntime, case: Case, data: bytes, seed: int, tally: Ta
             if key not in have:
                 continue
             want = theirs.tensors[number][key]
-            _require_equal(tensor, have[key], want, case.ulps, f"invoke {number}, {tensor.name}")
+            require_equal(tensor, have[key], want, case.ulps, f"invoke {number}, {tensor.name}")
             tally.bytes += want.nbytes
             if first.setdefault(key, have[key].tobytes()) != have[key].tobytes():
                 varied.add(key)
@@ -92,16 +92,17 @@ def _check_outputs(
         singles.append([plain.get_output(i) for i in range(len(outputs))])
     for number, (have, want) in enumerate(zip(singles, theirs, strict=True)):
         for i, tensor in enumerate(outputs):
-            _require_equal(tensor, have[i], want[i], ulps, f"invoke {number}, output {i}")
+            require_equal(tensor, have[i], want[i], ulps, f"invoke {number}, output {i}")
     if not plain.prepared.is_stateful and plain.graph.main.inputs and None not in samples:
         batch = [np.stack(arrays) for arrays in zip(*samples, strict=True)]
         for i, array in enumerate(plain.run_batch(*batch)):
             assert array.tobytes() == np.stack([s[i] for s in singles]).tobytes(), f"batch {i}"
 
 
-def _require_equal(
+def require_equal(
     tensor: Tensor, have: npt.NDArray[Any], want: npt.NDArray[Any], ulps: int, place: str
 ) -> None:
+    """Raise AssertionError unless the bytes are equal, or floats within `ulps` steps."""
     if have.tobytes() == want.tobytes():
         return
     if tensor.type_name == "float32" and _ulps_apart(have, want) <= ulps:
