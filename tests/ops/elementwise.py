@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from microinterp import Interpreter
 from microinterp.graph import Graph, Tensor
 from microinterp.runtimes.tflm import Sample
 from tests.ops.movement import Constant, Input, op_model
@@ -186,3 +187,45 @@ def drawn_by(
 
 
 any_values = drawn_by(random_values)
+
+
+def require_spec(model: Elementwise, fill: Fill, seed: int, element: Callable[..., Number]) -> None:
+    """Our run of `model` on random inputs gives `element` of each element."""
+    inputs = inputs_of(model, fill, seed)
+    have = run_model(model, inputs).reshape(-1)
+    want = model.each([x.reshape(-1).tolist() for x in inputs], element)
+    same_numbers(have, np.array(want).astype(have.dtype))
+
+
+def require_rows(
+    model: Elementwise, fill: Fill, seed: int, row: Callable[[list[Any]], list[int]]
+) -> None:
+    """Our run of `model` on random inputs gives `row` of each row of its input."""
+    (x,) = inputs_of(model, fill, seed)
+    have = run_model(model, [x]).reshape(-1, x.shape[-1])
+    want = [row(values) for values in x.reshape(-1, x.shape[-1]).tolist()]
+    same_numbers(have, np.array(want).astype(have.dtype))
+
+
+def inputs_of(model: Elementwise, fill: Fill, seed: int) -> list[Array]:
+    """Random contents for the inputs of `model`."""
+    rng = np.random.default_rng(seed)
+    parts = zip(model.shapes, model.kinds, model.constants, strict=False)
+    return [fill(rng, shape, kind.dtype) for shape, kind, constant in parts if constant is None]
+
+
+def run_model(model: Elementwise, inputs: Sequence[Array]) -> Array:
+    """The output of one invoke."""
+    interpreter = Interpreter.from_bytes(model.data)
+    for i, array in enumerate(inputs):
+        interpreter.set_input(array, i)
+    interpreter.invoke()
+    return interpreter.get_output(0)
+
+
+def same_numbers(have: Array, want: Array) -> None:
+    """Equal, NaN like NaN, and 0.0 told from -0.0."""
+    np.testing.assert_array_equal(have, want)
+    known = have == have
+    if have.dtype.kind == "f":
+        np.testing.assert_array_equal(np.signbit(have[known]), np.signbit(want[known]))
