@@ -58,7 +58,37 @@ def _handle(graph: SubGraphBuilder) -> int:
     return handle
 
 
-BUILT_MODELS = {"conv": conv_model, "stateful": stateful_model}
+def index_model() -> bytes:
+    """Places that are found at run time: rows looked up, summed, put into a box and mirrored."""
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    rng = np.random.default_rng(3)
+
+    def ints(name: str, *values: int | tuple[int, ...]) -> int:
+        return g.constant(name, np.array(values, np.int32))
+
+    quant = {"scale": 0.5, "zero_point": 1}
+    x = g.input("x", (2, 4), "int8", **quant)
+    places = g.tensor("places", (2,), "int32")
+    table = g.constant("table", rng.integers(-128, 128, (4, 3)).astype(np.int8), **quant)
+    rows = g.tensor("rows", (2, 3), "int8", **quant)
+    sums = g.tensor("sums", (2, 3), "int8", scale=2.0, zero_point=-5)
+    board = g.constant("board", rng.integers(-128, 128, (5, 6)).astype(np.int8))
+    boxed = g.tensor("boxed", (5, 6), "int8")
+    turned = g.tensor("turned", (5, 6), "int8")
+    mirrored = g.tensor("mirrored", (7, 8), "int8")
+    g.op("ARG_MAX", [x, ints("axis", 1)], [places], output_type="int32")
+    g.op("GATHER", [table, places], [rows])
+    g.op("CUMSUM", [rows, ints("along", 1)], [sums])
+    g.op("DYNAMIC_UPDATE_SLICE", [board, sums, places], [boxed])
+    g.op("REVERSE_V2", [boxed, ints("axes", 0, 1)], [turned])
+    pads = ints("pads", (1, 1), (2, 0))
+    g.op("MIRROR_PAD", [turned, pads], [mirrored], mode="REFLECT")
+    g.output(mirrored)
+    return b.finish()
+
+
+BUILT_MODELS = {"conv": conv_model, "stateful": stateful_model, "index": index_model}
 ALL_MODELS = (*BUILT_MODELS, *SHARED_MODELS, *WAKE_WORDS)
 
 

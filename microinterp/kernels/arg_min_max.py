@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import tflite
 
 from microinterp.graph import Node
 from microinterp.kernels.common import (
@@ -22,6 +23,7 @@ from microinterp.kernels.common import (
     pick_by_type,
     require_rank,
     require_shape,
+    require_type_option,
 )
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.registry import Op
@@ -69,6 +71,8 @@ def prepare_arg_min(node: Node, context: Context) -> Kernel:
 
 def _prepare(node: Node, find: Callable[..., Any], worst: float) -> Kernel:
     node.require_counts((2, 2))
+    for kind in (tflite.ArgMaxOptions, tflite.ArgMinOptions):
+        require_type_option(node, kind, "OutputType")
     x, axis_tensor, out = node.input(0), node.input(1), node.output()
     evaluate = pick_by_type(node, _EVALUATE, x, axis_tensor, out)
     require_rank(node, x, 1, MAX_SHAPE_RANK)

@@ -23,6 +23,7 @@ from microinterp.quant.params import (
     channel_multipliers,
     quantize_multiplier,
 )
+from microinterp.tensor_types import BY_CODE
 
 Evaluate = Callable[[Any, Arrays], Status | None]
 Index: TypeAlias = "tuple[slice | int | EllipsisType, ...]"
@@ -51,6 +52,17 @@ def pick_by_type(
         node.where(),
         f"this op takes {offered}",
     )
+
+
+def require_type(node: Node, type_name: str, *tensors: Tensor) -> None:
+    """Raise UnsupportedError unless every tensor has that element type."""
+    for tensor in tensors:
+        if tensor.type_name != type_name:
+            raise UnsupportedError(
+                f"element type {tensor.type_name} is not supported",
+                node.where(tensor),
+                f"this op takes {type_name} here",
+            )
 
 
 def require_same_type(node: Node, *tensors: Tensor) -> None:
@@ -106,6 +118,18 @@ def constant_ints(
         hint = "TFLM plans memory before it runs: fold this tensor into a constant"
         raise node.error("is computed at run time, wanted a constant", tensor, hint)
     return () if tensor.data is None else tuple(int(value) for value in tensor.data.ravel())
+
+
+def require_type_option(node: Node, kind: type[Any], option: str) -> None:
+    """Raise PrepareError where an option names a type that the schema lacks: TFLM cannot read it.
+
+    Args:
+        kind: class of the options in the `tflite` package; other options, or none, are let pass.
+        option: its method that gives the type's number.
+    """
+    if node.operator.options_type == getattr(tflite.BuiltinOptions, kind.__name__):
+        code = getattr(node.options(kind), option)()
+        node.require(code in BY_CODE, f"the option {option} is {code}, which is no type")
 
 
 def normalised_axis(node: Node, axis: int, rank: int, tensor: Tensor | None = None) -> int:

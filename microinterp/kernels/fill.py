@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import tflite
+
 from microinterp.graph import Node
 from microinterp.kernels.common import (
     constant_ints,
     pick_by_type,
     require_rank,
     require_shape,
+    require_type_option,
     unary_operands,
 )
 from microinterp.prepare import Arrays, Context, Kernel
@@ -66,6 +69,7 @@ def prepare_zeros_like(node: Node, context: Context) -> Kernel:
 def prepare_shape(node: Node, context: Context) -> Kernel:
     """Check that the output has one int32 per dimension."""
     node.require_counts((1, 1))
+    require_type_option(node, tflite.ShapeOptions, "OutType")
     x, out = node.input(0), node.output()
     node.require(out.type_name == "int32", f"type {out.type_name}, wanted int32", out)
     require_shape(node, out, (x.rank,))

@@ -45,7 +45,7 @@ def evaluate_unpack(p: Params, arrays: Arrays) -> None:
 
 def prepare_pack(node: Node, context: Context) -> Kernel:
     """Check that the inputs are the slices of the output."""
-    node.require_counts((1, len(node.inputs)))
+    node.require_counts((1, max(1, len(node.inputs))))
     inputs, out = [node.input(i) for i in range(len(node.inputs))], node.output()
     pick_by_type(node, {(name, name): evaluate_pack for name in PACK_TYPES}, inputs[0], out)
     require_same_type(node, *inputs)

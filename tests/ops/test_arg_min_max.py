@@ -54,6 +54,12 @@ def test_nan_is_found_only_where_it_stands_first() -> None:
     assert one_line("ARG_MAX", [0.0, -0.0, 0.0]) == 0
 
 
+@pytest.mark.parametrize("op", OPS)
+def test_type_option_refused(tflm: TflmRuntime, op: str) -> None:
+    data = op_model(op, [X, AXIS], [OUT], output_type=99)
+    assert_both_refuse(tflm, data, "the option OutputType is 99, which is no type")
+
+
 X, OUT, AXIS = Input((2, 3)), Input((2,), "int32"), numbers(1)
 
 

@@ -87,6 +87,8 @@ def test_zeros_like_refused(tflm: TflmRuntime) -> None:
 
 
 def test_shape_refused(tflm: TflmRuntime) -> None:
+    data = op_model("SHAPE", [Input((2, 3))], [Input((2,), "int32")], out_type=99)
+    assert_both_refuse(tflm, data, "the option OutType is 99, which is no type")
     data = op_model("SHAPE", [Input((2, 3))], [Input((3,), "int32")])
     assert_refused(data, "shape [3], wanted [2]", 1)
     for dtype in ("int64", "int16", "float32"):
