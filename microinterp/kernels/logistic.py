@@ -69,28 +69,43 @@ def evaluate_logistic_int16(p: Int16Params, arrays: Arrays) -> None:
     """int16 x -> out."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
+    out[...] = logistic_int16(x, p)
+
+
+def logistic_int16(x: npt.NDArray[Any], p: Int16Params) -> Int64Array:
+    """sigmoid of scaled int16 values as a fraction of 2^15."""
     scaled = _scale_int16(x, p)
     result = _interpolate(np.abs(scaled), 9, p.sigmoid, saturated=0x7FFF << 10)
     mirrored = np.where(scaled >= 0, result + (1 << 9), (1 << 25) - result + (1 << 9) - 1)
-    out[...] = mirrored >> 10
+    return mirrored >> 10
 
 
 def evaluate_tanh_int16(p: Int16Params, arrays: Arrays) -> None:
     """int16 x -> out."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
+    out[...] = tanh_int16(x, p)
+
+
+def tanh_int16(x: npt.NDArray[Any], p: Int16Params) -> Int64Array:
+    """tanh of scaled int16 values as a fraction of 2^15."""
     scaled = _scale_int16(x, p)
     result = _interpolate(np.abs(scaled), 8, p.sigmoid, saturated=0xFFFF << 8) - (1 << 23)
-    out[...] = np.where(scaled >= 0, result + (1 << 7), -result + (1 << 7) - 1) >> 8
+    return np.where(scaled >= 0, result + (1 << 7), -result + (1 << 7) - 1) >> 8
 
 
 def evaluate_logistic_float(_: None, arrays: Arrays) -> None:
     """float32 x -> out."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
+    out[...] = logistic_float(x)
+
+
+def logistic_float(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """sigmoid of float32 values; far off it is 1, or exp(x)."""
     one = np.float32(1)
     middle = one / (one + expf(-x))
-    out[...] = np.where(x > _ALL_ONE, one, np.where(x < _ALL_EXP, expf(x), middle))
+    return np.where(x > _ALL_ONE, one, np.where(x < _ALL_EXP, expf(x), middle))
 
 
 def evaluate_tanh_float(_: None, arrays: Arrays) -> None:

@@ -81,7 +81,11 @@ def logistic16(x: int, scale: float) -> int:
 
 def tanh16(x: int, scale: float) -> int:
     """int16 TANH: 2 * sigmoid(2x) - 1, times 2^15."""
-    scaled = _scaled16(x, scale, (0, 1))
+    return tanh_of_scaled(_scaled16(x, scale, (0, 1)))
+
+
+def tanh_of_scaled(scaled: int) -> int:
+    """tanh16 of steps of 1/(3 * 4096)."""
     index, part = divmod(abs(scaled), 256)
     if index >= 255:
         value = 0xFFFF << 8
