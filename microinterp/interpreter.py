@@ -190,7 +190,7 @@ class Interpreter:
             One array per output, with the same leading axis.
 
         Raises:
-            InputError: number, shapes or dtypes of the arrays are wrong.
+            InputError: number, shapes or dtypes of the arrays are wrong; and as invoke.
         """
         checked = _checked_batch(arrays, self._main.inputs)
         return run_batch(self._prepared, self._binding, checked)
