@@ -144,10 +144,10 @@ def assert_harmless(text: str) -> None:
     assert "\nerror: faked" not in text
 
 
-def test_the_shared_models_that_lack_operators(tmp_path: Path) -> None:
+def test_a_shared_model_with_states() -> None:
     shared_model("dtln.tflite")
     facts = good_json("inspect", SHARED_MODELS / "dtln.tflite")
-    assert facts["runs"] is False
-    reasons = [op["reason"] for op in facts["subgraphs"][0]["ops"]]
-    assert "not supported" in reasons[0]
-    assert reasons[2] == ""
+    assert facts["runs"] is True
+    ops = facts["subgraphs"][0]["ops"]
+    assert [op["name"] for op in ops[:2]] == ["UNIDIRECTIONAL_SEQUENCE_LSTM"] * 2
+    assert all(op["reason"] == "" for op in ops)
