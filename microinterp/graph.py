@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import tflite
 
 from microinterp.compression import decompressed, lut_tensors
 from microinterp.errors import PrepareError, Where
-from microinterp.model import FileTensor, Model, Operator, Quantization
+from microinterp.model import FileTensor, Model, Operator, Quantization, SubGraph
 from microinterp.tensor_types import BY_CODE, name_of
 
 OptionsT = TypeVar("OptionsT")
@@ -212,9 +212,9 @@ def _subgraph(
     model: Model, index: int, compressed: Mapping[tuple[int, int], npt.NDArray[Any]]
 ) -> Subgraph:
     source = model.subgraphs[index]
-    tensors = tuple(
-        _tensor(model, index, t, compressed.get((index, t.index))) for t in source.tensors
-    )
+    scalars = _legacy_scalars(model, source)
+    shaped = (replace(t, shape=()) if t.index in scalars else t for t in source.tensors)
+    tensors = tuple(_tensor(model, index, t, compressed.get((index, t.index))) for t in shaped)
     nodes = tuple(_node(model, index, i, op, tensors) for i, op in enumerate(source.operators))
     return Subgraph(
         index=index,
@@ -224,6 +224,20 @@ def _subgraph(
         inputs=tuple(tensors[i] for i in source.inputs),
         outputs=tuple(tensors[i] for i in source.outputs),
     )
+
+
+def _legacy_scalars(model: Model, source: SubGraph) -> set[int]:
+    """Outputs of shape [0] of a RESHAPE without a shape input: scalars, in old converters' words.
+
+    TFLM's RESHAPE rewrites their shape when it is prepared (kernels/reshape_common.cc).
+    """
+    return {
+        op.outputs[0]
+        for op in source.operators
+        if model.operator_codes[op.opcode_index].code == tflite.BuiltinOperator.RESHAPE
+        and (len(op.inputs), len(op.outputs)) == (1, 1)
+        and source.tensors[op.outputs[0]].shape == (0,)
+    }
 
 
 def _tensor(

@@ -11,14 +11,17 @@ from microinterp.errors import ModelError, RuntimeUnavailableError, UnsupportedE
 from microinterp.model_builder import ModelBuilder
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.differential.cases.reshape import expansions, reshapes, scalar, squeezes
+from tests.ops.expected import assert_both_refuse
 from tests.ops.movement import (
     Case,
     Constant,
     Input,
     assert_refused,
+    bits,
     check_case,
     numbers,
     op_model,
+    run_bits,
     run_one,
 )
 from tests.ops.strategies import seeds
@@ -47,6 +50,34 @@ def test_by_hand() -> None:
     assert run_one(squeeze, x).tolist() == [[1, 2], [3, 4]]
     expand = op_model("EXPAND_DIMS", [Input((2, 1, 2)), scalar(-1)], [Input((2, 1, 2, 1))])
     assert run_one(expand, x).tolist() == [[[[1], [2]]], [[[3], [4]]]]
+
+
+def test_legacy_scalar(tflm: TflmRuntime) -> None:
+    """Without a shape input, an output of shape [0] is a scalar to TFLM, and to the ops behind."""
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    x, y = g.input("x", (1,), "float32"), g.input("y", (3,), "float32")
+    scalar_out, total = g.tensor("scalar", (0,), "float32"), g.tensor("total", (3,), "float32")
+    g.op("RESHAPE", [x], [scalar_out])
+    g.op("ADD", [y, scalar_out], [total])
+    g.output(scalar_out)
+    g.output(total)
+    data = b.finish()
+    interpreter = Interpreter.from_bytes(data)
+    assert interpreter.get_output_details(0)["shape"].tolist() == []
+    assert interpreter.arena.head_bytes == tflm.arena(data).head_bytes
+    sample = [np.array([5], np.float32), np.array([1, 2, 3], np.float32)]
+    ours = run_bits(interpreter, sample)
+    assert ours == [bits(array) for array in tflm.run(data, [sample]).outputs[0]]
+    (_, batch) = interpreter.run_batch(*(np.stack([array] * 2) for array in sample))
+    assert batch.tolist() == [[6, 7, 8]] * 2
+
+
+def test_legacy_scalar_needs_one_element_and_no_shape_input(tflm: TflmRuntime) -> None:
+    two = op_model("RESHAPE", [Input((2,))], [Input((0,))], new_shape=[0])
+    assert_both_refuse(tflm, two, "int8[] has 1 elements, wanted the input's 2", 1)
+    given_shape = op_model("RESHAPE", [Input((1,)), Constant(np.zeros(0, np.int32))], [Input((0,))])
+    assert_both_refuse(tflm, given_shape, "int8[0] has 0 elements, wanted the input's 1", 2)
 
 
 def test_constant_input_in_a_batch() -> None:
@@ -95,7 +126,7 @@ def test_long_lists_in_options_refused(tflm: TflmRuntime) -> None:
 
 
 def test_open_dimension_refused() -> None:
-    """TFLM fills in a -1 in the output tensor's shape; verify asks for fixed shapes."""
+    """A -1 in a tensor's shape, which RESHAPE would fill in, crashes the wheel before that."""
     with pytest.raises(ModelError, match="negative dimension"):
         Interpreter.from_bytes(op_model("RESHAPE", [Input((2, 3))], [Input((3, -1))]))
 
