@@ -122,6 +122,7 @@ def prepare_rsqrt(node: Node, context: Context) -> Kernel:
     if is_float(x):
         return Kernel(evaluate)
     _require_quantized(node, x, out)
+    node.require(bool(x.scale > 0), f"scale is {x.scale:g}, wanted more", x)
     product = math.sqrt(float(x.scale)) * float(out.scale)
     return Kernel(evaluate, _params(node, context, x, out, 1 / product, _FRACTION_BITS))
 
@@ -130,8 +131,6 @@ def _require_quantized(node: Node, x: Tensor, out: Tensor) -> None:
     require_quantized(node, x, out)
     if x.dtype == np.int16:
         require_zero_points(node, 0, x, out)
-    for tensor in (x, out):
-        node.require(bool(tensor.scale > 0), f"scale is {tensor.scale:g}, wanted more", tensor)
 
 
 def _params(

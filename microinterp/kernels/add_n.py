@@ -32,7 +32,6 @@ from microinterp.registry import Op
 
 _LEFT_SHIFT = 20
 _POINTER_BYTES = 8
-_MANY = 1 << 20
 _HALF = quantize_multiplier(0.5)
 """An input's scale in twice that scale."""
 
@@ -78,7 +77,7 @@ def evaluate_float(_: None, arrays: Arrays) -> None:
 
 def prepare(node: Node, context: Context) -> Kernel:
     """Check the node against TFLM's rules and fold its scales."""
-    node.require_counts((2, _MANY))
+    node.require_counts((2, max(2, len(node.inputs))))
     inputs = [node.input(i) for i in range(len(node.inputs))]
     first, out = inputs[0], node.output()
     evaluate = pick_by_type(node, _EVALUATE, first, out)

@@ -85,13 +85,14 @@ def _add_n(m: Elementwise) -> Element:
     return lambda *terms: spec.add_n(terms, x, out)
 
 
-COMPARE = dict(
-    zip(
-        COMPARISONS,
-        (operator.eq, operator.ne, operator.gt, operator.ge, operator.lt, operator.le),
-        strict=True,
-    )
-)
+COMPARE = {
+    "EQUAL": operator.eq,
+    "NOT_EQUAL": operator.ne,
+    "GREATER": operator.gt,
+    "GREATER_EQUAL": operator.ge,
+    "LESS": operator.lt,
+    "LESS_EQUAL": operator.le,
+}
 
 
 def _compare(m: Elementwise) -> Element:
