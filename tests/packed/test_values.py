@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.differential.cases import reduce
 from tests.ops import (
     test_logistic_tanh,
     test_pool_2d,
     test_quantize,
-    test_reduce,
     test_relu,
     test_softmax,
 )
@@ -54,13 +54,13 @@ MODELS: dict[str, st.SearchStrategy[bytes]] = {
     "DEQUANTIZE": data_of(test_quantize.dequantize_cases()),
     "LOGISTIC": data_of(test_logistic_tanh.int8_cases("LOGISTIC")),
     "MAX_POOL_2D": pools("MAX_POOL_2D"),
-    "MEAN": data_of(test_reduce.cases("MEAN", INT8)),
+    "MEAN": data_of(reduce.cases("MEAN", INT8)),
     "MUL": data_of(binaries("MUL", INT8)),
     "QUANTIZE": quantizations(),
     "RELU": data_of(test_relu.cases("RELU")),
     "RELU6": data_of(test_relu.cases("RELU6")),
     "SOFTMAX": data_of(test_softmax.int8_cases()),
-    "SUM": data_of(test_reduce.cases("SUM", INT8)),
+    "SUM": data_of(reduce.cases("SUM", INT8)),
     "TANH": data_of(test_logistic_tanh.int8_cases("TANH")),
 }
 SHARES = {"RELU": 0.25, "RELU6": 0.25, "SOFTMAX": 0.4}
