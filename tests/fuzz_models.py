@@ -1,4 +1,4 @@
-"""The models that the fuzz tests damage: two built here, and real ones where they are at hand."""
+"""The models that the fuzz tests damage: some built here, and real ones where they are at hand."""
 
 from __future__ import annotations
 
@@ -88,7 +88,57 @@ def index_model() -> bytes:
     return b.finish()
 
 
-BUILT_MODELS = {"conv": conv_model, "stateful": stateful_model, "index": index_model}
+def recurrent_model() -> bytes:
+    """An LSTM and an SVDF with states, a product, an int4 filter, a transposed convolution."""
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    rng = np.random.default_rng(4)
+    quant = {"scale": 0.05, "zero_point": 1}
+    weights = {"scale": 0.01, "zero_point": 0}
+
+    def filters(*shape: int, dtype: str = "int8") -> int:
+        values = rng.integers(-8, 8, shape) * (1 if dtype == "int4" else 16)
+        return g.constant(f"w{shape}", values, dtype, **weights)
+
+    def zeros(count: int, scale: float) -> int:
+        return g.constant(f"bias{count}", np.zeros(count, np.int32), scale=scale, zero_point=0)
+
+    def tensor(*shape: int) -> int:
+        return g.tensor(f"t{shape}", shape, "int8", **quant)
+
+    def shape(*sizes: int) -> int:
+        return g.constant("shape", np.array(sizes, np.int32))
+
+    x = g.input("x", (1, 2, 4), "int8", **quant)
+    hidden = g.tensor("hidden", (1, 3), "int8", scale=2.0**-7, zero_point=0, is_variable=True)
+    cell = g.tensor("cell", (1, 3), "int16", scale=2.0**-11, zero_point=0, is_variable=True)
+    steps, product, rows = tensor(1, 2, 3), tensor(1, 2, 4), tensor(2, 4)
+    gates = [filters(3, 4) for _ in range(4)] + [filters(3, 3) for _ in range(4)]
+    biases = [zeros(3, 0.0005) for _ in range(4)]
+    absent = [None] * 4
+    lstm = [x, *gates, *absent[:3], *biases, *absent[:2], hidden, cell, *absent]
+    tanh = {"fused_activation_function": "TANH"}
+    g.op("UNIDIRECTIONAL_SEQUENCE_LSTM", lstm, [steps], cell_clip=0.5, **tanh)
+    g.op("BATCH_MATMUL", [steps, filters(4, 3)], [product], adj_y=True)
+    g.op("RESHAPE", [product, shape(2, 4)], [rows])
+    state = g.tensor("state", (2, 18), "int8", **quant, is_variable=True)
+    summed, dense, image = tensor(2, 3), tensor(2, 4), tensor(1, 2, 2, 2)
+    g.op("SVDF", [rows, filters(6, 4), filters(6, 3), zeros(3, 0.0005), state], [summed], rank=2)
+    g.op("FULLY_CONNECTED", [summed, filters(4, 3, dtype="int4"), zeros(4, 0.0005)], [dense])
+    g.op("RESHAPE", [dense, shape(1, 2, 2, 2)], [image])
+    large = tensor(1, 4, 4, 1)
+    upwards = {"padding": "SAME", "stride_h": 2, "stride_w": 2}
+    g.op("TRANSPOSE_CONV", [shape(1, 4, 4, 1), filters(1, 3, 3, 2), image], [large], **upwards)
+    g.output(large)
+    return b.finish()
+
+
+BUILT_MODELS = {
+    "conv": conv_model,
+    "stateful": stateful_model,
+    "index": index_model,
+    "recurrent": recurrent_model,
+}
 ALL_MODELS = (*BUILT_MODELS, *SHARED_MODELS, *WAKE_WORDS)
 
 
