@@ -100,6 +100,6 @@ def test_refusals(tmp_path: Path) -> None:
     refused("plan", stored(tmp_path, b"garbage"))
     refused("plan", stored(tmp_path, sums_model()[:200]))
     message = refused("plan", stored(tmp_path, broken_models()["operators"][0]))
-    assert message.startswith("op 0 CUMSUM: operator is not supported")
+    assert message.startswith("op 0 TILE: operator is not supported")
     assert "\n  hint: " in message
     assert call("plan").exit_code == 2

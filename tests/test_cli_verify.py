@@ -40,7 +40,7 @@ def test_problems_as_json(tmp_path: Path) -> None:
     first, second = model["problems"]
     assert first.keys() == {"rule", "severity", "message", "hint", "where"}
     assert first["rule"] == "unsupported"
-    assert first["where"]["op_name"] == "CUMSUM"
+    assert first["where"]["op_name"] == "TILE"
     assert second["where"]["op_index"] == 1
 
 
