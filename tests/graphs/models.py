@@ -22,7 +22,11 @@ INT8 = (0.5, 3)
 
 @st.composite
 def graphs(
-    draw: st.DrawFn, least: int = 5, most: int = 30, table: Sequence[str] | None = None
+    draw: st.DrawFn,
+    least: int = 5,
+    most: int = 30,
+    table: Sequence[str] | None = None,
+    first: str | None = None,
 ) -> bytes:
     """A model of that many ops, those of its subgraphs not counted.
 
@@ -31,6 +35,7 @@ def graphs(
 
     Args:
         table: names of the entries to take the main graph's ops from; None takes all.
+        first: name of the entry that makes the first op.
     """
     rng = np.random.default_rng(draw(seeds()))
     shared = Shared(draw, rng, ModelBuilder(), TABLE)
@@ -44,6 +49,8 @@ def graphs(
     w.input(Kind("bool", (TAPE,)))
     if w.chance(2):
         _add_variables(w)
+    if first is not None:
+        TABLE[first](w)
     w.grow(w.integer(least, most), table)
     computed = [n for n, kind in w.values.items() if kind.dtype != "resource"]
     for number in draw(st.lists(st.sampled_from(computed), max_size=3, unique=True)):
