@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,8 +56,10 @@ class Params:
 
 
 def evaluate_fast(p: Params, arrays: Arrays) -> Status:
-    """encodings [1, n, 4+], scores [1, n, classes (+ 1)], anchors [n, 4] -> boxes, classes, scores,
-    count of detections."""
+    """encodings [1, n, 4+], scores [1, n, classes (+ 1)], anchors [n, 4] -> detections.
+
+    Outputs: boxes, classes and scores of the detections, and how many there are.
+    """
     boxes, scores = _decoded(p, arrays)
     if not _are_sound(boxes):
         return Status.ERROR

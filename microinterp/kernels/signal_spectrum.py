@@ -28,7 +28,7 @@ from microinterp.kernels.common import (
     require_type,
 )
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.kiss_fft import Plan, inverse_real_fft, make_plan, real_fft
+from microinterp.quant.kiss_fft import Plan, has_plan, inverse_real_fft, make_plan, real_fft
 from microinterp.registry import Op
 
 MAX_FFT = 1 << 16
@@ -121,7 +121,7 @@ def _max_abs(x: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     What comes behind a -32768 is compared with that, so it starts anew: the first element is taken
     as it is, with its sign, and so is each that is larger, until one is larger without its sign.
     """
-    largest: npt.NDArray[np.int32] = np.abs(x.astype(np.int32)).max(axis=-1)
+    largest = np.array(np.abs(x.astype(np.int32)).max(axis=-1))
     for row in np.argwhere(largest > _INT16.max):
         index = tuple(row)
         values = x[index].astype(np.int32)
@@ -204,10 +204,11 @@ def _check_fft(node: Node) -> tuple[Tensor, Tensor, int, str]:
     require_type(node, _TYPES[code], x)
     require_same_type(node, x, out)
     node.require(x.rank > 0 and x.elements > 0, f"{x} has no rows", x)
-    node.require(length >= 2 and length % 2 == 0, f"fft_length {length} is not even and positive")
-    if length > MAX_FFT:
+    if not 0 < length <= MAX_FFT or not has_plan(length):
         raise UnsupportedError(
-            f"an FFT of {length} points is not supported", node.where(), f"up to {MAX_FFT} are"
+            f"an FFT of {length} samples is not supported",
+            node.where(),
+            f"even lengths from 4 to {MAX_FFT} are whose only prime factors are 2, 3 and 5",
         )
     return x, out, length, _TYPES[code]
 
@@ -230,7 +231,7 @@ def prepare_energy(node: Node, context: Context) -> Kernel:
 
 
 _TWIDDLES = "exact with glibc's sin and cos; a device libm may differ in a twiddle factor"
-_FFT_LIMITS = (f"even length up to {MAX_FFT}",)
+_FFT_LIMITS = (f"even length from 4 to {MAX_FFT} of factors 2, 3 and 5",)
 OPS = (
     Op("SignalEnergy", prepare_energy, ("int16 -> uint32",), is_custom=True, limits=("rank 1",)),
     Op("SignalFftAutoScale", prepare_auto_scale, ("int16",), is_custom=True, limits=("rank 1",)),

@@ -2,7 +2,7 @@
 
 A real FFT of n points is a complex one of n/2 points over pairs of samples, then one pass that
 takes the two interleaved spectra apart. The complex one is mixed radix, decimation in time: 4s
-first, then 2s, then the other factors. In fixed point every stage divides its inputs by its radix
+first, then a 2, 3s and 5s. In fixed point every stage divides its inputs by its radix
 (so no stage overflows), and products are rounded to 15 or 31 fractional bits. Complex numbers are
 pairs of arrays (real, imaginary); all axes before the last one are independent transforms.
 Source: KISS FFT 130 (kiss_fft.c, kiss_fftr.c) with the patch that TFLM puts on it.
@@ -57,10 +57,7 @@ class Arithmetic:
     def half(self, a: Array, b: Array) -> Array:
         """(a + b) / 2, rounded down in fixed point."""
         total = a.astype(self.half_sum) + b.astype(self.half_sum)
-        if not self.bits:
-            return total * np.float32(0.5)
-        result: Array = (total >> 1).astype(self.dtype)
-        return result
+        return self.halved(total).astype(self.dtype)
 
     def halved(self, a: Array) -> Array:
         """a / 2, rounded down in fixed point."""
@@ -108,9 +105,18 @@ class Plan:
     radices: tuple[int, ...]
 
 
+def has_plan(length: int) -> bool:
+    """True for even lengths of 4 or more whose half has no prime factor but 2, 3 and 5.
+
+    The others take a general stage, for which KISS FFT allocates memory: TFLM has none and crashes.
+    """
+    return length >= 4 and length % 2 == 0 and set(_radices(length // 2)) <= set(_STAGES)
+
+
 def make_plan(length: int, type_name: str, inverse: bool) -> Plan:
-    """The plan for `length` real samples, which must be even and 2 or more."""
+    """The plan for `length` real samples; there must be one (`has_plan`)."""
     numbers, points = ARITHMETIC[type_name], length // 2
+    assert has_plan(length)
     sign = -1 if inverse else 1
     # each step rounds as the C code's double arithmetic does
     phases = [sign * (-2 * math.pi * k / points) for k in range(points)]
@@ -168,7 +174,7 @@ def _negative(x: Array, wide: npt.DTypeLike) -> Array:
 
 
 def _radices(points: int) -> tuple[int, ...]:
-    """4s, then 2s, then odd factors; what has no factor up to its root is one stage."""
+    """4s, then 2s, then odd factors, which a prime above the root ends."""
     found, p, left = [], 4, points
     root = math.floor(math.sqrt(points))
     while True:
@@ -192,7 +198,7 @@ def _fft(plan: Plan, x: Complex, radices: tuple[int, ...], stride: int) -> Compl
         parts = _fft(plan, parts, rest, stride * p)
     parts = plan.numbers.over(parts, p)
     rows = [(parts[0][..., q, :], parts[1][..., q, :]) for q in range(p)]
-    joined = _STAGES.get(p, _any_radix)(plan, rows, m, stride)
+    joined = _STAGES[p](plan, rows, m, stride)
     out = np.stack([row[0] for row in joined], -2), np.stack([row[1] for row in joined], -2)
     return out[0].reshape(x[0].shape), out[1].reshape(x[0].shape)
 
@@ -265,20 +271,6 @@ def _radix_5(plan: Plan, rows: list[Complex], m: int, stride: int) -> list[Compl
         _difference(sums[1], turn_b),
         _sum(sums[0], turn_a),
     ]
-
-
-def _any_radix(plan: Plan, rows: list[Complex], m: int, stride: int) -> list[Complex]:
-    """Output row q1 is the sum of all rows, each turned by its own multiple of q1's angle."""
-    joined = []
-    for q1 in range(len(rows)):
-        k = np.arange(m) + q1 * m
-        total = rows[0]
-        for q, row in enumerate(rows[1:], 1):
-            index = stride * k * q % plan.points
-            turn = plan.twiddles[0][index], plan.twiddles[1][index]
-            total = _sum(total, plan.numbers.times(row, turn))
-        joined.append(total)
-    return joined
 
 
 _STAGES = {2: _radix_2, 3: _radix_3, 4: _radix_4, 5: _radix_5}
