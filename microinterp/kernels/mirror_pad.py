@@ -9,39 +9,52 @@ Source: TFLM kernels/mirror_pad.cc.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import tflite
 
 from microinterp.graph import Node, Tensor
-from microinterp.kernels.common import constant_ints, pick_by_type, require_shape
+from microinterp.kernels.common import Index, constant_ints, pick_by_type, require_shape
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.registry import Op
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Params:
-    """For each padded axis, counted from the last one: which input place each output place is."""
+    """Where the input lies in the output, and copies from there outwards, in this order."""
 
-    sources: tuple[tuple[int, npt.NDArray[np.int64]], ...] = field(repr=False)
+    inside: Index
+    copies: tuple[tuple[Index, Index], ...]
 
 
 def evaluate(p: Params, arrays: Arrays) -> None:
     """in [...] -> out [...] of the same rank."""
-    x, (out,) = arrays.inputs[0], arrays.outputs
-    assert x is not None
-    for axis, source in p.sources:
-        x = x.take(source, axis=axis)
-    out[...] = x
+    (out,) = arrays.outputs
+    out[p.inside] = arrays.inputs[0]
+    for target, source in p.copies:
+        out[target] = out[source]
 
 
-def mirrored(size: int, left: int, right: int, skipped: int) -> npt.NDArray[np.int64]:
-    """Input place of each output place; `skipped` is 1 if the edge is not repeated."""
-    before = np.arange(left)[::-1] + skipped
-    after = np.maximum(size - 1 - skipped - np.arange(right), 0)
-    return np.concatenate([before, np.arange(size), after])
+def mirrors(size: int, left: int, right: int, skipped: int) -> list[tuple[slice, slice]]:
+    """What is copied where along one axis of the output; `skipped` is 1 without the edge.
+
+    Places are those of the output, where the input's first element stands at `left`.
+    """
+    first, end = left + skipped, left + size
+    whole = min(right, size - skipped)
+    found = [
+        (slice(0, left), _down(first + left - 1, left)),
+        (slice(end, end + whole), _down(end - 1 - skipped, whole)),
+        (slice(end + whole, end + right), slice(left, left + 1)),
+    ]
+    return [pair for pair in found if pair[0].stop > pair[0].start]
+
+
+def _down(start: int, count: int) -> slice:
+    """`count` places from `start` towards 0."""
+    stop = start - count
+    return slice(start, stop if stop >= 0 else None, -1)
 
 
 def prepare(node: Node, context: Context) -> Kernel:
@@ -60,12 +73,18 @@ def prepare(node: Node, context: Context) -> Kernel:
     node.require(0 not in padded, f"{x} has no elements to mirror", x)
     sizes = zip(x.shape, amounts, strict=True)
     require_shape(node, out, tuple(left + size + right for size, (left, right) in sizes))
-    sources = tuple(
-        (axis - x.rank, mirrored(x.shape[axis], left, right, skipped))
-        for axis, (left, right) in enumerate(amounts)
-        if left or right
-    )
-    return Kernel(evaluate, Params(sources), scratch=(4 * x.rank, 4 * x.rank))
+    return Kernel(evaluate, _params(x.shape, amounts, skipped), scratch=(4 * x.rank, 4 * x.rank))
+
+
+def _params(shape: tuple[int, ...], amounts: list[list[int]], skipped: int) -> Params:
+    """Copies along the first axis, then along the next one, over all that is there by then."""
+    inside = [slice(left, left + n) for n, (left, _) in zip(shape, amounts, strict=True)]
+    copies: list[tuple[Index, Index]] = []
+    for axis, (size, (left, right)) in enumerate(zip(shape, amounts, strict=True)):
+        before, behind = [slice(None)] * axis, inside[axis + 1 :]
+        for target, source in mirrors(size, left, right, skipped) if left or right else ():
+            copies.append(((..., *before, target, *behind), (..., *before, source, *behind)))
+    return Params((..., *inside), tuple(copies))
 
 
 def _check_padding(
