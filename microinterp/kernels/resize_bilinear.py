@@ -33,7 +33,7 @@ from microinterp.registry import Op
 ONE = 1 << 10
 """A pixel, in the integer kernel's steps."""
 MAX_SIDE = (1 << 20) - 1
-"""More pixels than this, and ONE times their number leaves int32."""
+"""With more pixels, ONE times their number leaves the integer kernel's int32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     batches, rows, columns, channels = x.shape
     node.require(rows > 0 and columns > 0, f"{x} has no pixels", x)
     require_shape(node, out, (batches, height, width, channels))
-    node.require(max(*x.shape, *out.shape) <= MAX_SIDE, f"sides over {MAX_SIDE} overflow TFLM", x)
+    node.require(max(*x.shape, *out.shape) <= MAX_SIDE, f"has a side over {MAX_SIDE}", x)
     options = node.options(tflite.ResizeBilinearOptions)
     align, half = options.AlignCorners(), options.HalfPixelCenters()
     node.require(not (align and half), "align_corners and half_pixel_centers cannot both be true")

@@ -115,7 +115,7 @@ def test_refused_as_tflm_does(
             Input((1, 1, 1 << 20, 1)),
             numbers(1, 1),
             Input((1, 1, 1, 1)),
-            "sides over 1048575 overflow TFLM",
+            "has a side over 1048575",
             0,
         ),
     ],
