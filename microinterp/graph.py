@@ -97,7 +97,6 @@ class Node:
     index: int
     name: str
     code: int
-    raw_builtin_code: int
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     operator: Operator = field(repr=False)
@@ -283,7 +282,6 @@ def _node(
         index=index,
         name=code.custom_code or _OP_NAMES.get(code.code, f"BUILTIN_{code.code}"),
         code=code.code,
-        raw_builtin_code=code.raw_builtin_code,
         inputs=tuple(tensors[i] if i >= 0 else None for i in op.inputs),
         outputs=tuple(tensors[i] for i in op.outputs),
         operator=op,

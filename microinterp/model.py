@@ -57,7 +57,7 @@ class OperatorCode:
 
     Attributes:
         code: max(builtin_code, deprecated_builtin_code), as the runtimes resolve it.
-        raw_builtin_code: the newer field alone (TFLM's memory planner looks only at this one).
+        raw_builtin_code: the newer field alone, 0 in files of before 2021.
         custom_code: name of a custom operator, else None.
         version: recorded by the converter; TFLM ignores it.
     """

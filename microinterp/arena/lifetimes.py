@@ -18,8 +18,8 @@ from microinterp.prepare import Prepared, PreparedNode
 
 UNUSED = -1
 _OFFLINE_METADATA = "OfflineMemoryAllocation"
-# TFLM's planner looks at the newer op-code field alone, so that IF and WHILE of old files, which
-# have only the deprecated one, are not followed into their subgraphs.
+# The pinned wheel follows IF and WHILE of old files, too, which have only the deprecated op-code
+# field; TFLM up to August 2026 looked at the newer field alone.
 FOLLOWED = {
     tflite.BuiltinOperator.IF,
     tflite.BuiltinOperator.WHILE,
@@ -129,7 +129,7 @@ class _Marker:
         for tensor in node.outputs:
             self._of(tensor).create(self._scope)
         before_subgraphs = self._scope
-        if node.raw_builtin_code in FOLLOWED:
+        if node.code in FOLLOWED:
             for subgraph in kernel.subgraphs:
                 self._scope += 1
                 self.mark(subgraph)

@@ -71,7 +71,7 @@ class _Walk:
         place = f"{node.subgraph}:{node.index}" if self._many else str(node.index)
         self._scope += 1
         yield self._scope, f"{place:>3} {printable(node.name, 40)}", node
-        if node.raw_builtin_code not in FOLLOWED:
+        if node.code not in FOLLOWED:
             return
         for number in prepared_node.kernel.subgraphs:
             self._scope += 1
