@@ -171,5 +171,6 @@ OPS = (
         prepare,
         FILTER_TYPES,
         float_exactness=FLOAT_SUMS,
+        limits=("rank 4", "int4 filter constant"),
     ),
 )

@@ -193,6 +193,6 @@ OPS = (
         prepare,
         FILTER_TYPES,
         float_exactness=FLOAT_SUMS,
-        limits=("int4 filter with one scale",),
+        limits=("filter of rank 2", "int4 filter constant, with one scale"),
     ),
 )

@@ -211,6 +211,6 @@ OPS = (
             "int16 x int8, 64-bit bias",
         ),
         float_exactness=FLOAT_SUMS,
-        limits=("the output's shape is the file's",),
+        limits=("rank 4", "output shape from the file"),
     ),
 )
