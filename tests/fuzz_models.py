@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from microinterp.model_builder import ModelBuilder, SubGraphBuilder
+from tests.flow_models import compressed_model, control_flow_model, decode_model
 from tests.models import conv_model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
@@ -138,6 +139,9 @@ BUILT_MODELS = {
     "stateful": stateful_model,
     "index": index_model,
     "recurrent": recurrent_model,
+    "control_flow": control_flow_model,
+    "decode": decode_model,
+    "compressed": compressed_model,
 }
 ALL_MODELS = (*BUILT_MODELS, *SHARED_MODELS, *WAKE_WORDS)
 
