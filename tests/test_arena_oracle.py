@@ -15,6 +15,9 @@ from microinterp.arena.check import check_plan
 from microinterp.arena.poison import Poison
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.arena_oracle import differing_arena_bytes
+from tests.differential.case import Case
+from tests.differential.cases import all_cases
+from tests.fuzz_models import recurrent_model
 from tests.models import chain_model
 from tests.ops.strategies import seeds
 from tests.ops.variable_programs import Program, programs
@@ -56,6 +59,35 @@ def test_variables_and_subgraphs_equal_tflm(tflm: TflmRuntime, program: Program,
     compared, differing = differing_arena_bytes(interpreter, facts, samples)
     assert differing == 0
     assert compared > 0
+
+
+SCRATCH = ("TRANSPOSE_CONV", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_2D", "FULLY_CONNECTED")
+
+
+@pytest.mark.parametrize("case", [c for c in all_cases() if c.op in SCRATCH], ids=lambda c: c.name)
+def test_scratch_of_layers_lies_where_tflm_puts_it(tflm: TflmRuntime, case: Case) -> None:
+    """int4 filters, sums, gates: inputs and outputs are where they are because of them."""
+    differing = compared = 0
+
+    @settings(max_examples=15)
+    @given(data=case.models, seed=seeds())
+    def check(data: bytes, seed: int) -> None:
+        nonlocal differing, compared
+        interpreter = Interpreter.from_bytes(data)
+        samples = random_samples(np.random.default_rng(seed), interpreter.graph, 1)
+        some, wrong = differing_arena_bytes(interpreter, tflm.arena(data, samples), samples)
+        compared, differing = compared + some, differing + wrong
+
+    check()
+    assert differing == 0 < compared
+
+
+def test_states_and_scratch_of_a_graph_equal_tflm(tflm: TflmRuntime) -> None:
+    data = recurrent_model()
+    interpreter = Interpreter.from_bytes(data)
+    samples = random_samples(np.random.default_rng(2), interpreter.graph, 3)
+    compared, differing = differing_arena_bytes(interpreter, tflm.arena(data, samples), samples)
+    assert differing == 0 < compared
 
 
 def test_a_wrong_tie_rule_is_found(tflm: TflmRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
