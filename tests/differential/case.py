@@ -27,6 +27,8 @@ class Case:
         draw: makes the samples (None among them resets); random over the types by default.
         ulps: units in the last place by which float32 may differ; 0 wherever TFLM's arithmetic
             is sums and products only.
+        hidden: names of tensors that are not compared themselves, since TFLM leaves elements of
+            them unset; the model has ops behind them that pick those that are set.
     """
 
     op: str
@@ -35,6 +37,7 @@ class Case:
     samples: int = 3
     draw: Draw = random_samples
     ulps: int = 0
+    hidden: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
