@@ -148,8 +148,9 @@ def _check_copies(
         context.resources.copy(source, target)
 
 
+COPIES = "int4 values left out; sizes in bytes equal on both sides of a copy"
 OPS = (
     Op("CALL_ONCE", prepare_call_once, ("any",)),
-    Op("IF", prepare_if, ("bool, any",)),
-    Op("WHILE", prepare_while, ("any",)),
+    Op("IF", prepare_if, ("bool, any",), limits=("one condition", COPIES)),
+    Op("WHILE", prepare_while, ("any",), limits=("one bool as condition", COPIES)),
 )

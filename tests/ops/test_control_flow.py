@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from microinterp import Interpreter
+from microinterp.binding import Step
 from microinterp.errors import ModelError, PrepareError, UnsupportedError
 from microinterp.model_builder import ModelBuilder, SubGraphBuilder
 from microinterp.runtimes.tflm import RuntimeUnavailableError, Sample, TflmRuntime
+from microinterp.trace import Trace
 from tests.ops.movement import EVERY_TYPE, assert_refused
 from tests.oracle import compare_with_tflm
 
@@ -169,6 +171,36 @@ def test_an_endless_loop_can_be_interrupted() -> None:
     assert run(interpreter, np.array([False])) == [[False]]
 
 
+class Limit(Trace):
+    """Ends an invoke after so many ops (docs/control_flow.md)."""
+
+    def __init__(self, ops: int) -> None:
+        self.left = ops
+
+    def before(self, step: Step) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise TimeoutError(f"still running at {step.node.node.where()}")
+
+
+def test_a_trace_can_end_an_endless_loop() -> None:
+    """The tape of all True is never dropped from, but the number is counted up."""
+
+    def add_only(g: SubGraphBuilder) -> None:
+        tape, x = g.input("tape", (TAPE,), "bool"), g.input("x", (2,), "int32")
+        y = g.tensor("y", (2,), "int32")
+        g.op("ADD", [x, g.constant("three", np.array([3], np.int32))], [y])
+        g.output(tape)
+        g.output(y)
+
+    interpreter = Interpreter.from_bytes(counting(add_only))
+    interpreter.set_input(np.ones(TAPE, np.bool_), 0)
+    interpreter.set_input(np.zeros(2, np.int32), 1)
+    with pytest.raises(TimeoutError, match="op 0 SLICE|op 0 ADD"):
+        interpreter.invoke(Limit(100))
+    assert run(interpreter, np.zeros(TAPE, np.bool_), np.array([4, 5], np.int32))[1] == [4, 5]
+
+
 def wants_bytes(size: int) -> Fill:
     return passing((size,), dtype="int8")
 
@@ -310,7 +342,8 @@ def chosen_variable(kind: str, own: bool = True, swapped: bool = False) -> bytes
 def test_handles_are_passed(tflm: TflmRuntime, kind: str) -> None:
     """Each invoke reads what the last one with the same condition has assigned.
 
-    CALL_ONCE runs behind them at the first invoke, and undoes its assignment."""
+    CALL_ONCE runs behind them at the first invoke, and undoes its assignment.
+    """
     data = chosen_variable(kind)
     samples: list[Sample] = [
         [np.array(i % 3 == 0), np.array([10 * i, 10 * i + 1], np.int8)] for i in range(6)
