@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.binding import Binding
+from microinterp.binding import Binding, Step
 from microinterp.graph import Tensor
 from microinterp.prepare import Arrays, Prepared
 
@@ -66,8 +66,8 @@ def _run_chunk(prepared: Prepared, inputs: list[npt.NDArray[Any]]) -> list[npt.N
 
     with np.errstate(all="ignore"):
         for item in prepared.subgraphs[0]:
-            node, kernel = item.node, item.kernel
+            node = item.node
             ins = tuple(None if t is None else of(t) for t in node.inputs)
-            kernel.evaluate(kernel.params, Arrays(ins, tuple(of(t) for t in node.outputs)))
+            Step(item, Arrays(ins, tuple(of(t) for t in node.outputs)))()
     # An output that is constant, or an input passed through, has no producer here.
     return [np.broadcast_to(of(t), (samples, *t.shape)) for t in main.outputs]

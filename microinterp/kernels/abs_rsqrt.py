@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microinterp.errors import InputError, Where
 from microinterp.graph import Node, Tensor
 from microinterp.kernels.common import (
     Evaluate,
@@ -29,7 +28,7 @@ from microinterp.kernels.common import (
     require_zero_points,
     unary_operands,
 )
-from microinterp.prepare import Arrays, Context, Kernel
+from microinterp.prepare import Arrays, Context, Kernel, Status
 from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.fixedpoint_math import inverse_sqrt
 from microinterp.registry import Op
@@ -40,9 +39,8 @@ _FRACTION_BITS = 20
 
 @dataclass(frozen=True)
 class Params:
-    """Folded parameters of an integer ABS or RSQRT; `where` is for RSQRT's complaint."""
+    """Folded parameters of an integer ABS or RSQRT."""
 
-    where: Where
     input_zero_point: int
     requantise: Requantise
     multiplier: int
@@ -74,25 +72,17 @@ def evaluate_abs_plain(_: None, arrays: Arrays) -> None:
     np.abs(x, out=out)
 
 
-def evaluate_rsqrt_int(p: Params, arrays: Arrays) -> None:
-    """int8 or int16 x -> out of the same type.
-
-    Raises:
-        InputError: an element is below the zero point: the root of a negative number.
-    """
+def evaluate_rsqrt_int(p: Params, arrays: Arrays) -> Status:
+    """int8 or int16 x -> out of the same type; an error if an element is below the zero point."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
     value = x.astype(np.int64) - p.input_zero_point
     if (value < 0).any():
-        raise InputError(
-            f"the square root of a negative number: {int(x.min())} is below the zero point "
-            f"{p.input_zero_point}",
-            p.where,
-            "TFLM stops the invoke here too",
-        )
+        return Status.ERROR
     mantissa, shift = inverse_sqrt(value)
     root = p.requantise(np.ones_like(value), mantissa, shift + _FRACTION_BITS)
     out[...] = np.where(value == 0, p.high, requantised(root, p, out.dtype))
+    return Status.OK
 
 
 def evaluate_rsqrt_float(_: None, arrays: Arrays) -> None:
@@ -145,7 +135,6 @@ def _params(
     )
     info = np.iinfo(out.dtype)
     return Params(
-        where=node.where(x),
         input_zero_point=x.zero_point,
         requantise=context.profile.requantise(node.name),
         multiplier=multiplier.multiplier,

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 import tflite
 
-from microinterp.errors import InputError, Where
 from microinterp.graph import Node
 from microinterp.kernels.broadcast import Broadcast, broadcast_of
 from microinterp.kernels.common import (
@@ -34,7 +33,7 @@ from microinterp.kernels.common import (
     pick_by_type,
     require_quantized,
 )
-from microinterp.prepare import Arrays, Context, Kernel
+from microinterp.prepare import Arrays, Context, Kernel, Status
 from microinterp.quant.fixedpoint import Int64Array, IntLike, Requantise, wrap32
 from microinterp.quant.fixedpoint import saturating_rounding_doubling_high_mul as mul
 from microinterp.quant.fixedpoint_math import count_leading_zeros, reciprocal
@@ -84,12 +83,11 @@ class FloatParams:
 
 @dataclass(frozen=True)
 class Int32Params:
-    """Parameters of a DIV of plain int32; `where` is for its complaint."""
+    """Parameters of a DIV of plain int32."""
 
     operands: Broadcast
     low: int
     high: int
-    where: Where
 
 
 def evaluate_int8(p: Params, arrays: Arrays) -> None:
@@ -113,20 +111,15 @@ def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
         out[...] = clamp_float(np.divide(*p.operands(*arrays.inputs)), p.low, p.high)
 
 
-def evaluate_int32(p: Int32Params, arrays: Arrays) -> None:
-    """int32 a and b -> out.
-
-    Raises:
-        InputError: an element of b is 0, or a quotient is 2^31.
-    """
+def evaluate_int32(p: Int32Params, arrays: Arrays) -> Status:
+    """int32 a and b -> out; an error if an element of b is 0, or a quotient is 2^31."""
     (out,) = arrays.outputs
     a, b = (x.astype(np.int64) for x in p.operands(*arrays.inputs))
-    if (b == 0).any():
-        raise InputError("division by 0", p.where, "TFLM stops the invoke here too")
-    if ((a == _INT32_MIN) & (b == -1)).any():
-        raise InputError("-2^31 / -1 leaves int32", p.where, "TFLM crashes here")
+    if ((b == 0) | ((a == _INT32_MIN) & (b == -1))).any():
+        return Status.ERROR
     quotient = np.abs(a) // np.abs(b) * np.where((a < 0) != (b < 0), -1, 1)
     out[...] = np.clip(quotient, p.low, p.high)
+    return Status.OK
 
 
 def prepare(node: Node, context: Context) -> Kernel:
@@ -145,7 +138,7 @@ def prepare(node: Node, context: Context) -> Kernel:
         if b.data is not None:
             node.require(bool((b.data != 0).all()), "division by a constant 0", b)
         limits = activation_range_int32(activation)
-        return Kernel(evaluate, Int32Params(operands, *limits, node.where(b)))
+        return Kernel(evaluate, Int32Params(operands, *limits))
     require_quantized(node, a, b, out)
     node.require(bool(b.scale > 0), f"scale is {b.scale:g}, wanted more", b)
     return Kernel(evaluate, _params(node, context, operands, activation))

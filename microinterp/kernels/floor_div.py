@@ -8,44 +8,31 @@ Source: TFLM kernels/{floor_div,floor_mod}.cc, kernels/internal/reference/{floor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from microinterp.errors import InputError, Where
 from microinterp.graph import Node
 from microinterp.kernels.broadcast import Broadcast, broadcast_of
 from microinterp.kernels.common import Evaluate, pick_by_type
-from microinterp.prepare import Arrays, Context, Kernel
+from microinterp.prepare import Arrays, Context, Kernel, Status
 from microinterp.registry import Op
 
 
-@dataclass(frozen=True)
-class Params:
-    """How the operands broadcast; `where` is for the complaint about a divisor of 0."""
-
-    operands: Broadcast
-    where: Where
-
-
-def evaluate_floor_div(p: Params, arrays: Arrays) -> None:
-    """float32 a and b -> out.
-
-    Raises:
-        InputError: an element of b is 0.
-    """
+def evaluate_floor_div(operands: Broadcast, arrays: Arrays) -> Status:
+    """float32 a and b -> out; an error if an element of b is 0."""
     (out,) = arrays.outputs
-    a, b = p.operands(*arrays.inputs)
+    a, b = operands(*arrays.inputs)
     if (b == 0).any():
-        raise InputError("division by 0", p.where, "TFLM stops the invoke here too")
+        return Status.ERROR
     with np.errstate(all="ignore"):
         out[...] = np.floor(a.astype(np.float64) / b)
+    return Status.OK
 
 
-def evaluate_floor_mod(p: Params, arrays: Arrays) -> None:
+def evaluate_floor_mod(operands: Broadcast, arrays: Arrays) -> None:
     """float32 a and b -> out; NaN where b is 0."""
     (out,) = arrays.outputs
-    a, b = p.operands(*arrays.inputs)
+    a, b = operands(*arrays.inputs)
     with np.errstate(all="ignore"):
         remainder = np.fmod(a, b)
         moves = (remainder != 0) & ((b < 0) != (remainder < 0))
@@ -56,7 +43,7 @@ def _prepare(evaluates: Mapping[tuple[str, ...], Evaluate], node: Node) -> Kerne
     node.require_counts((2, 2))
     a, b, out = node.input(0), node.input(1), node.output()
     evaluate = pick_by_type(node, evaluates, a, b, out)
-    return Kernel(evaluate, Params(broadcast_of(node, a, b, out), node.where(b)))
+    return Kernel(evaluate, broadcast_of(node, a, b, out))
 
 
 def prepare_floor_div(node: Node, context: Context) -> Kernel:

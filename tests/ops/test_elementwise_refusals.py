@@ -115,7 +115,7 @@ def test_rsqrt_below_the_zero_point(tflm: TflmRuntime) -> None:
     bad, good = np.array([4, 9], np.int8), np.array([5, 9], np.int8)
     interpreter = Interpreter.from_bytes(data)
     interpreter.set_input(bad, 0)
-    with pytest.raises(InputError, match="4 is below the zero point 5") as caught:
+    with pytest.raises(InputError, match="cannot work with these numbers") as caught:
         interpreter.invoke()
     assert caught.value.where.op_index == 0
     interpreter.set_input(good, 0)
@@ -133,8 +133,10 @@ def test_division_by_zero(tflm: TflmRuntime, op: str) -> None:
     interpreter = Interpreter.from_bytes(data)
     interpreter.set_input(x, 0)
     interpreter.set_input(y, 1)
-    with pytest.raises(InputError, match="division by 0"):
+    with pytest.raises(InputError, match="cannot work with these numbers"):
         interpreter.invoke()
+    with pytest.raises(InputError, match="cannot work with these numbers"):
+        interpreter.run_batch(x[None], y[None])
     with pytest.raises(RuntimeUnavailableError, match="invocation failed"):
         tflm.run(data, [[x, y]])
     assert_refused(op_model(op, [operand, Constant(y)], [operand]), "by a constant 0", tensor=1)
@@ -146,7 +148,7 @@ def test_a_quotient_beyond_int32(tflm: TflmRuntime) -> None:
     interpreter = Interpreter.from_bytes(data)
     for i, array in enumerate(sample):
         interpreter.set_input(array, i)
-    with pytest.raises(InputError, match="leaves int32"):
+    with pytest.raises(InputError, match="cannot work with these numbers"):
         interpreter.invoke()
     with pytest.raises(RuntimeUnavailableError, match="SIGFPE"):
         tflm.run(data, [sample])
