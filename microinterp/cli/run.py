@@ -16,6 +16,7 @@ import typer
 from microinterp.cli import output
 from microinterp.cli.run_report import Report, Timing
 from microinterp.errors import InputError, printable_path
+from microinterp.frontend import Frontend
 from microinterp.graph import Tensor
 from microinterp.images import parse_range
 from microinterp.input_files import read_bytes, write_bytes
@@ -70,6 +71,23 @@ def command(
             "raw for a .bmp of signed bytes, which is said.",
         ),
     ] = "auto",
+    frontend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.tflite",
+            help="Model that turns sound into the features this model takes; it runs once per "
+            "frame, and its features one after the other are the input.",
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Samples from one frame of the front end to the next; without it two thirds of "
+            "a frame (30 ms every 20 ms, as TFLM's micro_speech).",
+        ),
+    ] = None,
     profile: Annotated[
         str,
         typer.Option(metavar="|".join(PROFILES), help="Whose rounding: tflm is what chips do."),
@@ -95,8 +113,14 @@ def command(
     """
     data = output.read_file(model)
     interpreter = Interpreter.from_bytes(data, profile=profile)
-    reading = Reading(raw=raw, resize=resize, image_range=parse_range(image_range))
-    samples = read_samples(inputs or [], interpreter.graph.main.inputs, reading)
+    front = None if frontend is None else output.read_file(frontend)
+    if front is not None:
+        samples = _through(front, profile, stride, inputs or [], interpreter)
+    else:
+        if stride is not None:
+            raise InputError("--stride is of no use without --frontend")
+        reading = Reading(raw=raw, resize=resize, image_range=parse_range(image_range))
+        samples = read_samples(inputs or [], interpreter.graph.main.inputs, reading)
     names = _labels(model, labels, interpreter.graph.main.outputs)
     outputs, seconds = _invoke_all(interpreter, samples)
     timing = _time(data, profile, samples, seconds, repeat, per_op)
@@ -106,13 +130,21 @@ def command(
         [_top(array[i], tensor, top, names) for array, tensor in _pairs(interpreter, outputs)]
         for i in range(len(samples))
     ]
-    report = Report(data, profile, samples, answers, timing)
+    report = Report(data, profile, samples, answers, timing, front)
     if json:
         output.print_json(report.as_dict())
         return
     for text in samples.notes:
         output.note(text)
     report.show(output.console())
+
+
+def _through(
+    front: bytes, profile: str, stride: int | None, paths: Sequence[str], model: Interpreter
+) -> Samples:
+    """Files of sound as features; the front end computes in the same profile."""
+    frontend = Frontend(Interpreter.from_bytes(front, profile=profile), stride)
+    return frontend.read(paths, model.graph.main.inputs)
 
 
 def _invoke_all(interpreter: Interpreter, samples: Samples) -> tuple[list[Array], list[float]]:

@@ -42,6 +42,7 @@ class Report:
         samples: what it ran on.
         answers: [sample][output], as `run` makes them: name, top.
         timing: medians.
+        frontend: contents of the front end's file, if one made the samples.
     """
 
     model: bytes
@@ -49,6 +50,7 @@ class Report:
     samples: Samples
     answers: Sequence[Sequence[dict[str, Any]]]
     timing: Timing
+    frontend: bytes | None = None
 
     @cached_property
     def facts(self) -> ModelFacts:
@@ -56,8 +58,11 @@ class Report:
         return inspect_model(self.model)
 
     def inexact_ops(self) -> dict[str, str]:
-        """Ops of the model that are not simply exact, and why."""
-        ops = (op for subgraph in self.facts.subgraphs for op in subgraph.ops)
+        """Ops of the model, and of its front end, that are not simply exact, and why."""
+        models = (
+            [self.facts] if self.frontend is None else [inspect_model(self.frontend), self.facts]
+        )
+        ops = (op for facts in models for subgraph in facts.subgraphs for op in subgraph.ops)
         return {op.name: op.exactness for op in ops if op.exactness != "exact"}
 
     def as_dict(self) -> dict[str, Any]:

@@ -257,7 +257,7 @@ OPS = (
         "TFLite_Detection_PostProcess",
         prepare,
         ("float32",),
-        float_exactness="exact with glibc's exp",
+        float_exactness="exact with glibc; a device libm may differ (exp)",
         is_custom=True,
         limits=("one batch", "boxes of 4 floats"),
     ),

@@ -230,7 +230,7 @@ def prepare_energy(node: Node, context: Context) -> Kernel:
     return Kernel(evaluate_energy, EnergyParams(start, end), keeps_outputs=not whole)
 
 
-_TWIDDLES = "exact with glibc's sin and cos; a device libm may differ in a twiddle factor"
+_TWIDDLES = "exact with glibc; a device libm may differ (sin and cos)"
 _FFT_LIMITS = (f"even length from 4 to {MAX_FFT} of factors 2, 3 and 5",)
 OPS = (
     Op("SignalEnergy", prepare_energy, ("int16 -> uint32",), is_custom=True, limits=("rank 1",)),
