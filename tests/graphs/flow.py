@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tests.encoders import LUT, PRUNED, ancillary, huffman, packed, pruned
-from tests.graphs.growing import Growing, Kind, NoFitError, Signature
+from tests.graphs.growing import Growing, Kind, NoFitError, Signature, quantization
 
 Entry = Callable[[Growing], None]
 HANDLE = Kind("resource", ())
@@ -142,6 +142,21 @@ def decode(w: Growing) -> None:
     w.g.custom_op("TFLM_DECODE", sources, [out])
 
 
+def compressed(w: Growing) -> None:
+    """CONCATENATION with a constant that is compressed by the file's metadata."""
+    if w.depth:
+        raise NoFitError
+    types = ("float32", "int8", "int16", "int32", "int64", "bool")
+    x = w.pick(*types, fits=lambda kind: kind.rank > 0)
+    kind = w.values[x]
+    indices, table = w.rng.integers(0, 4, kind.shape), w.random(kind.shaped(4))
+    numbers = quantization(kind)
+    lut = w.g.constant("lut", packed(indices, 2), kind.dtype, shape=kind.shape, **numbers)
+    w.shared.compressed.append((lut, w.shared.builder.buffer(table.tobytes()), 2))
+    shape = (2 * kind.shape[0], *kind.shape[1:])
+    w.op("CONCATENATION", [x, lut], kind.shaped(*shape), axis=0)
+
+
 ENTRIES: dict[str, Entry] = {
     "IF": if_,
     "WHILE": while_,
@@ -150,5 +165,6 @@ ENTRIES: dict[str, Entry] = {
     "ASSIGN_VARIABLE": assign,
     "CALL_ONCE": call_once,
     "TFLM_DECODE": decode,
+    "compressed constant": compressed,
     "variable tensor": variable_tensor,
 }

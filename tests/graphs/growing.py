@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from microinterp.model_builder import ModelBuilder, SubGraphBuilder
+from tests.encoders import Entry
 
 ItemT = TypeVar("ItemT")
 Shape = tuple[int, ...]
@@ -78,6 +79,7 @@ class Shared:
         table: one small function per operator, by name.
         variables: names of the resource variables, which all hold a `variable`.
         finished: subgraphs that are complete.
+        compressed: tensors of the main graph that the metadata calls compressed.
         tensors: how many have a name.
     """
 
@@ -88,6 +90,7 @@ class Shared:
     variables: tuple[str, ...] = ()
     variable: Kind = field(default_factory=lambda: Kind("int8", (2, 4), 0.5, 3))
     finished: list[Signature] = field(default_factory=list)
+    compressed: list[Entry] = field(default_factory=list)
     tensors: int = 0
 
 
@@ -155,13 +158,13 @@ class Growing:
 
     def known(self, kind: Kind) -> int:
         """A constant of that kind."""
-        return self.constant(self.random(kind), **_quantization(kind))
+        return self.constant(self.random(kind), **quantization(kind))
 
     def tensor(self, kind: Kind, **more: Any) -> int:
         """A tensor that is no value yet."""
         self.shared.tensors += 1
         return self.g.tensor(
-            f"t{self.shared.tensors}", kind.shape, kind.dtype, **_quantization(kind), **more
+            f"t{self.shared.tensors}", kind.shape, kind.dtype, **quantization(kind), **more
         )
 
     def value(self, kind: Kind) -> int:
@@ -229,5 +232,6 @@ class Growing:
         return self.g.index
 
 
-def _quantization(kind: Kind) -> dict[str, Any]:
+def quantization(kind: Kind) -> dict[str, Any]:
+    """A kind's scale and zero point as the builder takes them."""
     return {} if kind.scale is None else {"scale": kind.scale, "zero_point": kind.zero_point}

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import strategies as st
 
+from microinterp.compression import METADATA_NAME
 from microinterp.model_builder import ModelBuilder
+from tests.encoders import lut_metadata
 from tests.graphs import elementwise, flow, layers, movement
 from tests.graphs.flow import HANDLE, TAPE
 from tests.graphs.growing import Growing, Kind, Shared
@@ -57,6 +59,8 @@ def graphs(
         if number != computed[-1]:
             w.g.output(number)
     w.g.output(computed[-1])
+    if shared.compressed:
+        shared.builder.metadata(METADATA_NAME, lut_metadata([shared.compressed]))
     return shared.builder.finish()
 
 

@@ -196,7 +196,7 @@ def test_a_trace_can_end_an_endless_loop() -> None:
     interpreter = Interpreter.from_bytes(counting(add_only))
     interpreter.set_input(np.ones(TAPE, np.bool_), 0)
     interpreter.set_input(np.zeros(2, np.int32), 1)
-    with pytest.raises(TimeoutError, match="op 0 SLICE|op 0 ADD"):
+    with pytest.raises(TimeoutError, match="op 0 "):
         interpreter.invoke(Limit(100))
     assert run(interpreter, np.zeros(TAPE, np.bool_), np.array([4, 5], np.int32))[1] == [4, 5]
 
