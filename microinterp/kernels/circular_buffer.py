@@ -41,6 +41,7 @@ def evaluate(cycles: int, arrays: Arrays) -> Status:
 
 def prepare(node: Node, context: Context) -> Kernel:
     """One row comes in; the output has rows of the same size."""
+    node.require_counts((1, 1))
     x, out = node.input(0), node.output()
     require_type(node, "int8", x, out)
     require_rank(node, out, 4)
