@@ -87,6 +87,8 @@ class Resources:
     def copy(self, source: Tensor, target: Tensor) -> None:
         """Count that an op copies `source` to `target`, so that a handle passes on its number."""
         self._copies.setdefault(_key(target), set()).add(_key(source))
+        if target.is_variable:  # it holds something before that, and other ops may write it
+            self.leave_unset(target)
 
     def leave_unset(self, tensor: Tensor) -> None:
         """Count that `tensor` can be read before anything has been copied to it."""

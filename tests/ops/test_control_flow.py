@@ -303,7 +303,7 @@ def chosen_variable(kind: str, own: bool = True, swapped: bool = False) -> bytes
     """IF takes the handles of two variables and hands one of them out, which is read and assigned.
 
     Args:
-        kind: type of the handles inside of the branches.
+        kind: type of the handles inside of the branches; "state" is an int32 variable tensor.
         own: both variables are assigned in the main graph as well, so that they have storage.
         swapped: an int32 that no VAR_HANDLE made goes in instead of the second handle.
     """
@@ -316,7 +316,8 @@ def chosen_variable(kind: str, own: bool = True, swapped: bool = False) -> bytes
         g.op("VAR_HANDLE", [], handles[-1:], shared_name=name)
     if swapped:
         handles[1] = g.input("number", (), "int32")
-    handed = g.tensor("handed", (), kind)
+    is_variable, kind = kind == "state", kind.replace("state", "int32")
+    handed = g.tensor("handed", (), kind, is_variable=is_variable)
     g.op("IF", [condition, *handles], [handed], then_subgraph_index=1, else_subgraph_index=2)
     y = g.tensor("y", (2,), "int8")
     g.op("READ_VARIABLE", [handed], [y])
@@ -362,6 +363,11 @@ def test_handles_without_a_variable_are_refused() -> None:
     assert_refused(
         chosen_variable("int32", swapped=True), "does not come from a VAR_HANDLE", 5, op=3
     )
+
+
+def test_a_variable_tensor_is_no_handle() -> None:
+    """It may hold any number, since several ops may write it."""
+    assert_refused(chosen_variable("state"), "does not come from a VAR_HANDLE", 4, op=3)
 
 
 def test_a_constant_may_be_a_handle(tflm: TflmRuntime) -> None:
