@@ -22,10 +22,10 @@ def bytes_for(count: int, bits: int) -> int:
     return -(-count * bits // 8)
 
 
-def unpack(packed: Bytes, bits: int, count: int) -> npt.NDArray[np.int64]:
-    """`count` numbers of `bits` bits each, without gaps between them."""
+def unpack(packed: Bytes, bits: int, count: int) -> Bytes:
+    """`count` numbers of `bits` bits (up to 8) each, without gaps between them."""
     flat = np.unpackbits(packed, count=count * bits).reshape(count, bits)
-    numbers: npt.NDArray[np.int64] = flat @ (1 << np.arange(bits, dtype=np.int64)[::-1])
+    numbers: Bytes = flat @ np.array([1 << bit for bit in reversed(range(bits))], np.uint8)
     return numbers
 
 
@@ -36,7 +36,7 @@ def channel_numbers(count: int, channels: int, is_last: bool) -> npt.NDArray[np.
 
 
 def look_up(
-    indices: npt.NDArray[np.int64],
+    indices: Bytes,
     channels: npt.NDArray[np.int64],
     stride: int,
     values: Values,

@@ -131,6 +131,7 @@ def decode_table(source: Source) -> npt.NDArray[Any]:
     """metadata[5] & 7 is the number of bits of an index, [6] the stride of channels' tables."""
     source.require_type(TABLE_TYPES)
     bits, stride = source.metadata[5] & 7, source.metadata[6]
+    source.node.require(bits > 0, "indices of 0 bits, 1 to 7 are possible", source.out)
     source.require_bits(bits)
     indices = unpack(source.packed, bits, source.out.elements)
     return look_up(indices, source.channels(), stride, source.values(source.out.dtype))
@@ -151,7 +152,11 @@ def decode_pruned(source: Source) -> npt.NDArray[Any]:
 
 
 def decode_huffman(source: Source) -> npt.NDArray[Any]:
-    """metadata[5]: bit 0 for tables of 32 instead of 16 bits; bits 4 to 7 for the first step."""
+    """metadata[5]: bit 0 for tables of 32 instead of 16 bits; bits 4 to 7 for the first step.
+
+    Codes without bits are left out: with them a few bytes could stand for any number of elements.
+    """
+    source.require_bits(1)
     entries = source.values(np.uint32 if source.metadata[5] & 1 else np.uint16)
     source.require_type(HUFFMAN_TYPES[entries.dtype])
     tables = HuffmanTables(entries, initial_bits=(source.metadata[5] >> 4) + 1)

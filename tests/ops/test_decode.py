@@ -126,6 +126,8 @@ def test_huffman_equals_loops_over_bits(types: str, data: st.DataObject) -> None
 
 SMALL_TABLE = ancillary(LUT, bytes([2, 4]), b"\x01\x02\x03\x04")
 ONE_CODE = ancillary(HUFFMAN, b"\x00", np.array([0x8807, 0x8808], "<u2").tobytes())
+NO_BITS = ancillary(HUFFMAN, b"\x00", np.array([0x8007, 0x8008], "<u2").tobytes())
+THREE_BITS = ancillary(HUFFMAN, b"\x10", np.array([0x9007] * 4, "<u2").tobytes())
 AWAY = ancillary(HUFFMAN, b"\x00", np.array([0x0009, 0x8808], "<u2").tobytes())
 ROUND = ancillary(HUFFMAN, b"\x00", np.array([0x0000, 0x8808], "<u2").tobytes())
 THREE = {"scale": [1.0] * 3, "zero_point": 0}
@@ -138,7 +140,9 @@ REFUSED: dict[str, tuple[bytes, int | None, bool]] = {
     "an index points at value 3, the tables have 3": (model(b"\xff", SMALL_TABLE[:-1]), 2, False),
     "1 encoded bytes, int8[5] takes 2": (model(b"\xff", SMALL_TABLE, shape=(5,)), 2, False),
     "2 values are kept, 1 are there": (model(b"\x90", SHORT), 2, False),
-    "the codes end after 9 of 10 symbols": (model(b"\x00", ONE_CODE, shape=(10,)), 2, False),
+    "the codes end after 5 of 6 symbols": (model(b"\x00", THREE_BITS, shape=(6,)), 2, False),
+    "1 encoded bytes, int8[9] takes 2": (model(b"\x00", NO_BITS, shape=(9,)), 2, False),
+    "indices of 0 bits": (model(b"\x00", ancillary(LUT, b"\x00\x04", b"\x01")), 2, False),
     "a code leads to entry 9 of 2": (model(b"\x00" * 4, AWAY), 2, False),
     "the codes end after 0 of 4 symbols": (model(b"\x00" * 4, ROUND), 2, False),
     "16 elements do not divide into 3 channels": (
