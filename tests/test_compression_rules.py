@@ -107,6 +107,16 @@ def test_channels_must_be_first_or_last() -> None:
     assert any("wanted 0 or 3" in p.message for p in found if p.rule == "compression_sound")
 
 
+def test_channels_need_a_dimension() -> None:
+    b = ModelBuilder()
+    g = b.subgraph()
+    scales = {"scale": [1.0, 2.0], "zero_point": 0}
+    w = g.constant("w", b"\x00", "int8", shape=(), **scales)
+    b.metadata(METADATA_NAME, lut_metadata([[(w, b.buffer(b"\x01\x02"), 1)]]))
+    found = verify(load(b.finish()))
+    assert any("2 channels, but has no dimension" in p.message for p in found)
+
+
 def test_any_damage_of_the_metadata_is_survived() -> None:
     sound = lut_metadata([[GOOD]])
     for at in range(len(sound)):

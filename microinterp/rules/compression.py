@@ -80,7 +80,9 @@ def _faults(model: Model, tensor: FileTensor, entry: LutTensor) -> Iterator[str]
             f"for {channels} channels of {size} bytes or more"
         )
     last = len(tensor.shape or ()) - 1
-    if channels > 1 and tensor.quantization and tensor.quantization.axis not in (0, last):
+    if channels > 1 and tensor.shape == ():
+        yield f"is compressed in {channels} channels, but has no dimension"
+    elif channels > 1 and tensor.quantization and tensor.quantization.axis not in (0, last):
         yield f"is compressed along dimension {tensor.quantization.axis}, wanted 0 or {last}"
 
 
