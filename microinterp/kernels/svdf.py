@@ -6,7 +6,8 @@ next to each other) along with the bias.
 int8: responses are requantised with in_scale * feature_scale / state_scale, clamped to the state's
 type, and moved by its zero point, which wraps; the sum over time runs in int32 and is requantised
 with state_scale * time_scale / out_scale. Scales are multiplied in double, as the pinned wheel does
-(TFLM up to August 2026: in float32). The fused activation is ignored. Float: all sums run in float32 one by one, then comes the activation.
+(TFLM up to August 2026: in float32). The fused activation is ignored.
+Float: all sums run in float32 one by one, then comes the activation.
 Source: TFLM kernels/svdf_common.cc, svdf.cc, activation_utils.h.
 """
 
@@ -244,7 +245,7 @@ OPS = (
         "SVDF",
         prepare,
         ("float32", "int8, int8 state", "int8, int16 state"),
-        float_exactness=FLOAT_SUMS,
+        float_exactness=f"{FLOAT_SUMS}; tanh as in TANH",
         limits=("bias required", "int8 ignores the fused activation"),
     ),
 )
