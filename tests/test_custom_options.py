@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microinterp.custom_options import Options
-from microinterp.errors import PrepareError, UnsupportedError
+from microinterp.errors import PrepareError
 from microinterp.graph import Node, build
-from microinterp.kernels import default_registry
 from microinterp.model import load
 from tests.ops.custom import custom_model
-from tests.ops.movement import Input, assert_refused
+from tests.ops.movement import Input
 
 
 def node(options: Any) -> Node:
@@ -73,12 +72,3 @@ def read_everything(data: bytes) -> None:
         for read in ("integer", "boolean", "real"):
             with suppress(PrepareError):
                 getattr(Options(node(data), names), read)("T")
-
-
-def test_ethos_u_is_refused_with_its_reason() -> None:
-    one = Input((1,), "int8")
-    data = custom_model("ethos-u", [one], [one])
-    assert_refused(data, "a command stream that only an Ethos-U NPU can run", kind=UnsupportedError)
-    (row,) = (op for op in default_registry() if op.name == "ethos-u")
-    assert row.is_custom
-    assert row.refused == "a command stream that only an Ethos-U NPU can run"
