@@ -36,7 +36,9 @@ def command(
 
 
 def _show(rows: list[operator_table.Row]) -> None:
-    table = output.table("operator", "types", "limits", "against TFLM", "boards")
+    table = output.table(
+        "operator", "types", "limits", "against TFLM", "boards", firm=("operator",)
+    )
     for row in rows:
         exactness = f"refused: {row.refused}" if row.refused else row.exactness
         style = "green" if exactness == "exact" else "red" if row.refused else ""

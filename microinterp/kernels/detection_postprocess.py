@@ -252,12 +252,14 @@ def _scratch(p: Params, count: int, columns: int) -> tuple[int, ...]:
     )
 
 
+_EXP = "exact with glibc; a device libm may differ (exp)"
 OPS = (
     Op(
         "TFLite_Detection_PostProcess",
         prepare,
         ("float32",),
-        float_exactness="exact with glibc; a device libm may differ (exp)",
+        exactness=_EXP,
+        float_exactness=_EXP,
         is_custom=True,
         limits=("one batch", "boxes of 4 floats"),
     ),
