@@ -66,7 +66,8 @@ class Interpreter:
         Args:
             model: contents of a .tflite file.
             arena_size: bytes of arena to run in; None takes what is needed.
-            profile: numeric profile: "tflm", "single" or "litert-ref".
+            profile: numeric profile: "tflm", "single", "litert-ref" or "cmsis-nn"
+                (docs/profiles.md)
             planner: "tflm" or "linear".
             preserve_all_tensors: keep every tensor readable by get_tensor after invoke (linear
                 planner, so the arena is larger).

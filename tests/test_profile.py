@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 
 
 def test_profiles_by_name() -> None:
-    assert list(PROFILES) == ["tflm", "single", "litert-ref"]
+    assert list(PROFILES) == ["tflm", "single", "litert-ref", "cmsis-nn"]
     for name, profile in PROFILES.items():
         assert get_profile(name) is profile
         assert profile.name == name
@@ -32,17 +32,18 @@ def test_unknown_profile() -> None:
         get_profile("sngle")
     assert "no numeric profile 'sngle'" in str(caught.value)
     assert "did you mean 'single'?" in caught.value.hint
-    assert "tflm, single, litert-ref" in caught.value.hint
+    assert "tflm, single, litert-ref, cmsis-nn" in caught.value.hint
     with pytest.raises(UnsupportedError, match="no numeric profile"):
         Interpreter.from_bytes(bias_model([1], 0.5), profile="none")
 
 
 def test_functions_of_each_profile() -> None:
-    tflm, single, litert = PROFILES.values()
+    tflm, single, litert, device = PROFILES.values()
     assert tflm.requantise("MUL") is litert.requantise("MUL") is fixedpoint.multiply_double
     assert single.requantise("MUL") is fixedpoint.multiply_single
     assert litert.requantise("FULLY_CONNECTED") is fixedpoint.multiply_real
-    for profile in (tflm, single):
+    assert device.requantise("FULLY_CONNECTED") is fixedpoint.multiply_double
+    for profile in (tflm, single, device):
         assert profile.requantise_int64("FULLY_CONNECTED") is fixedpoint.multiply_int64
         assert profile.split("FULLY_CONNECTED") is quantize_multiplier
     assert litert.requantise_int64("FULLY_CONNECTED") is fixedpoint.multiply_real
@@ -104,10 +105,11 @@ def test_single_differs_where_there_is_a_right_shift(
     inputs = [Input((64, 64), "int8", 0.5, 0), *others]
     data = op_model(op, inputs, [Input(shape, "int8", float(np.float32(out)), 0)], **options)
     sample = np.random.default_rng(6).integers(-20, 21, (64, 64)).astype(np.int8)
-    tflm, single, litert = (run_all(data, profile, sample) for profile in PROFILES)
+    tflm, single, litert, device = (run_all(data, profile, sample) for profile in PROFILES)
     assert np.count_nonzero(tflm != single) > 0
     assert np.abs(tflm.astype(int) - single).max() == 1
     np.testing.assert_array_equal(tflm, litert)
+    np.testing.assert_array_equal(tflm, device)
 
 
 def test_softmax_has_another_cap_in_single() -> None:

@@ -15,7 +15,7 @@ import tflite
 
 from microinterp.errors import UnsupportedError
 from microinterp.graph import Node, Tensor
-from microinterp.prepare import Arrays, Status
+from microinterp.prepare import Arrays, Context, Status
 from microinterp.quant.params import (
     ChannelMultipliers,
     Multiplier,
@@ -78,6 +78,30 @@ def require_same_type(node: Node, *tensors: Tensor) -> None:
 def require_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
     """Raise PrepareError unless `tensor` has exactly `shape`."""
     node.require(tensor.shape == shape, f"shape {list(tensor.shape)}, wanted {list(shape)}", tensor)
+
+
+def refuse_by(
+    rule: str,
+    node: Node,
+    context: Context,
+    is_met: bool,
+    message: str,
+    tensor: Tensor | None = None,
+) -> None:
+    """Raise PrepareError where the profile follows `rule` and the layer is one that it refuses."""
+    node.require(
+        not (is_met and context.profile.follows(rule)),
+        f"{message} (rule {rule} of the profile {context.profile.name})",
+        tensor,
+        "docs/profiles.md explains the rule",
+    )
+
+
+def refuse_int16_zero_points(node: Node, context: Context, *tensors: Tensor) -> None:
+    """The rule int16-zero-points: the profile takes no int16 tensor whose zero point is not 0."""
+    for t in tensors:
+        is_met = t.type_code == tflite.TensorType.INT16 and t.zero_point != 0
+        refuse_by("int16-zero-points", node, context, is_met, f"zero point {t.zero_point}", t)
 
 
 def require_rank(node: Node, tensor: Tensor, low: int, high: int | None = None) -> None:

@@ -24,6 +24,8 @@ from microinterp.kernels.common import (
     clamp_float,
     is_float,
     pick_by_type,
+    refuse_by,
+    refuse_int16_zero_points,
     requantised,
     require_shape,
     taps,
@@ -136,6 +138,9 @@ def prepare(node: Node, context: Context) -> Kernel:
     require_bias(node, w.shape[0], BIAS_TYPES[x.type_code])
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
+    refuse_int16_zero_points(node, context, x, out)
+    is_met = geometry.groups > 1 and (x.type_name, w.type_name) != ("int8", "int8")
+    refuse_by("conv-2d-groups", node, context, is_met, f"{geometry.groups} groups", w)
     factors = channel_factors(node, w.shape[0], axis=0)
     has_zero_points = x.type_code == TensorType.INT8
     quant = fold(node, context, factors, activation, accumulator, has_zero_points)

@@ -25,6 +25,7 @@ from microinterp.kernels.common import (
     clamp_float,
     is_float,
     pick_by_type,
+    refuse_int16_zero_points,
     requantised,
     require_shape,
     taps,
@@ -123,6 +124,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     require_bias(node, geometry.channels, bias_types)
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
+    refuse_int16_zero_points(node, context, x, out)
     factors = channel_factors(node, geometry.channels, axis=3)
     accumulator = np.int64 if is_int16 else np.int32
     quant = fold(node, context, factors, activation, accumulator, zero_points=not is_int16)

@@ -26,6 +26,8 @@ from microinterp.kernels.common import (
     clamp_float,
     is_float,
     pick_by_type,
+    refuse_by,
+    refuse_int16_zero_points,
     requantised,
     require_quantized,
     require_rank,
@@ -125,11 +127,14 @@ def prepare(node: Node, context: Context) -> Kernel:
     )
     geometry = _geometry(node, x, w, out)
     activation = options.FusedActivationFunction()
-    accumulator = accumulator_of(node, quantized_bias_type(node, options))
+    accumulator = _accumulator(node, context, quantized_bias_type(node, options))
     require_bias(node, w.shape[0], BIAS_TYPES[x.type_code])
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
-    factors, filter_zero_point = _factors(node, x, w, out)
+    refuse_int16_zero_points(node, context, x, out)
+    factors, filter_zero_point = _factors(node, context, x, w, out)
+    if _drops_zero_point(context, geometry, x, w):
+        filter_zero_point = 0
     quant = fold(node, context, factors, activation, accumulator)
     return Kernel(evaluate, Params(geometry, filter_zero_point, quant), filter_scratch(w))
 
@@ -151,7 +156,9 @@ def _geometry(node: Node, x: Tensor, w: Tensor, out: Tensor) -> Geometry:
     return Geometry(x.rank, out.shape, depth)
 
 
-def _factors(node: Node, x: Tensor, w: Tensor, out: Tensor) -> tuple[list[float], int]:
+def _factors(
+    node: Node, context: Context, x: Tensor, w: Tensor, out: Tensor
+) -> tuple[list[float], int]:
     """Output steps per unit of a sum, for each channel, and the filter's zero point."""
     require_quantized(node, x, w, out)
     assert w.quantization is not None
@@ -162,10 +169,30 @@ def _factors(node: Node, x: Tensor, w: Tensor, out: Tensor) -> tuple[list[float]
             w,
             "convert the model with per-tensor weights for its dense layers",
         )
+        is_met = x.type_code == tflite.TensorType.INT16
+        refuse_by("fully-connected-int16-channels", node, context, is_met, "several scales", w)
         return channel_factors(node, w.shape[0], axis=0), 0  # this kernel knows no zero points
     product = float(x.scale) * float(w.scale)
     _require_bias_scale(node, product, out)
     return [product / float(out.scale)] * w.shape[0], w.zero_point
+
+
+def _accumulator(node: Node, context: Context, bias_type_if_none: int) -> type[Any]:
+    """The type of the sums, with the rule fully-connected-int16-sums."""
+    x, bias, rule = node.input(0), node.optional_input(2), "fully-connected-int16-sums"
+    if x.type_code != tflite.TensorType.INT16 or not context.profile.follows(rule):
+        return accumulator_of(node, bias_type_if_none)
+    is_met = bias is not None and bias.type_code == tflite.TensorType.INT32
+    refuse_by(rule, node, context, is_met, "a bias of int32", bias)
+    return np.int64
+
+
+def _drops_zero_point(context: Context, geometry: Geometry, x: Tensor, w: Tensor) -> bool:
+    """Whether the rule fully-connected-filter-zero-point applies."""
+    is_convolution = len(geometry.output_shape) > 2 and geometry.depth % 4 == 0
+    is_other = (x.type_name, w.type_name) != ("int8", "int8")
+    follows = context.profile.follows("fully-connected-filter-zero-point")
+    return follows and (is_convolution or is_other)
 
 
 def _require_bias_scale(node: Node, product: float, out: Tensor) -> None:

@@ -7,18 +7,17 @@ For each time step, with the hidden state h and the cell state c of the step bef
 Integers: each of a gate's two products is requantised by itself to int16 in steps of 2^-12 (the
 bias is in the first one's sum), their sum saturates, and the activations are those of int16
 LOGISTIC and TANH. Each product of a state is requantised to the state's steps and saturates. The
-output's own scale is never looked at. Float: sums run in float32 one by one; each product of
-matrices and of gates is clamped to finite numbers.
+output's own scale is never looked at. CMSIS-NN has its own rules (quant/rules.py). Float: sums run
+in float32 one by one; each product of matrices and of gates is clamped to finite numbers.
 Source: TFLM kernels/unidirectional_sequence_lstm.cc, lstm_eval.h, lstm_eval.cc,
 lstm_eval_common.cc.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +32,7 @@ from microinterp.kernels.common import (
     multiplier_of,
     multipliers_of,
     pick_by_type,
+    refuse_by,
     requantised,
     require_quantized,
     require_rank,
@@ -46,15 +46,21 @@ from microinterp.kernels.logistic import (
     logistic_int16,
     tanh_int16,
 )
+from microinterp.kernels.lstm_gates import (
+    GATE_SCALE,
+    Array,
+    Function,
+    Gate,
+    Product,
+    Scaling,
+    weights,
+)
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.libm import checked_log2, tanhf
 from microinterp.quant.params import activation_range_float
 from microinterp.quant.tables import sigmoid_table
 from microinterp.registry import Op
 
-Array = npt.NDArray[Any]
-Function = Callable[[Array], Array]
 _INPUTS = 24
 _HIDDEN, _CELL = 18, 19
 # Tensor numbers of Wx, Wh and b for each gate.
@@ -65,8 +71,6 @@ _INPUT_GATE, _FORGET_GATE, _CELL_GATE, _OUTPUT_GATE = _GATES = (
     (4, 8, 15),
 )
 _ABSENT = {9: "peephole", 16: "projection", 20: "layer normalisation"}
-_GATE_SCALE = 2.0**-12
-"""Steps of a gate before its activation; after it they are 2^-15."""
 _INT16 = np.iinfo(np.int16)
 _LOW, _HIGH = activation_range_float(0)
 
@@ -92,58 +96,13 @@ class Sequence:
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """How integer sums become steps of something: see kernels.common.requantised."""
-
-    requantise: Requantise
-    multiplier: int | npt.NDArray[np.int64]
-    shift: int | npt.NDArray[np.int64]
-    output_zero_point: int = 0
-    low: int = int(_INT16.min)
-    high: int = int(_INT16.max)
-
-
-@dataclass(frozen=True)
-class Product:
-    """Rows times the rows of a filter, as int16 in steps of _GATE_SCALE."""
-
-    zero_point: int
-    filter_zero_point: int
-    accumulator: type[np.signedinteger[Any]]
-    scaling: Scaling
-
-    def __call__(self, x: Array, w: Array, bias: Array | int = 0) -> Array:
-        """x [batches, n], w [states, n], bias [states] -> [batches, states]."""
-        dtype = self.accumulator
-        rows = x.astype(dtype) - dtype(self.zero_point)
-        sums = rows @ (w.astype(dtype) - dtype(self.filter_zero_point)).T + bias
-        return requantised(sums, self.scaling, np.int16)
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One gate of an integer LSTM; `tensors` are the numbers of Wx, Wh and b."""
-
-    tensors: tuple[int, int, int]
-    of_input: Product
-    of_state: Product
-    activation: Function
-
-    def __call__(self, inputs: tuple[Array | None, ...], x: Array, hidden: Array) -> Array:
-        """Values [batches, states] in steps of 2^-15."""
-        wx, wh, bias = _weights(inputs, self.tensors)
-        total = self.of_input(x, wx, bias).astype(np.int32) + self.of_state(hidden, wh)
-        return self.activation(np.clip(total, _INT16.min, _INT16.max)).astype(np.int32)
-
-
-@dataclass(frozen=True)
 class Params:
     """Parameters of an integer LSTM.
 
     Attributes:
         gates: input, forget, cell, output.
         keep, add, show: take gate * cell, gate * gate and tanh * gate to their state's steps.
-        cell_clip: in the cell's steps, None for no limit.
+        cell_limits: in the cell's steps.
         tanh: of the cell state.
     """
 
@@ -152,7 +111,7 @@ class Params:
     keep: Scaling
     add: Scaling
     show: Scaling
-    cell_clip: int | None
+    cell_limits: tuple[int, int]
     tanh: Function
 
 
@@ -167,16 +126,27 @@ class FloatParams:
 
 def evaluate_int(p: Params, arrays: Arrays) -> None:
     """int8 or int16 x -> out of the same type [..., states]; both states are overwritten."""
-    x, hidden, cell, out = _tensors(p.sequence, arrays)
+    _, hidden, cell, _ = _tensors(p.sequence, arrays)
+    hidden[...] = _last_shown(p, arrays, hidden, cell)
+
+
+def evaluate_stateless(p: Params, arrays: Arrays) -> None:
+    """The same from a cell of zeros and no hidden state; both states stay as they are."""
+    _, _, cell, _ = _tensors(p.sequence, arrays)
+    _last_shown(p, arrays, None, np.zeros_like(cell))
+
+
+def _last_shown(p: Params, arrays: Arrays, hidden: Array | None, cell: Array) -> Array | None:
+    """Fill the output from these states; `cell` is overwritten. The last step's output."""
+    x, _, _, out = _tensors(p.sequence, arrays)
     for row, shown in zip(p.sequence.rows(x), p.sequence.rows(out), strict=True):
         enter, forget, new, leave = (gate(arrays.inputs, row, hidden) for gate in p.gates)
         kept = requantised(forget * cell, p.keep, np.int32)
         total = kept + requantised(enter * new, p.add, np.int32)
-        cell[...] = np.clip(total, _INT16.min, _INT16.max)
-        if p.cell_clip is not None:
-            cell[...] = np.clip(cell, -p.cell_clip, p.cell_clip)
-        hidden[...] = requantised(p.tanh(cell) * leave, p.show, hidden.dtype)
-        shown[...] = hidden
+        cell[...] = np.clip(total, *p.cell_limits)
+        shown[...] = requantised(p.tanh(cell) * leave, p.show, out.dtype)
+        hidden = shown
+    return hidden
 
 
 def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
@@ -204,20 +174,10 @@ def _tensors(sequence: Sequence, arrays: Arrays) -> tuple[Array, Array, Array, A
     return x, sequence.state(hidden), sequence.state(cell), arrays.outputs[0]
 
 
-def _weights(
-    inputs: tuple[Array | None, ...], tensors: tuple[int, int, int]
-) -> tuple[Array, Array, Array]:
-    wx, wh, bias = (inputs[i] for i in tensors)
-    assert wx is not None
-    assert wh is not None
-    assert bias is not None
-    return wx, wh, bias
-
-
 def _gate_sums(
     inputs: tuple[Array | None, ...], tensors: tuple[int, int, int], x: Array, hidden: Array
 ) -> Array:
-    wx, wh, bias = _weights(inputs, tensors)
+    wx, wh, bias = weights(inputs, tensors)
     return _finite(_dots(x, wx) + bias) + _finite(_dots(hidden, wh) + np.float32(0))
 
 
@@ -254,7 +214,12 @@ def prepare(node: Node, context: Context) -> Kernel:
     if is_float(x):
         cell_gate = tanhf if is_tanh else _as_it_is
         return Kernel(evaluate, FloatParams(sequence, np.float32(clip), cell_gate), scratch)
+    for tensors in _GATES:
+        for tensor in map(node.input, tensors):
+            refuse_by("lstm-constants", node, context, not tensor.is_constant, "computed", tensor)
     params = _params(node, context, sequence, is_tanh, clip)
+    if context.profile.follows("lstm-stateless"):
+        evaluate = evaluate_stateless
     return Kernel(evaluate, params, scratch)
 
 
@@ -298,7 +263,10 @@ def _params(node: Node, context: Context, sequence: Sequence, is_tanh: bool, cli
     by_three = Int16Params(3, 0, sigmoid)
     logistic: Function = partial(logistic_int16, p=by_three)
     activations = dict.fromkeys(_GATES, logistic)
-    activations[_CELL_GATE] = partial(tanh_int16, p=by_three) if is_tanh else _as_it_is
+    if is_tanh:
+        activations[_CELL_GATE] = partial(tanh_int16, p=by_three)
+    elif not context.profile.follows("lstm-sigmoid-cell-gate"):
+        activations[_CELL_GATE] = _as_it_is
     enter, forget, new, leave = (
         _gate(node, context, tensors, activations[tensors]) for tensors in _GATES
     )
@@ -315,9 +283,19 @@ def _params(node: Node, context: Context, sequence: Sequence, is_tanh: bool, cli
             low=int(info.min),
             high=int(info.max),
         ),
-        cell_clip=int(min(clip / cell_scale, float(_INT16.max))) if clip > 0 else None,
+        cell_limits=_cell_limits(node, context, clip / cell_scale),
         tanh=partial(tanh_int16, p=_cell_tanh(node, cell, sigmoid)),
     )
+
+
+def _cell_limits(node: Node, context: Context, clip: float) -> tuple[int, int]:
+    """From the limit in steps of the cell."""
+    follows = context.profile.follows("lstm-always-clips")
+    if not (clip > 0 or follows):
+        return int(_INT16.min), int(_INT16.max)
+    node.require(clip == clip, "cell_clip is no number")
+    limit = int(min(max(clip, float(_INT16.min)), float(_INT16.max)))
+    return -limit, limit
 
 
 def _scaling(node: Node, context: Context, real: float) -> Scaling:
@@ -333,6 +311,10 @@ def _gate(
         _product(node, context, node.input(position), node.input(filters))
         for position, filters in zip((0, _HIDDEN), tensors, strict=False)
     )
+    if context.profile.follows("lstm-saturates-once"):
+        info = np.iinfo(np.int32)
+        scaling = replace(of_state.scaling, low=int(info.min), high=int(info.max))
+        of_state = replace(of_state, scaling=scaling)
     return Gate(tensors, of_input, of_state, activation)
 
 
@@ -341,7 +323,7 @@ def _product(node: Node, context: Context, x: Tensor, w: Tensor) -> Product:
     assert w.quantization is not None
     scales = len(w.quantization.scale)
     node.require(scales == 1, f"has {scales} scales, wanted one", w)
-    real = float(x.scale) * float(w.scale) / _GATE_SCALE
+    real = float(x.scale) * float(w.scale) / GATE_SCALE
     is_32_bit = x.dtype == np.int8
     limit = MAX_LEFT_SHIFT if is_32_bit else MAX_LEFT_SHIFT_INT64
     factor = multipliers_of(node, [real], limit, context.profile.split(node.name))
@@ -349,7 +331,7 @@ def _product(node: Node, context: Context, x: Tensor, w: Tensor) -> Product:
     requantise = profile.requantise if is_32_bit else profile.requantise_int64
     return Product(
         x.zero_point,
-        w.zero_point,
+        0 if profile.follows("lstm-filter-zero-points") else w.zero_point,
         np.int32 if is_32_bit else np.int64,
         Scaling(requantise(node.name), factor.multiplier, factor.shift),
     )

@@ -6,8 +6,8 @@ next to each other) along with the bias.
 int8: responses are requantised with in_scale * feature_scale / state_scale, clamped to the state's
 type, and moved by its zero point, which wraps; the sum over time runs in int32 and is requantised
 with state_scale * time_scale / out_scale. Scales are multiplied in double, as the pinned wheel does
-(TFLM up to August 2026: in float32). The fused activation is ignored.
-Float: all sums run in float32 one by one, then comes the activation.
+(TFLM up to August 2026: in float32). CMSIS-NN has its own rules (quant/rules.py). The fused
+activation is ignored. Float: all sums run in float32 one by one, then comes the activation.
 Source: TFLM kernels/svdf_common.cc, svdf.cc, activation_utils.h.
 """
 
@@ -76,6 +76,7 @@ class Params:
 
     Attributes:
         input_zero_point, state_zero_point, output_zero_point: of those tensors.
+        responses: limits of responses before the state's zero point is added.
         feature: takes responses to steps of the state.
         multiplier, shift: take sums to steps of the output.
         low, high: clamp limits of the output.
@@ -84,6 +85,7 @@ class Params:
     geometry: Geometry
     input_zero_point: int
     state_zero_point: int
+    responses: tuple[int, int]
     requantise: Requantise
     feature: Multiplier
     multiplier: int
@@ -108,8 +110,7 @@ def evaluate_int(p: Params, arrays: Arrays) -> None:
     memory = p.geometry.shifted(state)
     dots = (x.astype(np.int32) - np.int32(p.input_zero_point)) @ feature.astype(np.int32).T
     responses = p.requantise(dots, p.feature.multiplier, p.feature.shift)
-    info = np.iinfo(state.dtype)
-    responses = np.clip(responses, info.min, info.max) + p.state_zero_point
+    responses = np.clip(responses, *p.responses) + p.state_zero_point
     memory[..., -1] = responses.astype(state.dtype)  # wraps
     centred = memory.astype(np.int32) - np.int32(p.state_zero_point)
     over_time = (centred * time.astype(np.int32)).sum(axis=-1, dtype=np.int32)
@@ -191,11 +192,14 @@ def _params(node: Node, context: Context, geometry: Geometry) -> Params:
     _require_bias_scale(node, bias, product)
     to_state = multiplier_of(node, float(x.scale) * float(feature.scale) / float(state.scale))
     to_output = multiplier_of(node, product / float(out.scale))
+    profile = context.profile
+    info = np.iinfo(np.int16 if profile.follows("svdf-int8-state-wraps") else state.dtype)
     return Params(
         geometry=geometry,
         input_zero_point=x.zero_point,
-        state_zero_point=state.zero_point,
-        requantise=context.profile.requantise(node.name),
+        state_zero_point=0 if profile.follows("svdf-state-zero-point") else state.zero_point,
+        responses=(int(info.min), int(info.max)),
+        requantise=profile.requantise(node.name),
         feature=to_state,
         multiplier=to_output.multiplier,
         shift=to_output.shift,

@@ -29,6 +29,7 @@ from microinterp.kernels.common import (
     constant_ints,
     is_float,
     pick_by_type,
+    refuse_by,
     requantised,
     require_rank,
     taps,
@@ -47,6 +48,8 @@ from microinterp.quant.params import activation_range_float
 from microinterp.registry import Op
 
 _SHAPE, _FILTER, _INPUT, _BIAS = range(4)
+_REVERSED_DEPTH = 16
+"""Input channels up to which CMSIS-NN does not turn the layer into a convolution."""
 BIAS_TYPES: Mapping[int, tuple[int, ...]] = {
     TensorType.FLOAT32: (TensorType.FLOAT32,),
     TensorType.INT8: (TensorType.INT32,),
@@ -132,6 +135,11 @@ def prepare(node: Node, context: Context) -> Kernel:
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
     is_int16 = x.type_code == TensorType.INT16
+    if not is_int16:
+        wrong = _wrong_rows(geometry, x.shape[3])
+        refuse_by("transpose-conv-rows", node, context, bool(wrong), wrong, out)
+    if context.profile.follows("transpose-conv-activation"):
+        activation = tflite.ActivationFunctionType.NONE
     accumulator = np.int64 if is_int16 else np.int32
     factors = channel_factors(node, geometry.channels, axis=0, x=x)
     quant = fold(node, context, factors, activation, accumulator, not is_int16, x)
@@ -192,6 +200,41 @@ def _window(node: Node, padding: int, pixels: int, outputs: int, size: int, stri
         strides = int((outputs + stride - size) / stride)  # C truncates
     before = max(0, (strides - 1) * stride + size - outputs) // 2
     return Window(size, stride, 1, before, length=outputs, outputs=pixels)
+
+
+def _wrong_rows(geometry: Geometry, depth: int) -> str:
+    """What goes wrong in CMSIS-NN's kernel (rule transpose-conv-rows), "" for nothing.
+
+    It adds rows of pixels to a ring of sums, and writes `stride` rows after each row of pixels that
+    lies whole below the padding, then those rows that the filter reaches beyond.
+    """
+    height, width = geometry.height, geometry.width
+    if max(height.stride, width.stride) <= 2 and depth > _REVERSED_DEPTH:
+        return ""  # another kernel, without rings
+    first = min(-(-height.before // height.stride), height.outputs)
+    if first * height.stride != height.before:
+        return f"a padding of {height.before} rows for a stride of {height.stride}"
+    end = height.outputs * height.stride
+    rest = range(end, end + height.size - height.stride)
+    past = height.before + height.length
+    written = end - height.before + sum(height.before <= row < past for row in rest)
+    if written != height.length:
+        return f"{written} rows are written, the output has {height.length}"
+    if any(_skipped(height, row) > height.size for row in range(height.outputs)):
+        return "rows of pixels that meet no row of the output"
+    columns = (width.outputs - 1) * width.stride + max(width.size, width.stride)
+    if width.before + width.length > columns:
+        return f"{width.length} columns of which pixels reach {columns - width.before}"
+    if width.stride > max(width.size, height.stride):
+        return "a scratch buffer that is too small for the stride"
+    return ""
+
+
+def _skipped(height: Window, row: int) -> int:
+    """Rows of the filter that the kernel leaves out for a row of pixels."""
+    top = row * height.stride
+    below = top + height.size - height.before - height.length - 1
+    return max(0, height.before - top) + max(0, below)
 
 
 _EVALUATE: dict[tuple[str, ...], Evaluate] = {

@@ -1,8 +1,9 @@
 """Numeric profiles: which rounding each operator family uses, by runtime to be reproduced.
 
-A profile changes how sums are requantised, no more. LiteRT's reference kernels also have other
+A profile changes how sums are requantised, and may follow rules (quant/rules.py) where its
+runtime's kernels depart from TFLM's reference kernels. LiteRT's reference kernels also have other
 algorithms than TFLM for int8 SUM, RELU6, LOGISTIC and TANH and for int16 SOFTMAX; no profile
-imitates those.
+imitates those. All profiles plan the arena as TFLM's reference kernels do.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Literal
 from microinterp.errors import UnsupportedError
 from microinterp.quant import fixedpoint
 from microinterp.quant.params import Multiplier, exact_multiplier, quantize_multiplier
+from microinterp.quant.rules import RULES
 
 Rounding = Literal["double", "single", "real"]
 """double, single: fixed point, rounded twice or once. real: double precision, rounded once."""
@@ -30,12 +32,24 @@ _REQUANTISE: Mapping[str, fixedpoint.Requantise] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How sums are requantised: a default rounding, and operators that depart from it."""
+    """How sums are requantised, and what else a runtime does differently.
+
+    Attributes:
+        default: rounding of all operators but those in `exceptions`.
+        rules: names of the rules that it follows.
+        chip: what chips it speaks for; "" for none.
+    """
 
     name: str
     description: str
     default: Rounding
     exceptions: Mapping[str, Rounding] = field(default_factory=dict)
+    rules: frozenset[str] = frozenset()
+    chip: str = ""
+
+    def follows(self, rule: str) -> bool:
+        """True if the profile follows the rule of that name. KeyError: there is no such rule."""
+        return RULES[rule].name in self.rules
 
     def rounding(self, op_name: str) -> Rounding:
         """Rounding that operator `op_name` uses."""
@@ -60,13 +74,25 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         profile.name: profile
         for profile in (
-            Profile("tflm", "TensorFlow Lite Micro and CMSIS-NN as they are built", "double"),
+            Profile(
+                "tflm",
+                "TensorFlow Lite Micro with its reference kernels, as they are built",
+                "double",
+                chip="TensorFlow Lite Micro",
+            ),
             Profile("single", "built with TFLITE_SINGLE_ROUNDING", "single"),
             Profile(
                 "litert-ref",
                 "LiteRT's reference kernels: FULLY_CONNECTED requantises in double precision",
                 "double",
                 MappingProxyType({"FULLY_CONNECTED": "real"}),
+            ),
+            Profile(
+                "cmsis-nn",
+                "TensorFlow Lite Micro with CMSIS-NN, for Cortex-M: as tflm but for its rules",
+                "double",
+                rules=frozenset(RULES),
+                chip="TensorFlow Lite Micro with CMSIS-NN",
             ),
         )
     }
