@@ -13,7 +13,7 @@ from microinterp.kernels import FAMILIES, default_registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (ROOT / "microinterp", ROOT / "host_tools" / "microinterp_boards")
-KERNEL_HELPERS = {"__init__", "broadcast", "common", "filters"}
+KERNEL_HELPERS = {"__init__", "broadcast", "common", "filters", "lstm_gates"}
 GENERATED = "microinterp/generated/"
 MAX_FILE, MAX_FUNCTION = 400, 60
 

@@ -283,19 +283,17 @@ def _params(node: Node, context: Context, sequence: Sequence, is_tanh: bool, cli
             low=int(info.min),
             high=int(info.max),
         ),
-        cell_limits=_cell_limits(node, context, clip / cell_scale),
+        cell_limits=_cell_limits(context, clip / cell_scale),
         tanh=partial(tanh_int16, p=_cell_tanh(node, cell, sigmoid)),
     )
 
 
-def _cell_limits(node: Node, context: Context, clip: float) -> tuple[int, int]:
+def _cell_limits(context: Context, clip: float) -> tuple[int, int]:
     """From the limit in steps of the cell."""
-    follows = context.profile.follows("lstm-always-clips")
-    if not (clip > 0 or follows):
-        return int(_INT16.min), int(_INT16.max)
-    node.require(clip == clip, "cell_clip is no number")
-    limit = int(min(max(clip, float(_INT16.min)), float(_INT16.max)))
-    return -limit, limit
+    limit = int(min(clip, float(_INT16.max))) if clip > 0 else 0
+    if limit > 0 or (clip > 0 and not context.profile.follows("lstm-clip-of-no-step")):
+        return -limit, limit
+    return int(_INT16.min), int(_INT16.max)
 
 
 def _scaling(node: Node, context: Context, real: float) -> Scaling:

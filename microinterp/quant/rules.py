@@ -46,11 +46,11 @@ CMSIS_NN = (
         "arm_nn_vec_mat_mul_result_acc_s8_s16.c and _s16.c",
     ),
     Rule(
-        "lstm-always-clips",
+        "lstm-clip-of-no-step",
         _LSTM,
-        "the cell is clipped to +-cell_clip whatever that is: 0, which otherwise means no limit, "
-        "keeps the cell at 0",
-        "arm_nn_lstm_step_s8.c and _s16.c",
+        "a cell_clip above 0 but under one step of the cell is no limit; otherwise it keeps the "
+        "cell at 0",
+        "arm_elementwise_mul_acc_s16.c",
     ),
     Rule(
         "lstm-filter-zero-points",

@@ -1,0 +1,1 @@
+"""CMSIS-NN itself, built for this machine, beside the profile cmsis-nn."""
