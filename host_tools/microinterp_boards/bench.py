@@ -1,4 +1,7 @@
-"""How fast a model runs on a board, and in how much memory: only what was measured in this run."""
+"""How fast a model runs on a board, and in how much memory: only what was measured in this run.
+
+The board says what its clock counts: microseconds, or instructions where it can.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ def bench(
         },
         "board": asdict(board),
         "runtime": {"version": loaded.version, "mpy_set": mpy_set, "kernels": loaded.tier},
-        "clock_unit": "us",
+        "clock_unit": loaded.clock,
         "runs": runs,
         "median": statistics.median(times),
         "p10": percentile(times, 10),
@@ -107,7 +110,7 @@ def _op_times(model: BoardModel, runs: list[list[OpRun]]) -> list[dict[str, Any]
     times: dict[tuple[int, int], list[int]] = {}
     for run in runs:
         for op in run:
-            times.setdefault((op.subgraph, op.op_index), []).append(op.microseconds)
+            times.setdefault((op.subgraph, op.op_index), []).append(op.time)
     return [
         {
             "subgraph": node.subgraph,

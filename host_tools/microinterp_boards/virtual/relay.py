@@ -11,8 +11,8 @@ the board.
 argv[1] is JSON: registry (file to announce the board in), entry (what to announce), temporary
 (folder to delete in the end, or nothing), and either command (of QEMU), or for the unix port:
 library (of the interpreter), boot (its source text), heap, folder, flash (0 for none), guess (find
-out as on systems without /proc whether a program can be interrupted). On stdout it writes lines of JSON:
-{"port": ...}, or {"error": ...} and ends; and {"ended": ...} if the board ends by itself.
+out as on systems without /proc whether a program can be interrupted). On stdout it writes lines of
+JSON: {"port": ...}, or {"error": ...} and ends; and {"ended": ...} if the board ends by itself.
 """
 
 from __future__ import annotations
