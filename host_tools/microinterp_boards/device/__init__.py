@@ -13,12 +13,12 @@ from functools import cache
 from importlib.resources import files
 
 
-def call(name: str, *arguments: bytes | int) -> bytes:
-    """Source text that defines the function in device/`name`.py, calls it and forgets it."""
+def call(name: str, *arguments: bytes | int, package: str = __name__) -> bytes:
+    """Source text that defines the function in `package`'s `name`.py, calls it and forgets it."""
     for value in arguments:
         if type(value) not in (bytes, int):
             raise TypeError(f"only bytes and ints go to a board, not {type(value).__name__}")
-    text = read(name, __name__)
+    text = read(name, package)
     function = text.removeprefix("def ").partition("(")[0]
     values = ", ".join(map(repr, arguments))
     return f"{text}\ntry:\n {function}({values})\nfinally:\n del {function}\n".encode()
