@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import threading
 import time
 import tty
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from microinterp.errors import DeviceError
 from microinterp_boards import Board, virtual_board
+from microinterp_boards.virtual.qemu import PROGRAM
 from tests.conftest import require_or_skip
 
 Hook = Callable[[bytes], bytes]
@@ -96,6 +99,27 @@ def interpreter() -> None:
     """MicroPython's wheel is installed."""
     if find_spec("micropython_run") is None:
         require_or_skip("MicroPython's unix port", "pip install 'microinterp[boards]'")
+
+
+@pytest.fixture(scope="session")
+def qemu() -> None:
+    """QEMU is installed, and our board for it is built, or can be."""
+    from microinterp_boards.virtual import qemu_elf
+
+    if shutil.which(PROGRAM) is None:
+        require_or_skip(PROGRAM, f"apt install {PROGRAM}")
+    try:
+        for cpu in qemu_elf.MACHINES:
+            qemu_elf.board_elf(cpu)
+    except DeviceError as error:
+        require_or_skip("the board for QEMU", f"{error.message}; {error.hint}")
+
+
+@pytest.fixture(params=["m4", "m3"])
+def qemu_port(qemu: None, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Our Cortex-M board under QEMU, on each processor."""
+    with virtual_board("qemu", cpu=request.param) as port:
+        yield port
 
 
 @pytest.fixture
