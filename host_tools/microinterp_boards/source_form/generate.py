@@ -21,7 +21,7 @@ from microinterp.packed.steps import CHANNEL_BYTES, Conv, Copy, Lut, Step
 from microinterp_boards import device
 
 MAX_PIECE = 800
-"""Characters; 1,000 compile in the 9 kB heap of a micro:bit with nothing else in it, 2,000 do not."""
+"""Characters; 1,000 compile in the empty 9 kB heap of a micro:bit, 2,000 do not."""
 _SMALL = 1 << 29
 _LARGEST_PRODUCT = 255 * 255
 _CODE = f"{__package__}.code"
@@ -157,7 +157,7 @@ def _frame(model: PackedModel, arena: int) -> str:
     """What users call, and an empty list of steps."""
     functions = "".join(_read(name).replace("def _", "def ", 1) for name in _API)
     tables = f"A=bytearray({arena})\nS=[]\nI={_places(model.inputs)}\nO={_places(model.outputs)}\n"
-    return f"{functions}{tables}H={literal(model.tflite_sha256)}\n"
+    return f"{functions}{tables}H={device.literal(model.tflite_sha256)}\n"
 
 
 def _places(tensors: tuple[TensorInfo, ...]) -> str:
@@ -175,7 +175,7 @@ def _constants(calls: list[_Call]) -> Iterator[str]:
             name = f"c{number}"
             values.append(name)
             operator = "="
-            for part in parts(value):
+            for part in device.literals(value, MAX_PIECE - len("c0+=\n")):
                 yield f"{name}{operator}{part}\n"
                 operator = "+="
         yield f"S.append((_{call.function},{','.join(values)}))\n"
@@ -184,16 +184,3 @@ def _constants(calls: list[_Call]) -> Iterator[str]:
 
 def _names(calls: list[_Call]) -> set[str]:
     return {f"c{n}" for call in calls for n, v in enumerate(call.values) if isinstance(v, bytes)}
-
-
-def parts(data: bytes) -> Iterator[str]:
-    """Literals of at most a piece each, less room for a name before and a bracket behind."""
-    limit = (MAX_PIECE - 16) // 4  # of 4 characters at most for each byte
-    for at in range(0, len(data), limit):
-        yield literal(data[at : at + limit])
-
-
-def literal(data: bytes) -> str:
-    r"""A bytes literal in few characters: \0 where no digit follows."""
-    text = repr(data)
-    return re.sub(r"(?<!\\)((?:\\\\)*)\\x00(?![0-7])", r"\1\\0", text)

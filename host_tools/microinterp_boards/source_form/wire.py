@@ -9,9 +9,9 @@ from typing import NamedTuple
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import device
 from microinterp_boards.link import Link
-from microinterp_boards.source_form.generate import parts
 
 _FOLDER = f"{__package__}.device"
+_LITERAL = 48  # characters, so that the statement is one burst (see Link)
 _PATIENCE = 20.0  # seconds for what takes no computing
 
 
@@ -35,9 +35,13 @@ class Wire:
         self.link = link
 
     def call(self, name: str, *arguments: bytes | int, timeout: float = _PATIENCE) -> str:
-        """What a function of `device` writes, with plain line ends, stripped."""
-        code = device.call(name, *arguments, package=_FOLDER)
-        output = self.link.exec(code, timeout)
+        """What a function of `device` writes, with plain line ends, stripped.
+
+        The call is a text of its own, so that nothing else is on the board's small stack.
+        """
+        self.link.exec(device.read(name, _FOLDER))
+        output = self.link.exec(f"_{name}({','.join(map(repr, arguments))})", timeout)
+        self.link.exec(f"del _{name}")
         return output.decode("ascii", "backslashreplace").replace("\r\n", "\n").strip()
 
     def number(self, name: str, *arguments: int, timeout: float = _PATIENCE) -> int:
@@ -51,7 +55,7 @@ class Wire:
         """Write a file, and compare what the board reads from it."""
         self.link.exec(f"f=open('{name}','wb')")
         try:
-            for part in parts(data):
+            for part in device.literals(data, _LITERAL):
                 self.link.exec(f"f.write({part})")
         finally:
             self.link.exec("f.close()\ndel f")
@@ -69,7 +73,7 @@ class Wire:
     def send_input(self, index: int, data: bytes) -> None:
         """Make `data` the module's input `index`."""
         self.link.exec("d=b''")
-        for part in parts(data):
+        for part in device.literals(data, _LITERAL):
             self.link.exec(f"d+={part}")
         if self.parse_state(self.call("take", index)) != state_of(data):
             raise self._damaged()

@@ -6,7 +6,7 @@ def _state(path):
     """Write the size and the two halves of the Adler-32 of a file, or `none`."""
     say = print
     try:
-        file = open(str(path, "ascii"), "rb")
+        file = open(str(path, "ascii"), "rb")  # noqa: SIM115
     except OSError:
         return say("none")
     size = b = 0
