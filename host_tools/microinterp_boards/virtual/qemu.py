@@ -1,7 +1,7 @@
 """The virtual boards that QEMU imitates: our own Cortex-M board, and the micro:bit.
 
-QEMU's clock counts instructions (-icount): 32 ns each, so that a board's times do not depend on the
-machine that imitates it. Semihosting is off: it would give a board's code this machine's files.
+QEMU's clock counts instructions (-icount): 2^shift ns each, so that a board's times do not depend
+on the machine that imitates it. Semihosting is off: it would give a board's code this machine's files.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from microinterp_boards.virtual.process import NotStartedError, board_process, r
 
 PROGRAM = "qemu-system-arm"
 MICROBIT = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
+_MICROBIT_SHIFT = 6  # 16 MHz are 62.5 ns
 _HEADER = 20  # bytes of an ELF file, up to the machine's number
 _ARM_32 = (b"\x7fELF\x01\x01", (40).to_bytes(2, "little"))
 
@@ -43,15 +44,21 @@ def start(
     program = _program("qemu")
     image = preloading.image(preload, qemu_elf.PRELOAD_BYTES)
     kernel = qemu_elf.board_elf(cpu) if elf is None else _checked(Path(elf))
-    word = f"loader,addr={qemu_elf.HEAP_WORD_ADDRESS:#x},data={heap:#x},data-len=4"
-    command = [*_command(program, qemu_elf.MACHINES[cpu]), "-kernel", str(kernel.absolute())]
+    shift = qemu_elf.ICOUNT_SHIFT
+    command = _command(program, qemu_elf.MACHINES[cpu], shift)
+    command += ["-kernel", str(kernel.absolute())]
+    for address, word in (
+        (qemu_elf.HEAP_WORD_ADDRESS, heap),
+        (qemu_elf.ICOUNT_WORD_ADDRESS, shift),
+    ):
+        command += ["-device", f"loader,addr={address:#x},data={word:#x},data-len=4"]
     with tempfile.TemporaryDirectory(prefix="microinterp-board-") as folder:
         if image:
             path = Path(folder, "preload")
             path.write_bytes(image)
             where = f"addr={qemu_elf.PRELOAD_ADDRESS:#x},force-raw=on"
             command += ["-device", f"loader,file={_escaped(path)},{where}"]
-        config = {"command": [*command, "-device", word], "temporary": folder}
+        config = {"command": command, "temporary": folder}
         with _machine("qemu", config, heap, cpu) as port:
             yield port
 
@@ -67,16 +74,20 @@ def start_microbit() -> Iterator[str]:
             " not installed",
             hint="Debian, Ubuntu: apt install firmware-microbit-micropython",
         )
-    command = [*_command(program, "microbit"), "-device", f"loader,file={MICROBIT}"]
+    command = [
+        *_command(program, "microbit", _MICROBIT_SHIFT),
+        "-device",
+        f"loader,file={MICROBIT}",
+    ]
     with _machine("microbit", {"command": command}, 0, "") as port:
         yield port
 
 
-def _command(program: str, machine: str) -> list[str]:
+def _command(program: str, machine: str, shift: int) -> list[str]:
     return [
         *(program, "-M", machine, "-nodefaults", "-display", "none"),
         *("-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"),
-        *("-icount", "shift=5"),
+        *("-icount", f"shift={shift}"),
     ]
 
 
