@@ -7,6 +7,7 @@ is what compiling takes heap for.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from microinterp_boards import device
 
 MAX_PIECE = 800
 """Characters; 1,000 compile in the empty 9 kB heap of a micro:bit, 2,000 do not."""
+_LITERAL = MAX_PIECE - len("_fill(k00,00000,)\n")
 _SMALL = 1 << 29
 _LARGEST_PRODUCT = 255 * 255
 _CODE = f"{__package__}.code"
@@ -53,10 +55,11 @@ class Source:
 
 @dataclass(frozen=True)
 class _Call:
-    """One step: a function of `code`, and what its tuple has behind it."""
+    """One step: a function of `code`, what its tuple has behind it, the end of what it touches."""
 
     function: str
     values: tuple[_Value, ...]
+    end: int
 
 
 def generate(data: bytes) -> Source:
@@ -71,9 +74,15 @@ def generate(data: bytes) -> Source:
             "a model with variables has no source form", hint="use a board that loads .mpy files"
         )
     calls = list(_calls(model))
-    arena = _used_arena(model)
-    pieces = (*_functions(calls), _frame(model, arena), *_constants(calls))
+    arena = _used_arena(model, calls)
     constants = [value for call in calls for value in call.values if isinstance(value, bytes)]
+    longs = [value for value in constants if len(device.literal(value)) > _LITERAL]
+    pieces = (
+        *_functions({call.function for call in calls}, bool(longs)),
+        _frame(model),
+        _blocks(arena, longs),
+        *_steps(calls, longs),
+    )
     return Source(pieces, sum(map(len, constants)), arena, len(calls))
 
 
@@ -101,10 +110,10 @@ def _calls(model: PackedModel) -> Iterator[_Call]:
 def _call(step: Step, weights: bytes | memoryview) -> _Call | None:
     """A step with its constants; None for one that has no source form."""
     if isinstance(step, Copy) and step.x >= 0:
-        return _Call("copy", (step.x, step.dst, step.nbytes))
+        return _Call("copy", tuple(step), max(step.x, step.dst) + step.nbytes)
     if isinstance(step, Lut) and step.x >= 0:
-        table = bytes(weights[~step.table : ~step.table + 256])
-        return _Call("lut", (step.x, step.dst, step.n, table))
+        table = bytes(weights[~step.table :][:256])
+        return _Call("lut", (step.x, step.dst, step.n, table), max(step.x, step.dst) + step.n)
     if isinstance(step, Conv) and _is_dense(step):
         return _dense(step, weights)
     return None
@@ -120,31 +129,35 @@ def _dense(step: Conv, weights: bytes | memoryview) -> _Call | None:
     """None where a sum could leave small ints (schemas/steps.md, CONV)."""
     rows = np.frombuffer(weights, np.uint8)[~step.w :][: step.oc * step.row]
     filters = rows.reshape(step.oc, step.row)[:, : step.taps]
-    channels = bytes(weights[~step.channels : ~step.channels + CHANNEL_BYTES * step.oc])
+    channels = bytes(weights[~step.channels :][: CHANNEL_BYTES * step.oc])
     for at in range(0, len(channels), CHANNEL_BYTES):
         bias = int.from_bytes(channels[at : at + 4], "little", signed=True)
         if (_LARGEST_PRODUCT * step.taps + abs(bias)) << channels[at + 8] >= _SMALL:
             return None
     pixels = step.batches * step.oh * step.ow
     shape = step.x, step.dst, filters.tobytes(), channels, pixels, step.taps
-    return _Call("dense", (*shape, step.zo, step.lo, step.hi))
+    end = max(step.x + pixels * step.taps, step.dst + pixels * step.oc)
+    return _Call("dense", (*shape, step.zo, step.lo, step.hi), end)
 
 
-def _used_arena(model: PackedModel) -> int:
-    """Bytes up to the end of the last tensor: the scratch behind it is for the patch of CONV."""
-    places = [
-        *model.inputs,
-        *model.outputs,
-        *(w for op in model.subgraphs[0].ops for w in op.written),
-    ]
-    return max((place.offset + place.nbytes for place in places), default=0)
+def _used_arena(model: PackedModel, calls: list[_Call]) -> int:
+    """Bytes up to the end of all that is used: the scratch behind it is for the patch of CONV."""
+    ends = [each.offset + each.nbytes for each in (*model.inputs, *model.outputs)]
+    return max([*ends, *(call.end for call in calls)], default=0)
 
 
-def _functions(calls: list[_Call]) -> Iterator[str]:
+def _blocks(arena: int, longs: list[bytes]) -> str:
+    """The large blocks, first of all: later no hole may be large enough."""
+    names = [f"k{number}=bytearray({len(value)})\n" for number, value in enumerate(longs)]
+    return f"A=bytearray({arena})\n" + "".join(names)
+
+
+def _functions(names: set[str], has_longs: bool) -> Iterator[str]:
     """The functions that the steps need, one piece each."""
-    names = {call.function for call in calls}
     if "dense" in names:
         yield _read("requantise")
+    if has_longs:
+        yield _read("fill")
     for name in sorted(names):
         yield _read(name)
 
@@ -153,10 +166,10 @@ def _read(name: str) -> str:
     return f"{device.read(name, _CODE)}\n"
 
 
-def _frame(model: PackedModel, arena: int) -> str:
+def _frame(model: PackedModel) -> str:
     """What users call, and an empty list of steps."""
     functions = "".join(_read(name).replace("def _", "def ", 1) for name in _API)
-    tables = f"A=bytearray({arena})\nS=[]\nI={_places(model.inputs)}\nO={_places(model.outputs)}\n"
+    tables = f"S=[]\nI={_places(model.inputs)}\nO={_places(model.outputs)}\n"
     return f"{functions}{tables}H={device.literal(model.tflite_sha256)}\n"
 
 
@@ -164,23 +177,29 @@ def _places(tensors: tuple[TensorInfo, ...]) -> str:
     return "(" + "".join(f"({each.offset},{each.nbytes})," for each in tensors) + ")"
 
 
-def _constants(calls: list[_Call]) -> Iterator[str]:
-    """Pieces that append the steps; a constant that is too long for one grows over several."""
+def _steps(calls: list[_Call], longs: list[bytes]) -> Iterator[str]:
+    """Pieces that append the steps, with their constants before them; then no name holds any."""
+    names, used = iter(range(len(longs))), set()
     for call in calls:
         values = []
         for number, value in enumerate(call.values):
-            if isinstance(value, int):
-                values.append(str(value))
-                continue
-            name = f"c{number}"
+            name = str(value)
+            if isinstance(value, bytes):
+                name = f"k{next(names)}" if value in longs else f"c{number}"
+                used.add(name)
+                yield from _constant(name, value)
             values.append(name)
-            operator = "="
-            for part in device.literals(value, MAX_PIECE - len("c0+=\n")):
-                yield f"{name}{operator}{part}\n"
-                operator = "+="
         yield f"S.append((_{call.function},{','.join(values)}))\n"
-    yield "del " + ",".join(sorted(_names(calls))) + "\n" if _names(calls) else "\n"
+    if used:
+        yield f"del {','.join(sorted(used))}\n"
 
 
-def _names(calls: list[_Call]) -> set[str]:
-    return {f"c{n}" for call in calls for n, v in enumerate(call.values) if isinstance(v, bytes)}
+def _constant(name: str, value: bytes) -> Iterator[str]:
+    """Pieces that set a constant."""
+    if not name.startswith("k"):
+        yield f"{name}={device.literal(value)}\n"
+        return
+    at = 0
+    for part in device.literals(value, _LITERAL):
+        yield f"_fill({name},{at},{part})\n"
+        at += len(ast.literal_eval(part))

@@ -8,8 +8,8 @@ from types import TracebackType
 
 import microinterp
 from microinterp import packed
-from microinterp.errors import DeviceError, printable
-from microinterp.packed.records import PackedModel
+from microinterp.errors import DeviceError
+from microinterp.packed.records import Written
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel
 from microinterp_boards.session import Loaded, OpRun
@@ -18,7 +18,6 @@ from microinterp_boards.source_form.wire import Wire
 
 _INVOKE_LIMIT = 300.0  # seconds
 _LOAD_LIMIT = 60.0
-_SIZES = "[0-9 ]{0,400}"
 
 
 class SourceSession:
@@ -30,17 +29,24 @@ class SourceSession:
     def __init__(self, link: Link, model: BoardModel, source_bytes: int) -> None:
         """Soft reset the board and import the module.
 
-        It is imported twice: the first time, what is in the heap without the steps is measured.
+        It is imported twice: first alone, to see what of the heap it takes and its code takes, then
+        behind the functions that run it, which compile only while the heap is empty.
         """
         self._link = link
         self._wire = Wire(link)
-        self._model: PackedModel = packed.load(model.packed)
+        self._ops = packed.load(model.packed).subgraphs[0].ops
         self._name = module_name(model.name)
-        self._import()
+        link.soft_reset()
+        start = self._wire.heap_free()
+        self._import(start)
+        loaded = self._wire.heap_free()
         link.exec("m.S=m.A=None")
-        imported = self._wire.number("free")
-        start = self._import()
-        self.loaded = self._loaded(start, imported, source_bytes)
+        imported = self._wire.heap_free()
+        link.soft_reset()
+        for name in ("tell", "run"):
+            self._wire.define(name)
+        self._import(start)
+        self.loaded = self._loaded((start, imported, loaded), source_bytes)
 
     def __enter__(self) -> SourceSession:
         return self
@@ -63,67 +69,62 @@ class SourceSession:
         wanted = self.loaded.inputs[index]
         if len(data) != wanted:
             raise DeviceError(f"input {index} on the board takes {wanted} bytes, got {len(data)}")
-        self._wire.send_input(index, data)
+        self._wire.send("d", data)
+        self._link.exec(f"m.set_input(d,{index});del d")
 
     def invoke(self) -> int:
         """Run the model, with the heap locked; returns microseconds by the board's clock."""
-        return self._wire.number("run", timeout=_INVOKE_LIMIT)
+        return self._wire.number("_run(0,0)", _INVOKE_LIMIT)
 
     def invoke_ops(self) -> list[OpRun]:
         """Run the model op by op; what each wrote is read back, and the CRC32 taken here."""
         runs = []
-        for op in self._model.subgraphs[0].ops:
-            spent = self._wire.number("steps", op.first_step, op.steps, timeout=_INVOKE_LIMIT)
-            written = tuple(
-                (each.index, zlib.crc32(self._wire.bytes_of(-1, each.offset, each.nbytes)))
-                for each in op.written
-            )
+        for op in self._ops:
+            spent = 0
+            if op.steps:
+                spent = self._wire.number(f"_run({op.first_step},{op.steps})", _INVOKE_LIMIT)
+            written = tuple((each.index, zlib.crc32(self._arena(each))) for each in op.written)
             runs.append(OpRun(0, op.index, spent, written))
         return runs
 
     def output(self, index: int) -> bytes:
         """The bytes of an output."""
-        data = self._wire.bytes_of(index)
+        data = self._wire.bytes_of(f"m.get_output({index})")
         if len(data) != self.loaded.outputs[index]:
             raise self._wire.nonsense(data.hex(), f"output {index}")
         return data
 
     def heap_free(self) -> int:
-        """Bytes, after a collection."""
-        return self._wire.number("free")
+        """Bytes, after a collection; the functions that run the module take some of them."""
+        return self._wire.heap_free()
 
-    def _import(self) -> int:
-        """Bytes free before the import."""
-        self._link.soft_reset()
-        free = self._wire.number("free")
+    def _arena(self, place: Written) -> bytes:
+        return self._wire.bytes_of(f"m.A[{place.offset}:{place.offset + place.nbytes}]")
+
+    def _import(self, free: int) -> None:
         try:
             self._link.exec(f"import {self._name} as m", _LOAD_LIMIT)
         except DeviceError as error:
             what = error.message.splitlines()[0]
-            if "MemoryError" in what:
+            self._link.soft_reset()
+            if "MemoryError" not in what:
                 raise DeviceError(
-                    what.replace("the board", f"'{self._name}' does not fit: the board")
-                    + f"; {free} bytes were free before",
-                    hint="use a smaller model, or a board with more memory",
+                    f"{what}, importing '{self._name}'", hint="deploy the model again"
                 ) from None
             raise DeviceError(
-                f"{what}, importing '{self._name}'", hint="deploy the model again"
+                f"{what}, importing '{self._name}' into {free} bytes of free heap",
+                hint="use a smaller model, or a board with more memory",
             ) from None
-        return free
 
-    def _loaded(self, start: int, imported: int, source_bytes: int) -> Loaded:
-        text = self._wire.call("about")
-        match = re.fullmatch(f"([0-9a-f]{{64}})\n([0-9]{{1,9}})\n({_SIZES})\n({_SIZES})", text)
-        if match is None:
-            raise self._wire.nonsense(printable(text), "facts about the module")
-        inputs, outputs = (tuple(map(int, match[number].split())) for number in (3, 4))
+    def _loaded(self, heap: tuple[int, int, int], source_bytes: int) -> Loaded:
+        inputs, outputs = (self._sizes(table) for table in ("m.I", "m.O"))
         return Loaded(
-            heap_start=start,
-            heap_imported=imported,
-            heap_loaded=self._wire.number("free"),
-            arena_bytes=int(match[2]),
+            heap_start=heap[0],
+            heap_imported=heap[1],
+            heap_loaded=heap[2],
+            arena_bytes=self._wire.number("print(len(m.A))"),
             model_bytes=source_bytes,
-            sha256=match[1],
+            sha256=self._wire.bytes_of("m.H").hex(),
             inputs=inputs,
             outputs=outputs,
             tier="bytecode",
@@ -131,3 +132,9 @@ class SourceSession:
             clock="us",
             file="",
         )
+
+    def _sizes(self, table: str) -> tuple[int, ...]:
+        text = self._wire.ask(f"print({table})")
+        if re.fullmatch(r"\((\([0-9]+, [0-9]+\),? ?)*\)", text) is None:
+            raise self._wire.nonsense(text, "places and sizes of tensors")
+        return tuple(int(size) for size in re.findall(r", ([0-9]+)\)", text))

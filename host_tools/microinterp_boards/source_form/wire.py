@@ -13,6 +13,7 @@ from microinterp_boards.link import Link
 _FOLDER = f"{__package__}.device"
 _LITERAL = 48  # characters, so that the statement is one burst (see Link)
 _PATIENCE = 20.0  # seconds for what takes no computing
+_FREE = "import gc;gc.collect();print(gc.mem_free())"
 
 
 class State(NamedTuple):
@@ -28,28 +29,57 @@ def state_of(data: bytes) -> State:
 
 
 class Wire:
-    """Calls of the functions in `device`. Raises DeviceError when board or line fail."""
+    """What is asked of a board in short texts. Raises DeviceError when board or line fail."""
 
     def __init__(self, link: Link) -> None:
         """A link whose board is not running anything."""
         self.link = link
 
-    def call(self, name: str, *arguments: bytes | int, timeout: float = _PATIENCE) -> str:
-        """What a function of `device` writes, with plain line ends, stripped.
-
-        The call is a text of its own, so that nothing else is on the board's small stack.
-        """
-        self.link.exec(device.read(name, _FOLDER))
-        output = self.link.exec(f"_{name}({','.join(map(repr, arguments))})", timeout)
-        self.link.exec(f"del _{name}")
+    def ask(self, code: str, timeout: float = _PATIENCE) -> str:
+        """What a statement prints, with plain line ends, stripped."""
+        output = self.link.exec(code, timeout)
         return output.decode("ascii", "backslashreplace").replace("\r\n", "\n").strip()
 
-    def number(self, name: str, *arguments: int, timeout: float = _PATIENCE) -> int:
-        """The same where one number is written."""
-        text = self.call(name, *arguments, timeout=timeout)
+    def number(self, code: str, timeout: float = _PATIENCE) -> int:
+        """The same where one number is printed."""
+        text = self.ask(code, timeout)
         if re.fullmatch("[0-9]{1,10}", text) is None:
             raise self.nonsense(text, "a number")
         return int(text)
+
+    def heap_free(self) -> int:
+        """Bytes, after a collection."""
+        return self.number(_FREE)
+
+    def define(self, name: str) -> None:
+        """Make a function of `device` known to the board."""
+        self.link.exec(device.read(name, _FOLDER))
+
+    def call(self, name: str, *arguments: bytes | int) -> str:
+        """What a function of `device` writes; it does not stay on the board."""
+        self.define(name)
+        text = self.ask(f"_{name}({','.join(map(repr, arguments))})")
+        self.link.exec(f"del _{name}")
+        return text
+
+    def bytes_of(self, expression: str) -> bytes:
+        """The bytes that an expression has on a board that knows device/tell.py."""
+        text = self.ask(f"_tell({expression})")
+        match = re.fullmatch("((?:[0-9a-f]{2})*) ?([0-9]{1,5}) ([0-9]{1,5})", text)
+        if match is None:
+            raise self.nonsense(text, "bytes in hex")
+        data = bytes.fromhex(match[1])
+        if zlib.adler32(data) != int(match[3]) << 16 | int(match[2]):
+            raise self._damaged()
+        return data
+
+    def send(self, name: str, data: bytes) -> None:
+        """Make the global `name` of the board these bytes; it must know device/tell.py."""
+        self.link.exec(f"{name}=b''")
+        for part in device.literals(data, _LITERAL):
+            self.link.exec(f"{name}+={part}")
+        if self.bytes_of(name) != data:
+            raise self._damaged()
 
     def write_file(self, name: str, data: bytes) -> None:
         """Write a file, and compare what the board reads from it."""
@@ -58,7 +88,7 @@ class Wire:
             for part in device.literals(data, _LITERAL):
                 self.link.exec(f"f.write({part})")
         finally:
-            self.link.exec("f.close()\ndel f")
+            self.link.exec("f.close();del f")
         if self.state(name) != state_of(data):
             raise self.link.transport.error(
                 f"the board reads other bytes from '{name}' than it was sent",
@@ -68,32 +98,8 @@ class Wire:
     def state(self, name: str) -> State | None:
         """Of a file; None if there is none."""
         text = self.call("state", name.encode())
-        return None if text == "none" else self.parse_state(text)
-
-    def send_input(self, index: int, data: bytes) -> None:
-        """Make `data` the module's input `index`."""
-        self.link.exec("d=b''")
-        for part in device.literals(data, _LITERAL):
-            self.link.exec(f"d+={part}")
-        if self.parse_state(self.call("take", index)) != state_of(data):
-            raise self._damaged()
-        self.link.exec("del d")
-
-    def bytes_of(self, index: int, at: int = 0, size: int = 0) -> bytes:
-        """Output `index` of the module, or, if that is -1, `size` bytes of its arena."""
-        if not (size or index >= 0):
-            return b""
-        text = self.call("tell", index, at, size)
-        match = re.fullmatch("((?:[0-9a-f]{2})+) ([0-9]{1,5}) ([0-9]{1,5})", text)
-        if match is None:
-            raise self.nonsense(text, "bytes of the arena")
-        data = bytes.fromhex(match[1])
-        if zlib.adler32(data) != int(match[3]) << 16 | int(match[2]):
-            raise self._damaged()
-        return data
-
-    def parse_state(self, text: str) -> State:
-        """What device/state.py and device/take.py write."""
+        if text == "none":
+            return None
         match = re.fullmatch("([0-9]{1,9}) ([0-9]{1,5}) ([0-9]{1,5})", text)
         if match is None:
             raise self.nonsense(text, "a size and a checksum")
