@@ -1,7 +1,8 @@
 """The virtual boards that QEMU imitates: our own Cortex-M board, and the micro:bit.
 
 QEMU's clock counts instructions (-icount): 2^shift ns each, so that a board's times do not depend
-on the machine that imitates it. Semihosting is off: it would give a board's code this machine's files.
+on the machine that imitates it. Semihosting is off: it would give a board's code this machine's
+files.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def start(
             path.write_bytes(image)
             where = f"addr={qemu_elf.PRELOAD_ADDRESS:#x},force-raw=on"
             command += ["-device", f"loader,file={_escaped(path)},{where}"]
-        config = {"command": command, "temporary": folder}
+        config: dict[str, object] = {"command": command, "temporary": folder}
         with _machine("qemu", config, heap, cpu) as port:
             yield port
 
