@@ -15,6 +15,7 @@ from microinterp_boards.probe import Probe, probe
 from microinterp_boards.session import Loaded, Session
 from microinterp_boards.source_form import install as source_install
 from microinterp_boards.source_form.session import SourceSession
+from microinterp_boards.source_form.wire import Wire
 
 Progress = Callable[[int, int], object]
 """Called with the number done so far, and of how many."""
@@ -107,7 +108,7 @@ def _deploy_source(
     """Two files, which stay when the board is reset."""
     if mpy_set not in (None, source_form.NAME):
         runtime.choose_set(board, mpy_set)  # raises, with the reason
-    source = source_install.source_for(link, model, board.heap_free)
+    source = source_install.require_fit(link, model, Wire(link).heap_free())
     done = source_install.install(link, model, source)
     with SourceSession(link, model, source.source_bytes) as session:
         loaded = session.loaded

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from microinterp.errors import DeviceError, printable
+from microinterp.errors import DeviceError, UnsupportedError, printable
 from microinterp_boards import runtime, source_form
 from microinterp_boards.files import Files
 from microinterp_boards.link import Link
@@ -16,6 +16,7 @@ from microinterp_boards.packing import BoardModel
 from microinterp_boards.probe import probe
 from microinterp_boards.session import Session
 from microinterp_boards.source_form import install
+from microinterp_boards.source_form.generate import generate
 from microinterp_boards.source_form.session import SourceSession
 
 
@@ -38,9 +39,9 @@ class Deployed:
 
 def find(link: Link, model: BoardModel) -> Deployed:
     """The model on the board. Raises DeviceError if it, or the runtime, is not there or damaged."""
-    board = probe(link)
-    if source_form.is_for(board):
-        return _find_source(link, model, board.heap_total)
+    link.soft_reset()  # in a small heap, what an earlier program left is too much for the probe
+    if source_form.is_for(probe(link)):
+        return _find_source(link, model)
     mpy_set, folder = runtime.require_sound(link)
     state = Files(link).stat(model.file_name)
     if state is None:
@@ -49,9 +50,12 @@ def find(link: Link, model: BoardModel) -> Deployed:
     return Deployed(mpy_set, folder, is_intact, lambda: Session(link, model.name))
 
 
-def _find_source(link: Link, model: BoardModel, heap: int) -> Deployed:
-    """A model that cannot be in this heap is not there: the error says why."""
-    source = install.source_for(link, model, heap)
+def _find_source(link: Link, model: BoardModel) -> Deployed:
+    """The generated module; one that cannot be generated was never deployed."""
+    try:
+        source = generate(model.packed)
+    except UnsupportedError:
+        raise _no_model(link, model) from None
     is_intact = install.is_intact(link, model, source)
     if is_intact is None:
         raise _no_model(link, model)

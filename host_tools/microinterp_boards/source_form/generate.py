@@ -23,7 +23,8 @@ from microinterp_boards import device
 
 MAX_PIECE = 800
 """Characters; 1,000 compile in the empty 9 kB heap of a micro:bit, 2,000 do not."""
-_LITERAL = MAX_PIECE - len("_fill(k00,00000,)\n")
+_LITERAL = 300
+"""Characters of a constant in one piece: less heap to compile it, at the price of more pieces."""
 _SMALL = 1 << 29
 _LARGEST_PRODUCT = 255 * 255
 _CODE = f"{__package__}.code"
@@ -37,12 +38,14 @@ class Source:
 
     Attributes:
         pieces: source texts, to be executed one after the other in one namespace.
+        code_bytes: of the source of functions, which come first.
         constant_bytes: of weights and tables, once they lie in the heap.
         arena_bytes: of the arena, without the scratch that only other kernels need.
         steps: how many.
     """
 
     pieces: tuple[str, ...]
+    code_bytes: int
     constant_bytes: int
     arena_bytes: int
     steps: int
@@ -77,13 +80,14 @@ def generate(data: bytes) -> Source:
     arena = _used_arena(model, calls)
     constants = [value for call in calls for value in call.values if isinstance(value, bytes)]
     longs = [value for value in constants if len(device.literal(value)) > _LITERAL]
-    pieces = (
-        *_functions({call.function for call in calls}, bool(longs)),
-        _frame(model),
-        _blocks(arena, longs),
-        *_steps(calls, longs),
+    functions = *_functions({call.function for call in calls}, bool(longs)), _frame(model)
+    return Source(
+        pieces=(*functions, _blocks(arena, longs), *_steps(calls, longs)),
+        code_bytes=sum(map(len, functions)),
+        constant_bytes=sum(map(len, constants)),
+        arena_bytes=arena,
+        steps=len(calls),
     )
-    return Source(pieces, sum(map(len, constants)), arena, len(calls))
 
 
 def module_name(name: str) -> str:
@@ -147,7 +151,7 @@ def _used_arena(model: PackedModel, calls: list[_Call]) -> int:
 
 
 def _blocks(arena: int, longs: list[bytes]) -> str:
-    """The large blocks, first of all: later no hole may be large enough."""
+    """The large blocks, before what they hold: later no hole may be large enough."""
     names = [f"k{number}=bytearray({len(value)})\n" for number, value in enumerate(longs)]
     return f"A=bytearray({arena})\n" + "".join(names)
 

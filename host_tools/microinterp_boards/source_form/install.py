@@ -49,24 +49,23 @@ def files_of(model: BoardModel, source: Source) -> dict[str, bytes]:
     return {name + SUFFIX: pieces.encode("ascii"), f"{name}.py": loader.encode("ascii")}
 
 
-def source_for(link: Link, model: BoardModel, heap_free: int) -> Source:
+def require_fit(link: Link, model: BoardModel, heap_free: int) -> Source:
     """The module of a model. Raises DeviceError with the numbers if it is not for this board."""
     port, name = printable(link.port), model.name
-    minimum = least(model)
+    weights, minimum = model.report.weights_bytes, least(model)
     if minimum > heap_free:
         raise DeviceError(
-            f"{port}: '{name}' does not fit into the board's heap: {model.report.weights_bytes}"
-            f" bytes of weights and {model.plan.head_bytes} of arena are"
-            f" {minimum - heap_free} bytes more than the {heap_free} that are free",
+            f"{port}: '{name}' does not fit into the board's heap: {weights} bytes of weights and"
+            f" tables and {minimum - weights} of arena are {minimum - heap_free} bytes more than"
+            f" the {heap_free} that are free",
             hint=_OTHER_BOARD,
         )
     try:
         source = generate(model.packed)
     except UnsupportedError as error:
         raise DeviceError(
-            f"{port}: the board loads no .mpy files, and '{name}' has no source form:"
-            f" {error.message} ({model.report.weights_bytes} bytes of weights, {heap_free} bytes of"
-            " heap free)",
+            f"{port}: the board loads no .mpy files, and '{name}' cannot run as source:"
+            f" {error.message} ({weights} bytes of weights and tables, {heap_free} of heap free)",
             error.where,
             _OTHER_BOARD,
         ) from None
@@ -74,9 +73,9 @@ def source_for(link: Link, model: BoardModel, heap_free: int) -> Source:
     if needed > heap_free:
         raise DeviceError(
             f"{port}: '{name}' does not fit into the board's heap: {source.source_bytes} bytes of"
-            f" source, {source.constant_bytes} of weights and tables and {source.arena_bytes} of"
-            f" arena take about {needed} bytes, {needed - heap_free} more than the {heap_free} that"
-            " are free",
+            f" source with {source.constant_bytes} of weights and tables, and"
+            f" {source.arena_bytes} of arena, need about {needed} bytes of heap,"
+            f" {needed - heap_free} more than the {heap_free} that are free",
             hint=_OTHER_BOARD,
         )
     return source

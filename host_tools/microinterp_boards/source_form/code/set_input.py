@@ -6,7 +6,7 @@
 def _set_input(data, index=0):
     at, size = I[index]
     if len(data) != size:
-        raise ValueError("input takes " + str(size))
+        raise ValueError("input takes " + str(size) + " bytes")
     for v in data:
         A[at] = v
         at += 1
