@@ -16,7 +16,8 @@ import pytest
 
 from microinterp.errors import DeviceError
 from microinterp_boards import Board, virtual_board
-from microinterp_boards.virtual.qemu import PROGRAM
+from microinterp_boards.virtual import qemu_elf
+from microinterp_boards.virtual.qemu import MICROBIT, PROGRAM
 from tests.conftest import require_or_skip
 
 Hook = Callable[[bytes], bytes]
@@ -102,12 +103,23 @@ def interpreter() -> None:
 
 
 @pytest.fixture(scope="session")
-def qemu() -> None:
-    """QEMU is installed, and our board for it is built, or can be."""
-    from microinterp_boards.virtual import qemu_elf
-
+def qemu_program() -> None:
+    """QEMU is installed."""
     if shutil.which(PROGRAM) is None:
         require_or_skip(PROGRAM, f"apt install {PROGRAM}")
+
+
+@pytest.fixture(scope="session")
+def microbit(qemu_program: None) -> None:
+    """The firmware of the micro:bit is installed too."""
+    if not MICROBIT.is_file():
+        package = "firmware-microbit-micropython"
+        require_or_skip(package, f"apt install {package}")
+
+
+@pytest.fixture(scope="session")
+def qemu(qemu_program: None) -> None:
+    """Our board for QEMU is built, or can be."""
     try:
         for cpu in qemu_elf.MACHINES:
             qemu_elf.board_elf(cpu)

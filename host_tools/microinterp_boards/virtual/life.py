@@ -135,6 +135,7 @@ class Machine(Life):
         return data
 
     def last_words(self) -> str:
-        """What QEMU said on standard error."""
+        """What QEMU said on standard error, without warnings."""
         self._errors.seek(0)
-        return self._errors.read(_SAID).decode(errors="replace").strip()
+        lines = self._errors.read(_SAID).decode(errors="replace").splitlines()
+        return "\n".join(line for line in lines if ": warning: " not in line).strip()

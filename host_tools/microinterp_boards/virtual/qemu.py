@@ -15,6 +15,7 @@ from pathlib import Path
 
 from microinterp.errors import DeviceError, printable, printable_path
 from microinterp_boards.virtual import preload as preloading
+from microinterp_boards.virtual import qemu_elf
 from microinterp_boards.virtual.process import NotStartedError, board_process, require_posix
 
 PROGRAM = "qemu-system-arm"
@@ -29,8 +30,6 @@ def start(
     *, cpu: str, heap: int, elf: str | Path | None, preload: Iterable[preloading.Preload]
 ) -> Iterator[str]:
     """Run our Cortex-M board, or another MicroPython `elf` for that machine; see virtual_board."""
-    from microinterp_boards.virtual import qemu_elf
-
     require_posix("qemu")
     if cpu not in qemu_elf.MACHINES:
         raise DeviceError(
@@ -98,8 +97,7 @@ def _machine(kind: str, config: dict[str, object], heap: int, cpu: str) -> Itera
         with board_process(kind, config, heap=heap, cpu=cpu) as port:
             yield port
     except NotStartedError as error:
-        lines = [line for line in str(error).splitlines() if line and "warning:" not in line]
-        said = printable((lines or ["no reason given"])[0], 300)
+        said = printable(str(error).splitlines()[0], 300)
         raise DeviceError(
             f"the virtual board '{kind}' did not start: {said}",
             hint="is it MicroPython for this machine, and for this processor?",
