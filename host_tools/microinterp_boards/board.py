@@ -138,7 +138,11 @@ class Board:
         return bench.bench(self.link, model, runs, name, seed, progress)
 
     def uninstall(self) -> list[str]:
-        """Remove the runtime and all models; returns the paths of the files that went."""
+        """Remove the runtime and all models; returns the paths of the files that went.
+
+        The board is soft reset.
+        """
+        self.soft_reset()  # in a small heap, what an earlier program left is too much for the probe
         if source_form.is_for(self.probe()):
             return source_install.uninstall(self.link)
         removed = runtime.uninstall(self.link)

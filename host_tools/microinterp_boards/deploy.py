@@ -108,6 +108,7 @@ def _deploy_source(
     """Two files, which stay when the board is reset."""
     if mpy_set not in (None, source_form.NAME):
         runtime.choose_set(board, mpy_set)  # raises, with the reason
+    link.soft_reset()  # the probe has left its names in the heap
     source = source_install.require_fit(link, model, Wire(link).heap_free())
     done = source_install.install(link, model, source)
     with SourceSession(link, model, source.source_bytes) as session:

@@ -34,19 +34,21 @@ class SourceSession:
         """
         self._link = link
         self._wire = Wire(link)
-        self._ops = packed.load(model.packed).subgraphs[0].ops
+        steps = packed.load(model.packed)
+        self._ops = steps.subgraphs[0].ops
+        self._places = tuple(each.offset for each in steps.inputs)
         self._name = module_name(model.name)
         link.soft_reset()
         start = self._wire.heap_free()
         self._import(start)
-        loaded = self._wire.heap_free()
+        full = self._wire.heap_free()
         link.exec("m.S=m.A=None")
         imported = self._wire.heap_free()
         link.soft_reset()
-        for name in ("tell", "run"):
+        for name in ("tell", "put", "run"):
             self._wire.define(name)
         self._import(start)
-        self.loaded = self._loaded((start, imported, loaded), source_bytes)
+        self.loaded = self._loaded((start, imported, full), source_bytes)
 
     def __enter__(self) -> SourceSession:
         return self
@@ -65,12 +67,11 @@ class SourceSession:
         self._link.soft_reset()
 
     def set_input(self, index: int, data: bytes) -> None:
-        """Send all bytes of an input."""
+        """Send all bytes of an input, straight to its place in the arena."""
         wanted = self.loaded.inputs[index]
         if len(data) != wanted:
             raise DeviceError(f"input {index} on the board takes {wanted} bytes, got {len(data)}")
-        self._wire.send("d", data)
-        self._link.exec(f"m.set_input(d,{index});del d")
+        self._wire.put(self._places[index], data)
 
     def invoke(self) -> int:
         """Run the model, with the heap locked; returns microseconds by the board's clock."""
@@ -89,17 +90,14 @@ class SourceSession:
 
     def output(self, index: int) -> bytes:
         """The bytes of an output."""
-        data = self._wire.bytes_of(f"m.get_output({index})")
-        if len(data) != self.loaded.outputs[index]:
-            raise self._wire.nonsense(data.hex(), f"output {index}")
-        return data
+        return self._wire.bytes_of(f"m.get_output({index})", 0, self.loaded.outputs[index])
 
     def heap_free(self) -> int:
         """Bytes, after a collection; the functions that run the module take some of them."""
         return self._wire.heap_free()
 
     def _arena(self, place: Written) -> bytes:
-        return self._wire.bytes_of(f"m.A[{place.offset}:{place.offset + place.nbytes}]")
+        return self._wire.bytes_of("m.A", place.offset, place.offset + place.nbytes)
 
     def _import(self, free: int) -> None:
         try:
@@ -124,7 +122,7 @@ class SourceSession:
             heap_loaded=heap[2],
             arena_bytes=self._wire.number("print(len(m.A))"),
             model_bytes=source_bytes,
-            sha256=self._wire.bytes_of("m.H").hex(),
+            sha256=self._wire.bytes_of("m.H", 0, 32).hex(),
             inputs=inputs,
             outputs=outputs,
             tier="bytecode",

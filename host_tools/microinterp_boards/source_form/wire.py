@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import zlib
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from microinterp_boards import device
 from microinterp_boards.link import Link
 
 _FOLDER = f"{__package__}.device"
-_LITERAL = 48  # characters, so that the statement is one burst (see Link)
+_LITERAL = 50  # characters, so that the statement is one burst (see Link)
 _PATIENCE = 20.0  # seconds for what takes no computing
 _FREE = "import gc;gc.collect();print(gc.mem_free())"
 
@@ -62,23 +63,24 @@ class Wire:
         self.link.exec(f"del _{name}")
         return text
 
-    def bytes_of(self, expression: str) -> bytes:
-        """The bytes that an expression has on a board that knows device/tell.py."""
-        text = self.ask(f"_tell({expression})")
+    def bytes_of(self, expression: str, at: int, end: int) -> bytes:
+        """Some bytes of what an expression is on a board that knows device/tell.py."""
+        text = self.ask(f"_tell({expression},{at},{end})")
         match = re.fullmatch("((?:[0-9a-f]{2})*) ?([0-9]{1,5}) ([0-9]{1,5})", text)
         if match is None:
             raise self.nonsense(text, "bytes in hex")
         data = bytes.fromhex(match[1])
-        if zlib.adler32(data) != int(match[3]) << 16 | int(match[2]):
+        if zlib.adler32(data) != int(match[3]) << 16 | int(match[2]) or len(data) != end - at:
             raise self._damaged()
         return data
 
-    def send(self, name: str, data: bytes) -> None:
-        """Make the global `name` of the board these bytes; it must know device/tell.py."""
-        self.link.exec(f"{name}=b''")
-        for part in device.literals(data, _LITERAL):
-            self.link.exec(f"{name}+={part}")
-        if self.bytes_of(name) != data:
+    def put(self, at: int, data: bytes) -> None:
+        """Write into the arena of a board that knows device/put.py, and read it back."""
+        start = at
+        for part in device.literals(data, _LITERAL - len("00000")):
+            self.link.exec(f"_put({at},{part})")
+            at += len(ast.literal_eval(part))
+        if self.bytes_of("m.A", start, at) != data:
             raise self._damaged()
 
     def write_file(self, name: str, data: bytes) -> None:
