@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from microinterp_boards.transport import Transport
 from tests.boards.model_boards import weight_of
 from tests.boards.test_bench import follows_schema
 from tests.boards.tiny_models import dense_model
+from tests.boards.unix_port import ROOT
 from tests.conftest import shared_model
 from tests.digits import DIGITS
 
@@ -42,6 +44,13 @@ def flipped(model: BoardModel, op_index: int) -> BoardModel:
     data = bytearray(model.packed)
     data[weight_of(model.packed, op_index)] ^= 0x80
     return replace(model, packed=bytes(data))
+
+
+def documented(row: str) -> int:
+    """A figure of the account of the heap in docs/boards.md."""
+    found = re.search(rf"^\| {row} \| ([\d,]+) \|$", (ROOT / "docs/boards.md").read_text(), re.M)
+    assert found is not None
+    return int(found[1].replace(",", ""))
 
 
 def files(board: Board) -> list[str]:
@@ -84,9 +93,17 @@ def test_hello_world(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     for piece in pieces:  # as it is, without files
         board.exec(piece)
     assert before - wire.heap_free() < 3500
-    monkeypatch.setattr("microinterp_boards.probe.probe", None)
     done = board.deploy(model)
     assert (done.mpy_set, done.kernels, done.files_sent) == ("source", "bytecode", FILES)
+    code, data = done.heap_start - done.heap_imported, done.heap_imported - done.heap_loaded
+    told = [
+        *("free at the start", "the module's functions and names", "weights, tables and steps"),
+        *("arena, with its header", "free with the model loaded"),
+    ]
+    start, functions, constants, arena, loaded = map(documented, told)
+    assert [start, functions, constants + arena, loaded] == [
+        pytest.approx(value, rel=0.05) for value in (done.heap_start, code, data, done.heap_loaded)
+    ]
     result = board.validate(model)
     assert (result.samples, result.compared_bytes, result.differing_bytes) == (20, 20, 0)
     assert result.equal
@@ -191,7 +208,7 @@ def test_where_the_estimate_is_wrong(board: Board, monkeypatch: pytest.MonkeyPat
         board.deploy(dense_model((64, 64, 3)))
     assert files(board) == []
     with pytest.raises(DeviceError, match=r"MemoryError.* importing 'model' into \d+ bytes"):
-        board.deploy(dense_model((900, 2)))
+        board.deploy(dense_model((3600,), table="TANH"))
     assert board.deploy(TINY).files_sent == FILES
 
 

@@ -16,7 +16,7 @@ def _facts():
         say(key, value)
 
     about = sys.implementation
-    mpy = getattr(about, "_mpy", 0)
+    mpy = getattr(about, "_mpy", getattr(about, "mpy", 0))  # without _ before 1.19
     tell("name", about.name)
     tell("version", ".".join([str(part) for part in about.version[:3]]))
     try:
