@@ -100,8 +100,8 @@ def test_hello_world(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
         *("free at the start", "the module's functions and names", "weights, tables and steps"),
         *("arena, with its header", "free with the model loaded"),
     ]
-    start, functions, constants, arena, loaded = map(documented, told)
-    assert [start, functions, constants + arena, loaded] == [
+    free, functions, constants, arena, loaded = map(documented, told)
+    assert [free, functions, constants + arena, loaded] == [
         pytest.approx(value, rel=0.05) for value in (done.heap_start, code, data, done.heap_loaded)
     ]
     result = board.validate(model)
