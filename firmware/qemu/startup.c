@@ -11,7 +11,16 @@ void reset_handler(void);
 #define SCB_AIRCR (*(volatile uint32_t *)0xe000ed0c)
 #define SCB_CFSR  (*(volatile uint32_t *)0xe000ed28)
 #define SCB_HFSR  (*(volatile uint32_t *)0xe000ed2c)
+#define SCB_MMFAR (*(volatile uint32_t *)0xe000ed34)
 #define SCB_BFAR  (*(volatile uint32_t *)0xe000ed38)
+#define MPU_CTRL  (*(volatile uint32_t *)0xe000ed94)
+#define MPU_RBAR  (*(volatile uint32_t *)0xe000ed9c)
+#define MPU_RASR  (*(volatile uint32_t *)0xe000eda0)
+#define MPU_REGION(number) (1u << 4 | (number))
+#define MPU_BYTES(log2) (1u | ((log2) - 1) << 1) // of an enabled region
+#define MPU_NO_ACCESS (0u << 24)
+#define MPU_READ_ONLY (6u << 24)
+#define MPU_ENABLE (1u << 0 | 1u << 2)           // elsewhere memory is as without it
 #define RESET_REQUEST (0x05fa0004) // with the key without which a write is ignored
 #define FRAME_LR  (5) // words of what the processor pushes when it takes an exception
 #define FRAME_PC  (6)
@@ -24,6 +33,17 @@ MP_NORETURN void board_reset(void) {
     }
 }
 
+// QEMU lets programs write to code and to the reserved addresses below RAM. Here both are faults:
+// the first is what a null pointer does, the second a stack that overflows.
+static void guard_memory(void) {
+    MPU_RBAR = 0x00000000 | MPU_REGION(0);
+    MPU_RASR = MPU_BYTES(22) | MPU_READ_ONLY;
+    MPU_RBAR = ((uintptr_t)stack_limit - 4096) | MPU_REGION(1);
+    MPU_RASR = MPU_BYTES(12) | MPU_NO_ACCESS;
+    MPU_CTRL = MPU_ENABLE;
+    __asm volatile ("dsb\n isb");
+}
+
 void reset_handler(void) {
     const uint32_t *from = data_load;
     for (uint32_t *to = data_start; to < data_end; to++) {
@@ -32,6 +52,7 @@ void reset_handler(void) {
     for (uint32_t *to = bss_start; to < bss_end; to++) {
         *to = 0;
     }
+    guard_memory();
     main();
     board_reset();
 }
@@ -54,6 +75,7 @@ __attribute__((used)) static MP_NORETURN void fault_report(const uint32_t *stack
     put_text("\r\nFAULT");
     put_word(" cfsr=", SCB_CFSR);
     put_word(" hfsr=", SCB_HFSR);
+    put_word(" mmfar=", SCB_MMFAR);
     put_word(" bfar=", SCB_BFAR);
     put_word(" sp=", (uint32_t)stack);
     if (stack >= stack_limit && stack + FRAME_WORDS <= stack_top) { // else nothing was pushed
