@@ -71,10 +71,11 @@ def deploy(
     if source_form.is_for(board):
         return _deploy_source(link, model, mpy_set, board, started)
     chosen = runtime.choose_set(board, mpy_set)
-    _require_heap(link, model, board)
     there = runtime.installed(link)
     files = Files(link)
     keeps = files.stat(model.file_name) == runtime.state_of(model.packed)
+    if not keeps:  # one that is there may be mapped, and need no heap: loading it will tell
+        _require_heap(link, model, board)
     _require_room(link, files.room(), model, 0 if keeps else len(model.packed), chosen, there)
     update = runtime.install(link, chosen, there)
     if not keeps:

@@ -262,7 +262,7 @@ def test_an_end_of_qemu_is_an_end_of_the_board(options: dict[str, Any]) -> None:
 @linux
 @pytest.mark.parametrize("starts", [10, pytest.param(50, marks=pytest.mark.slow)])
 def test_many_starts_leave_nothing(any_board: dict[str, Any], starts: int) -> None:
-    """Ended by the block, in the middle of a program, or by signals to the relay or what it runs."""
+    """Ended by the block, in the middle of a program, or by signals to the relay or to QEMU."""
     before = open_terminals()
     seen: set[int] = set()
     for count in range(starts):
