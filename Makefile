@@ -35,8 +35,9 @@ system-deps:  ## install the Debian packages of the boards under QEMU (root)
 	$$sudo apt-get update && \
 	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install --yes --no-install-recommends $$missing
 
-demo: $(STAMP)  ## run a real int8 model bit for bit like the chip, then on a (virtual) board
-	@$(BIN)/python examples/digits/demo.py
+BOARD ?= unix
+demo: $(STAMP)  ## run a real int8 model like the chip, then on a virtual board (BOARD=unix or qemu)
+	@$(BIN)/python examples/digits/demo.py $(BOARD)
 
 # The tests build the QEMU board themselves, and skip where there is no compiler for it; here it is
 # built before they start side by side.
