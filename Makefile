@@ -6,9 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= auto
+QEMU_BOARD = $(BIN)/python -c 'from microinterp_boards.virtual.qemu_elf import main; exit(main())'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test test-slow bench labs lint digits firmware schemas ops-table clean
+.PHONY: help setup system-deps demo test test-slow bench labs lint digits firmware qemu-board schemas \
+	ops-table clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,13 +23,27 @@ $(STAMP): pyproject.toml
 	$(BIN)/pip install --quiet --quiet --editable '.[dev]'
 	@touch $@
 
-system-deps:  ## install Debian packages that tests need (root); none so far
-	@echo "no Debian packages needed"
+# The only target that needs root, and only where something is missing.
+DEBIAN_PACKAGES := make qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi \
+	firmware-microbit-micropython
 
-demo: $(STAMP)  ## run a real int8 model bit for bit like the chip, then on a (virtual) board
-	@$(BIN)/python examples/digits/demo.py
+system-deps:  ## install the Debian packages of the boards under QEMU (root)
+	@missing=; for package in $(DEBIAN_PACKAGES); do \
+		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; \
+	done; \
+	if [ -z "$$missing" ]; then echo "all Debian packages are installed"; exit 0; fi; \
+	sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+	$$sudo apt-get update && \
+	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install --yes --no-install-recommends $$missing
 
+BOARD ?= unix
+demo: $(STAMP)  ## run a real int8 model like the chip, then on a virtual board (BOARD=unix or qemu)
+	@$(BIN)/python examples/digits/demo.py $(BOARD)
+
+# The tests build the QEMU board themselves, and skip where there is no compiler for it; here it is
+# built before they start side by side.
 test: $(STAMP)  ## the test suite
+	@$(QEMU_BOARD) >/dev/null || [ "$$CI" != true ]
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
 
 test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random inputs
@@ -47,6 +63,9 @@ lint: $(STAMP)  ## lint and types only
 digits: $(STAMP)  ## train and quantise the digits model again
 	$(BIN)/python examples/digits/train.py
 	$(BIN)/python examples/digits/quantise.py
+
+qemu-board: $(STAMP)  ## compile our Cortex-M board for QEMU: build/qemu-board/{m4,m3}/firmware.elf
+	@$(QEMU_BOARD)
 
 schemas: $(STAMP)  ## generate the code of our file formats again
 	$(BIN)/python schemas/generate.py

@@ -1,9 +1,10 @@
 """The main job on one page: run a real int8 model, prove it equal to TFLM, show what it did.
 
-    python examples/digits/demo.py
+    python examples/digits/demo.py [unix|qemu]
 
-Then the same on a virtual MicroPython board: deploy, validate, bench. Exit status 1 if anything
-differs from TFLM.
+Then the same on a virtual MicroPython board: deploy, validate, bench. unix is MicroPython's unix
+port; qemu is a Cortex-M4 under QEMU, which counts instructions. Exit status 1 if anything differs
+from TFLM.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ MODEL = HERE / "digits_int8.tflite"
 GOLDEN = HERE / "golden_tflm.npz"
 LIVE_IMAGES = 50
 SHOWN = 4
-NUMBERS = ("us an image", "bytes compared", "differing")
+NUMBERS = ("an image takes", "bytes compared", "differing")
+KINDS = ("unix", "qemu")
 INKS = " .:-=+*#%@"
 
 
@@ -69,10 +71,10 @@ def differing_tensor_bytes(data: bytes, images: np.ndarray) -> tuple[int, int, i
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the closing table: who ran the images, how long one took, what differs."""
+    """One line of the closing table: who ran the images, what one took, what differs."""
 
     who: str
-    microseconds: float
+    took: str
     compared: int
     differing: int
     equal: bool
@@ -80,6 +82,10 @@ class Row:
 
 def differing_bytes(outputs: np.ndarray, recorded: np.ndarray) -> int:
     return int(np.count_nonzero(outputs.view(np.uint8) != recorded.view(np.uint8)))
+
+
+def in_us(seconds: list[float]) -> str:
+    return f"{1e6 * statistics.median(seconds):,.0f} us"
 
 
 def host_row(images: np.ndarray, recorded: np.ndarray) -> Row:
@@ -92,9 +98,7 @@ def host_row(images: np.ndarray, recorded: np.ndarray) -> Row:
         seconds.append(time.perf_counter() - start)
         outputs.append(interpreter.get_output(0))
     differing = differing_bytes(np.stack(outputs), recorded)
-    return Row(
-        "host, NumPy", 1e6 * statistics.median(seconds), recorded.size, differing, not differing
-    )
+    return Row("host, NumPy", in_us(seconds), recorded.size, differing, not differing)
 
 
 def tflm_row(images: np.ndarray, recorded: np.ndarray) -> Row:
@@ -106,26 +110,28 @@ def tflm_row(images: np.ndarray, recorded: np.ndarray) -> Row:
     differing = differing_bytes(outputs, recorded)
     return Row(
         f"TFLM {version()}",
-        1e6 * statistics.median(seconds),
+        in_us(seconds),
         recorded.size,
         differing,
         not differing,
     )
 
 
-def board_row(screen: Console) -> Row:
+def board_row(screen: Console, kind: str) -> Row:
     """Deploy, validate and bench on a virtual board of its own."""
     try:
-        interpreter_library()
+        if kind == "unix":
+            interpreter_library()
     except DeviceError as error:  # there is no such wheel for this machine; no failure
         raise RuntimeUnavailableError(error.message) from None
-    with virtual_board("unix") as port, Board(port) as board:
+    with virtual_board(kind) as port, Board(port) as board:
         facts = board.probe()
         deployed = board.deploy(MODEL)
         screen.print(
-            f"{facts.implementation} {facts.version} on {port}, {facts.heap_total:,} bytes of heap;"
-            f" sent {len(deployed.files_sent)} files, {deployed.sent_bytes:,} bytes, in "
-            f"{deployed.seconds:.1f} s"
+            f"{facts.implementation} {facts.version} on {port}, {facts.cpu or facts.architecture},"
+            f" {facts.int_bits} bits, {facts.heap_total:,} bytes of heap; sent"
+            f" {len(deployed.files_sent)} files, {deployed.sent_bytes:,} bytes, in"
+            f" {deployed.seconds:.1f} s"
         )
         screen.print(
             f"heap: {deployed.heap_start - deployed.heap_imported:,} bytes for the runtime, "
@@ -140,13 +146,15 @@ def board_row(screen: Console) -> Row:
         )
         timed = board.bench(MODEL, runs=LIVE_IMAGES)
     slowest = sorted(timed["ops"], key=lambda op: -op["time"])[:3]
-    named = ", ".join(f"op {op['index']} {op['name']} {op['time']:.0f} us" for op in slowest)
+    unit = timed["clock_unit"]
+    named = ", ".join(f"op {op['index']} {op['name']} {op['time']:,.0f} {unit}" for op in slowest)
     screen.print(f"slowest: {named}")
     who = f"board, {timed['runtime']['kernels']} kernels"
-    return Row(who, timed["median"], done.compared_bytes, done.differing_bytes, done.equal)
+    took = f"{timed['median']:,.0f} {unit}"
+    return Row(who, took, done.compared_bytes, done.differing_bytes, done.equal)
 
 
-def closing_table(screen: Console, images: np.ndarray) -> bool:
+def closing_table(screen: Console, images: np.ndarray, kind: str) -> bool:
     """Host, TFLM's wheel and a board side by side, all measured now; whether nothing differs."""
     screen.rule("the same model on a MicroPython board (a virtual one)", align="left")
     bundle = golden.load(GOLDEN)
@@ -155,7 +163,7 @@ def closing_table(screen: Console, images: np.ndarray) -> bool:
     makers: tuple[Callable[[], Row], ...] = (
         lambda: host_row(images, recorded),
         lambda: tflm_row(images, recorded),
-        lambda: board_row(screen),
+        lambda: board_row(screen, kind),
     )
     rows, missing = [], []
     for make in makers:
@@ -165,7 +173,7 @@ def closing_table(screen: Console, images: np.ndarray) -> bool:
             missing.append(error.message)
     made = table("", *NUMBERS, right=NUMBERS)
     for row in rows:
-        made.add_row(row.who, f"{row.microseconds:,.0f}", f"{row.compared:,}", f"{row.differing:,}")
+        made.add_row(row.who, row.took, f"{row.compared:,}", f"{row.differing:,}")
     screen.print()
     screen.print(made)
     for text in missing:
@@ -173,7 +181,7 @@ def closing_table(screen: Console, images: np.ndarray) -> bool:
     return all(row.equal for row in rows)
 
 
-def main() -> int:
+def main(kind: str) -> int:
     screen = console()
     data = MODEL.read_bytes()
     test = np.load(HERE / "test_images.npz")
@@ -226,14 +234,16 @@ def main() -> int:
     screen.rule(f"the arena: {interpreter.arena.head_bytes} bytes, as TFLM plans it", align="left")
     screen.print(Text(arena_map(interpreter.prepared, interpreter.arena.plan, screen.width - 2)))
     screen.print()
-    good &= closing_table(screen, images)
+    good &= closing_table(screen, images, kind)
     screen.print(Text("\nall equal to TFLM" if good else "\nNOT EQUAL TO TFLM"))
     return 0 if good else 1
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] or not {*sys.argv[1:]} <= {*KINDS}:
+        sys.exit(f"usage: demo.py [{'|'.join(KINDS)}]")
     try:
-        sys.exit(main())
+        sys.exit(main(*sys.argv[1:] or KINDS[:1]))
     except MicrointerpError as error:  # the board, or the line to it
         show_error(error)
         sys.exit(1)

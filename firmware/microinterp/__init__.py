@@ -115,15 +115,17 @@ class Interpreter:
         _at(self._outputs, index, "output")
         return details(self, 8, index)
 
-    def invoke_ops(self, callback):
+    def invoke_ops(self, callback, clock=None):
         """invoke(), telling callback(subgraph, op, name, microseconds, written) after each op.
 
         written: list of (tensor index, CRC32) of the tensors that the op has written. The time of a
-        CALL_ONCE has its subgraph's ops in it, which are told of first.
+        CALL_ONCE has its subgraph's ops in it, which are told of first. clock: another clock than
+        microseconds: functions that make a mark, read the clock into it, and tell what lies between
+        two marks.
         """
         from microinterp._ops import invoke_ops
 
-        invoke_ops(self, callback)
+        invoke_ops(self, callback, clock)
 
 
 def copy(arena, weights, arguments):

@@ -6,11 +6,19 @@ from time import ticks_diff, ticks_us
 from microinterp import ModelError
 
 
-def invoke_ops(it, callback):
-    _run(it, list(it._reader.tables(it._root, 9)), 0, callback)
+def invoke_ops(it, callback, clock):
+    if clock is None:
+        clock = (lambda: [0]), _read, (lambda first, last: ticks_diff(last[0], first[0]))
+    _run(it, list(it._reader.tables(it._root, 9)), 0, callback, clock)
 
 
-def _run(it, tables, subgraph, callback):
+def _read(mark):
+    mark[0] = ticks_us()
+
+
+def _run(it, tables, subgraph, callback, clock):
+    mark, read, between = clock
+    start, end = mark(), mark()
     reader = it._reader
     program = it._programs[subgraph]
     done = 0
@@ -21,23 +29,24 @@ def _run(it, tables, subgraph, callback):
         done += count
         spent = 0
         for kernel, arguments in program[first:done]:
-            start = ticks_us()
+            read(start)
             if kernel == it._call_once:
-                _call_once(it, tables, arguments, callback)
+                _call_once(it, tables, arguments, callback, clock)
             else:
                 kernel(it._arena, it._weights, arguments)
+            read(end)
             # One step at a time: the ticks wrap after minutes, a step ends before.
-            spent += ticks_diff(ticks_us(), start)
+            spent += between(start, end)
         written = [_crc(it, at) for at in reader.tables(op, 4)]
         callback(subgraph, reader.number(op, 0), reader.string(op, 1), spent, written)
     if done != len(program):
         raise ModelError("subgraph %d: ops do not match the steps" % subgraph)
 
 
-def _call_once(it, tables, arguments, callback):
+def _call_once(it, tables, arguments, callback, clock):
     flag = arguments[2]
     if not it._arena[flag]:
-        _run(it, tables, arguments[1], callback)
+        _run(it, tables, arguments[1], callback, clock)
         it._arena[flag] = 1
 
 

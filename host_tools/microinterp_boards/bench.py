@@ -1,4 +1,7 @@
-"""How fast a model runs on a board, and in how much memory: only what was measured in this run."""
+"""How fast a model runs on a board, and in how much memory: only what was measured in this run.
+
+The board says what its clock counts: microseconds, or instructions where it can.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from typing import Any
 import microinterp
 from microinterp.errors import InputError
 from microinterp.inputs import random_samples
-from microinterp_boards import runtime
-from microinterp_boards.deploy import Progress, no_model, require_same
-from microinterp_boards.files import Files
+from microinterp_boards import forms
+from microinterp_boards.deploy import Progress, require_same
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
 from microinterp_boards.probe import probe
 from microinterp_boards.session import OpRun, Session
+from microinterp_boards.source_form.session import SourceSession
 
 FORMAT = "microinterp bench 1"
 RUNS = 20
@@ -37,16 +40,14 @@ def bench(
     if not 1 <= runs <= 100_000:
         raise InputError(f"wanted 1 to 100000 runs, got {runs}")
     model = pack_for_board(source, name)
-    mpy_set, folder = runtime.require_sound(link)
-    if Files(link).stat(model.file_name) is None:
-        raise no_model(link, model)
+    there = forms.find(link, model)
     link.soft_reset()
     board = probe(link)
     op_runs = min(runs, _MOST_OP_RUNS)
     inputs = random_samples(model.prepared.graph.main.inputs, runs, seed)
-    with Session(link, model.name) as session:
+    with there.open() as session:
         loaded = session.loaded
-        require_same(link, loaded, model, folder)
+        require_same(link, loaded, model, there.folder)
         samples = list(zip(*inputs, strict=True)) if inputs else [()] * runs
         times: list[int] = []
         for sample in samples:
@@ -69,8 +70,8 @@ def bench(
             "head_bytes": model.plan.head_bytes,
         },
         "board": asdict(board),
-        "runtime": {"version": loaded.version, "mpy_set": mpy_set, "kernels": loaded.tier},
-        "clock_unit": "us",
+        "runtime": {"version": loaded.version, "mpy_set": there.mpy_set, "kernels": loaded.tier},
+        "clock_unit": loaded.clock,
         "runs": runs,
         "median": statistics.median(times),
         "p10": percentile(times, 10),
@@ -89,7 +90,7 @@ def bench(
     }
 
 
-def _set_inputs(session: Session, sample: tuple[Any, ...]) -> None:
+def _set_inputs(session: Session | SourceSession, sample: tuple[Any, ...]) -> None:
     for index, array in enumerate(sample):
         session.set_input(index, array.tobytes())
 
@@ -107,7 +108,7 @@ def _op_times(model: BoardModel, runs: list[list[OpRun]]) -> list[dict[str, Any]
     times: dict[tuple[int, int], list[int]] = {}
     for run in runs:
         for op in run:
-            times.setdefault((op.subgraph, op.op_index), []).append(op.microseconds)
+            times.setdefault((op.subgraph, op.op_index), []).append(op.time)
     return [
         {
             "subgraph": node.subgraph,

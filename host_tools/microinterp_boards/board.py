@@ -6,12 +6,13 @@ import os
 from types import TracebackType
 from typing import Any
 
-from microinterp_boards import bench, deploy, runtime, validate
+from microinterp_boards import bench, deploy, runtime, source_form, validate
 from microinterp_boards.deploy import Deployment, Progress
 from microinterp_boards.files import Files
 from microinterp_boards.link import Link
 from microinterp_boards.packing import SUFFIX, ModelSource
 from microinterp_boards.probe import Probe, probe
+from microinterp_boards.source_form import install as source_install
 from microinterp_boards.validate import Validation
 
 
@@ -137,7 +138,13 @@ class Board:
         return bench.bench(self.link, model, runs, name, seed, progress)
 
     def uninstall(self) -> list[str]:
-        """Remove the runtime and all models; returns the paths of the files that went."""
+        """Remove the runtime and all models; returns the paths of the files that went.
+
+        The board is soft reset.
+        """
+        self.soft_reset()  # in a small heap, what an earlier program left is too much for the probe
+        if source_form.is_for(self.probe()):
+            return source_install.uninstall(self.link)
         removed = runtime.uninstall(self.link)
         for entry in self.files.list():
             if not entry.is_folder and entry.name.endswith((SUFFIX, f"{SUFFIX}.part")):

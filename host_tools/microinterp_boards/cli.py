@@ -87,24 +87,48 @@ def probe_command(
 @app.command("virtual")
 def virtual_command(
     kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")] = "unix",
-    heap: Annotated[int, typer.Option("--heap", help="Bytes of MicroPython's heap.")] = 262144,
+    cpu: Annotated[str, typer.Option("--cpu", help="qemu: its processor, m4 or m3.")] = "m4",
+    heap: Annotated[
+        int, typer.Option("--heap", help="unix, qemu: bytes of MicroPython's heap.")
+    ] = 262144,
     folder: Annotated[
         Path | None,
-        typer.Option("--folder", help="Its filesystem, kept; otherwise one that is deleted."),
+        typer.Option("--folder", help="unix: its filesystem, kept; otherwise one that is deleted."),
     ] = None,
     flash: Annotated[
         int | None,
-        typer.Option("--flash", help="Bytes of a littlefs2 filesystem in place of the folder."),
+        typer.Option("--flash", help="unix: bytes of a littlefs2 filesystem in that folder."),
+    ] = None,
+    elf: Annotated[
+        Path | None,
+        typer.Option("--elf", help="qemu: another MicroPython for that machine than our own."),
+    ] = None,
+    preload: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--preload",
+            metavar="FILE[=NAME]",
+            help="qemu: a file that lies in its memory and is used there. May be given often.",
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run a virtual board until Ctrl-C. Its port is printed first, alone on a line.
 
-    JSON: one line at the start: port, kind, heap.
+    unix: MicroPython's unix port. qemu: our own Cortex-M board, with 32-bit ints, Thumb code, and a
+    clock that counts instructions. microbit: QEMU's micro:bit with Debian's old MicroPython.
+
+    JSON: one line at the start: port, kind, heap (0 where the firmware decides), cpu (of qemu, else
+    empty).
     """
-    with virtual_board(kind, heap=heap, folder=folder, flash=flash) as port:
+    board = virtual_board(
+        kind, cpu=cpu, heap=heap, folder=folder, flash=flash, elf=elf, preload=preload or ()
+    )
+    with board as port:
         if json:
-            typer.echo(dumps({"port": port, "kind": kind, "heap": heap}))
+            about = next((each for each in running_boards() if each.port == port), None)
+            heap, cpu = (about.heap, about.cpu) if about else (heap, cpu)
+            typer.echo(dumps({"port": port, "kind": kind, "heap": heap, "cpu": cpu}))
         else:
             typer.echo(port)
             output.note("Ctrl-C ends it; `microinterp board list` finds it in other terminals")

@@ -106,6 +106,8 @@ def bench_command(
 ) -> None:
     """Time a deployed model on the board with random inputs, as a whole and op by op.
 
+    By the board's own clock, in microseconds; a qemu board counts instructions instead.
+
     JSON: follows schemas/bench_result.schema.json.
     """
     with _board(port, baud) as board, _progress("timing") as told:
@@ -182,21 +184,22 @@ def _show_validation(done: Validation) -> None:
 
 
 def _show_bench(done: dict[str, Any]) -> None:
-    heap, model = done["heap_free"], done["model"]
+    heap, model, unit = done["heap_free"], done["model"], done["clock_unit"]
+    spent = "instructions" if unit == "instructions" else f"time {unit}"
     screen = output.console()
     _show(
         {
             "model": f"{model['name']}: {model['model_bytes']:,} bytes, arena"
             f" {model['arena_bytes']:,} bytes",
             "board": f"{done['board']['machine']}, {done['runtime']['kernels']} kernels",
-            "invoke": f"median {done['median']:,.0f} us, p10 {done['p10']:,}, p90 {done['p90']:,}"
-            f" ({done['runs']} runs)",
+            "invoke": f"median {done['median']:,.0f} {unit}, p10 {done['p10']:,}, p90"
+            f" {done['p90']:,} ({done['runs']} runs)",
             "heap free": f"{heap['start']:,} at the start, {heap['runtime_imported']:,} with the"
             f" runtime, {heap['model_loaded']:,} with the model, {heap['after_invoke']:,} after all"
             " runs",
         }
     )
-    ops = output.table("op", "name", "time us", right=("op", "time us"))
+    ops = output.table("op", "name", spent, right=("op", spent))
     for op in done["ops"]:
         place = f"{op['subgraph']}:" if op["subgraph"] else ""
         ops.add_row(f"{place}{op['index']}", output.safe(op["name"]), f"{op['time']:,.0f}")

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from microinterp.errors import DeviceError, printable
-from microinterp_boards import runtime
+from microinterp_boards import runtime, source_form
 from microinterp_boards.files import Files, Room
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
 from microinterp_boards.probe import Probe, probe
 from microinterp_boards.session import Loaded, Session
+from microinterp_boards.source_form import install as source_install
+from microinterp_boards.source_form.session import SourceSession
+from microinterp_boards.source_form.wire import Wire
 
 Progress = Callable[[int, int], object]
 """Called with the number done so far, and of how many."""
@@ -25,12 +28,15 @@ class Deployment:
     Attributes:
         name: of the model on the board.
         sha256: of the .tflite file.
-        model_bytes, arena_bytes: of the packed model, and of the memory that it runs in.
+        model_bytes, arena_bytes: of the packed model or the generated source, and of the memory
+            that it runs in.
         sent_bytes: of all files that were sent.
         files_sent, files_kept, files_removed: paths; kept are those that were there already.
-        mpy_set, kernels: the runtime's files and the tier of its kernels.
+        mpy_set, kernels: the runtime's files, "source" if the board loads none, and the tier of
+            its kernels.
         heap_start, heap_imported, heap_loaded: bytes free before the runtime is imported, after,
-            and with the model loaded.
+            and with the model loaded. In source form the runtime is the module without its
+            constants and arena.
         seconds: for all of it.
     """
 
@@ -62,11 +68,14 @@ def deploy(
     model = pack_for_board(source, name)
     link.soft_reset()
     board = probe(link)
+    if source_form.is_for(board):
+        return _deploy_source(link, model, mpy_set, board, started)
     chosen = runtime.choose_set(board, mpy_set)
-    _require_heap(link, model, board)
     there = runtime.installed(link)
     files = Files(link)
     keeps = files.stat(model.file_name) == runtime.state_of(model.packed)
+    if not keeps:  # one that is there may be mapped, and need no heap: loading it will tell
+        _require_heap(link, model, board)
     _require_room(link, files.room(), model, 0 if keeps else len(model.packed), chosen, there)
     update = runtime.install(link, chosen, there)
     if not keeps:
@@ -86,6 +95,36 @@ def deploy(
         files_kept=(*kept, model.file_name) if keeps else kept,
         files_removed=tuple(f"{there.folder}/{each}" for each in update.removed),
         mpy_set=chosen,
+        kernels=loaded.tier,
+        heap_start=loaded.heap_start,
+        heap_imported=loaded.heap_imported,
+        heap_loaded=loaded.heap_loaded,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _deploy_source(
+    link: Link, model: BoardModel, mpy_set: str | None, board: Probe, started: float
+) -> Deployment:
+    """Two files, which stay when the board is reset."""
+    if mpy_set not in (None, source_form.NAME):
+        runtime.choose_set(board, mpy_set)  # raises, with the reason
+    link.soft_reset()  # the probe has left its names in the heap
+    source = source_install.require_fit(link, model, Wire(link).heap_free())
+    done = source_install.install(link, model, source)
+    with SourceSession(link, model, source.source_bytes) as session:
+        loaded = session.loaded
+        require_same(link, loaded, model, "")
+    return Deployment(
+        name=model.name,
+        sha256=model.sha256,
+        model_bytes=loaded.model_bytes,
+        arena_bytes=loaded.arena_bytes,
+        sent_bytes=done.sent_bytes,
+        files_sent=done.sent,
+        files_kept=done.kept,
+        files_removed=(),
+        mpy_set=source_form.NAME,
         kernels=loaded.tier,
         heap_start=loaded.heap_start,
         heap_imported=loaded.heap_imported,
@@ -168,11 +207,3 @@ def _require_room(
             hint="remove files that are not needed, or `microinterp board uninstall` and deploy"
             " again",
         )
-
-
-def no_model(link: Link, model: BoardModel) -> DeviceError:
-    """The error for a model that the board does not have."""
-    return DeviceError(
-        f"{printable(link.port)}: there is no model '{model.name}' on the board",
-        hint="deploy it first",
-    )

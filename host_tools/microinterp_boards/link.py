@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from microinterp.errors import DeviceError, printable
+from microinterp_boards import device
 from microinterp_boards.transport import Transport
 
 _BANNER = b"raw REPL; CTRL-B to exit\r\n>"
@@ -22,8 +23,7 @@ _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D = b"\x01", b"\x02", b"\x03", b"\x04"
 _PASTE = b"\x05A\x01"
 _QUIET = 0.06  # seconds without a byte that count as silence
 _ANSWER = 1.0  # seconds for an answer of the REPL itself
-_PLAIN_CHUNK = 128  # bytes, for firmware without raw paste: half of the smallest input buffer
-_PLAIN_PAUSE = 0.01  # seconds between them
+_PLAIN_LIMIT = 63  # bytes that the smallest input buffer takes, and nothing controls their flow
 _BURST = 600  # bytes that end any blocking read which a host that died has left on the board
 _LAST_TRIES, _LAST_PATIENCE = 3, 0.3  # to stop a program on closing; seconds each
 _OUTPUT_LIMIT = 1 << 24  # bytes
@@ -254,11 +254,21 @@ class Link:
         return byte == _CTRL_A
 
     def _send_plainly(self, code: bytes) -> None:
-        """Send code as firmware before raw paste takes it, slowly, since nothing flow-controls."""
-        for at in range(0, len(code), _PLAIN_CHUNK):
-            self.transport.write(code[at : at + _PLAIN_CHUNK])
-            time.sleep(_PLAIN_PAUSE)
-        self.transport.write(_CTRL_D)
+        """Send code to firmware before raw paste, which drops what its input buffer cannot take.
+
+        More than a buffer becomes a bytes object on the board first, part by part, each answered.
+        """
+        if len(code) >= _PLAIN_LIMIT:
+            self._send_burst(b"import gc;gc.collect();_c=b''")
+            self.finish()
+            for part in device.literals(code, _PLAIN_LIMIT - len("_c+=") - len(_CTRL_D)):
+                self._send_burst(b"_c+=" + part.encode())
+                self.finish()
+            code = b"try:\n gc.collect();exec(_c)\nfinally:\n del _c"
+        self._send_burst(code)
+
+    def _send_burst(self, code: bytes) -> None:
+        self.transport.write(code + _CTRL_D)
         answer = self.transport.read(2, self.patience, "OK for the code")
         if answer != b"OK":
             raise self.transport.error(f"{answer!r} came instead of OK for the code")

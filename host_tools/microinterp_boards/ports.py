@@ -35,10 +35,7 @@ def ports() -> list[Port]:
         )
         for each in sorted(list_ports.comports(), key=lambda each: str(each.device))
     ]
-    return found + [
-        Port(board.port, "virtual", f"{board.kind}, heap {board.heap}, in {board.folder}")
-        for board in running_boards()
-    ]
+    return found + [Port(board.port, "virtual", board.description) for board in running_boards()]
 
 
 def choose(port: str | None) -> str:

@@ -76,8 +76,10 @@ class Probe:
 
 def probe(link: Link) -> Probe:
     """Ask a board what it is. Raises DeviceError if its answer makes no sense."""
-    output = link.exec(device.call("facts"), 30.0)
-    facts = _parse(output.decode("ascii", "backslashreplace"), link)
+    facts: dict[str, int | str] = {}
+    for name in ("heap", "facts"):
+        output = link.exec(device.call(name), 30.0)
+        facts |= _parse(output.decode("ascii", "backslashreplace"), link)
     numbers = {key: value for key, value in facts.items() if isinstance(value, int)}
     texts = {key: value for key, value in facts.items() if isinstance(value, str)}
     missing = [key for key in _INTS if key not in numbers]
@@ -116,6 +118,8 @@ def choose_set(
     version: int, subversion: int, architecture: str, cpu: str | None
 ) -> tuple[str | None, str]:
     """The folder of .mpy files for a firmware and core, and why; None if there is none."""
+    if version == 0:
+        return None, "it loads no .mpy files: only a tiny model, as source, can run there"
     if version != MPY_VERSION:
         return None, f"it loads .mpy version {version}, ours have {MPY_VERSION} (MicroPython 1.19)"
     if architecture == "none":

@@ -17,6 +17,8 @@ from microinterp_boards import device
 from microinterp_boards.link import Link
 from microinterp_boards.packing import SUFFIX
 
+CLOCKS = ("us", "instructions")
+"""What a board's clock may count."""
 _BLOCK = 236  # with its CRC32 240 bytes, less than the smallest input buffer, ESP32's 260
 _HEX_BLOCK = 112
 _CRC = 4
@@ -26,7 +28,7 @@ _LOAD_LIMIT = 60.0  # seconds to load and check a model
 _INVOKE_LIMIT = 300.0  # seconds; ticks_us cannot tell more than some 500
 _MAX_ANSWER = 1 << 24
 _FACTS = struct.Struct("<5I")
-_OP = struct.Struct("<HHIH")
+_OP = struct.Struct("<HHQH")
 _WRITTEN = struct.Struct("<II")
 
 
@@ -41,6 +43,7 @@ class Loaded:
         sha256: of the .tflite file that it was packed from, hex.
         inputs, outputs: bytes of each.
         tier, version: of the runtime.
+        clock: unit of all times: "us", or "instructions" where the board counts those.
         file: where the runtime was imported from; empty if the firmware does not tell.
     """
 
@@ -54,16 +57,17 @@ class Loaded:
     outputs: tuple[int, ...]
     tier: str
     version: str
+    clock: str
     file: str
 
 
 @dataclass(frozen=True, slots=True)
 class OpRun:
-    """One op of one invoke: microseconds, and (tensor, CRC32) of what it has written."""
+    """One op of one invoke: time by the board's clock, (tensor, CRC32) of what it has written."""
 
     subgraph: int
     op_index: int
-    microseconds: int
+    time: int
     written: tuple[tuple[int, int], ...]
 
 
@@ -78,7 +82,7 @@ class Session:
         block = _BLOCK if self._binary else _HEX_BLOCK
         self._block = block
         path = (name + SUFFIX).encode()
-        code = device.define("exchange", "load", "per_op")
+        code = device.define("exchange", "clock", "load", "per_op")
         code += device.call("session", path, block, int(self._binary), _BOARD_PATIENCE)
         link.start(code)
         self._open = True
@@ -121,7 +125,7 @@ class Session:
         self._link.reply(b"D", _PATIENCE, what)
 
     def invoke(self) -> int:
-        """Run the model, with the heap locked; returns microseconds by the board's clock."""
+        """Run the model, with the heap locked; returns the time by the board's clock."""
         return self._number("N", _INVOKE_LIMIT, "the end of an invoke")
 
     def invoke_ops(self) -> list[OpRun]:
@@ -161,7 +165,7 @@ class Session:
 
     def _number(self, command: str, timeout: float, wanted: str) -> int:
         data = self._ask(command, timeout, wanted)
-        if len(data) != 4:
+        if len(data) != 8:
             raise self._nonsense(wanted)
         return int.from_bytes(data, "little")
 
@@ -209,9 +213,11 @@ class Session:
                 count = data[at]
                 sizes.append(struct.unpack_from(f"<{count}I", data, at + 1))
                 at += 1 + 4 * count
-            tier, version, file = data[at:].decode().split("\n")
+            tier, version, clock, file = data[at:].decode().split("\n")
         except (struct.error, IndexError, ValueError):
             raise self._nonsense("facts about the loaded model") from None
+        if clock not in CLOCKS:
+            raise self._nonsense("facts about the loaded model")
         return Loaded(
             heap_start=start,
             heap_imported=imported,
@@ -223,6 +229,7 @@ class Session:
             outputs=sizes[1],
             tier=printable(tier),
             version=printable(version),
+            clock=clock,
             file=printable(file, 200),
         )
 

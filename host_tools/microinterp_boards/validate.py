@@ -16,12 +16,12 @@ from microinterp.graph import Tensor
 from microinterp.inputs import random_samples
 from microinterp.interpreter import Interpreter
 from microinterp.trace import Checksums
-from microinterp_boards import runtime
-from microinterp_boards.deploy import Progress, no_model, require_same
-from microinterp_boards.files import Files
+from microinterp_boards import forms
+from microinterp_boards.deploy import Progress, require_same
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
 from microinterp_boards.session import OpRun, Session
+from microinterp_boards.source_form.session import SourceSession
 
 Array = npt.NDArray[Any]
 SAMPLES = 20
@@ -53,10 +53,10 @@ class Validation:
         first_difference: None if there is none.
         differing_samples: samples with a differing output or op.
         per_op: whether every op's CRC32s were compared; compared_crcs is how many.
-        model_intact: whether the packed model on the board is what `deploy` would write.
+        model_intact: whether the model on the board is what `deploy` would write.
         expected: who computed the expected outputs.
         sha256, name: of the .tflite file, and of the model on the board.
-        mpy_set, kernels: the runtime's files and the tier of its kernels.
+        mpy_set, kernels: the runtime's files, or "source", and the tier of its kernels.
     """
 
     differing_bytes: int
@@ -163,21 +163,17 @@ def validate(
     """See Board.validate."""
     model = pack_for_board(source, name)
     inputs, outputs, expected_by = _samples(model, samples, golden, seed)
-    mpy_set, folder = runtime.require_sound(link)
-    state = Files(link).stat(model.file_name)
-    if state is None:
-        raise no_model(link, model)
+    there = forms.find(link, model)
     count = len(inputs[0]) if inputs else 1
-    with Session(link, model.name) as session:
-        require_same(link, session.loaded, model, folder)
+    with there.open() as session:
+        require_same(link, session.loaded, model, there.folder)
         kernels = session.loaded.tier
         compared = _Comparison(model)
         for expected in _expected(model, inputs, outputs):
             compared.add(expected, *_run(session, expected, per_op))
             progress(compared.samples, count)
     first = compared.first
-    is_intact = state == runtime.state_of(model.packed)
-    if not per_op and (first is not None or not is_intact):
+    if not per_op and (first is not None or not there.is_intact):
         several = count if first is None else first.sample + 1
         again = validate(link, source, several, True, golden, seed, name)
         first = again.first_difference or first
@@ -189,17 +185,17 @@ def validate(
         differing_samples=compared.differing_samples,
         per_op=per_op,
         compared_crcs=compared.compared_crcs,
-        model_intact=is_intact,
+        model_intact=there.is_intact,
         expected=expected_by,
         sha256=model.sha256,
         name=model.name,
-        mpy_set=mpy_set,
+        mpy_set=there.mpy_set,
         kernels=kernels,
     )
 
 
 def _run(
-    session: Session, expected: _Expected, per_op: bool
+    session: Session | SourceSession, expected: _Expected, per_op: bool
 ) -> tuple[list[bytes], list[OpRun] | None]:
     for index, array in enumerate(expected.inputs):
         session.set_input(index, array.tobytes())

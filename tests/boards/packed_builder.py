@@ -41,8 +41,8 @@ class Packed:
 
 
 def one_step(arena_bytes: int, step: Step, weights: bytes = b"") -> Packed:
-    """A model of one step."""
-    return Packed(arena_bytes, [Subgraph([step])], weights)
+    """A model of one step, which is an op."""
+    return Packed(arena_bytes, [Subgraph([step], [(0, step[0], 0, 1, [])])], weights)
 
 
 def build(packed: Packed) -> bytes:

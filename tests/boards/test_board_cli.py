@@ -108,7 +108,7 @@ def test_virtual_json() -> None:
     process = subprocess.Popen([*COMMAND, "virtual", "--json"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = json.loads(process.stdout.readline())
-    assert said == {"port": running_boards()[0].port, "kind": "unix", "heap": 262144}
+    assert said == {"port": running_boards()[0].port, "kind": "unix", "heap": 262144, "cpu": ""}
     process.terminate()
     process.wait(5)
     process.stdout.close()

@@ -13,6 +13,7 @@ import pytest
 
 from microinterp.errors import ModelError
 from microinterp.packed.reader import load
+from tests.boards import qemu_port
 from tests.boards.packed_builder import INT8, Packed, Subgraph, build
 from tests.boards.random_steps import MAKERS, make
 from tests.boards.unix_port import SETS, Job, run_jobs
@@ -109,6 +110,18 @@ def test_mutants_in_micropython(tier: str, tmp_path: Path) -> None:
     errors = [outcome.error for outcome in outcomes if outcome.arena is None]
     assert COUNT // 5 < len(errors) < COUNT * 4 // 5
     assert not [error for error in errors if error.startswith("MemoryError")]
+
+
+@pytest.mark.usefixtures("qemu")
+@pytest.mark.parametrize("count", [COUNT // 5, pytest.param(COUNT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tier", SETS)
+@pytest.mark.parametrize("cpu", qemu_port.CPUS)
+def test_mutants_on_a_cortex_m(cpu: str, tier: str, count: int, tmp_path: Path) -> None:
+    """The same arenas and the same words as on the unix port, whose ints have 64 bits."""
+    jobs = mutants(count, tier)
+    outcomes = qemu_port.run_jobs(jobs, tier, cpu)
+    assert outcomes == run_jobs(jobs, tier, tmp_path)
+    assert count // 5 < sum(outcome.arena is None for outcome in outcomes) < count * 4 // 5
 
 
 def test_host_and_board_refuse_the_same_steps(tmp_path: Path) -> None:

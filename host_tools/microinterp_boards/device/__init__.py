@@ -9,6 +9,8 @@ ints, and of nothing else.
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
@@ -27,6 +29,22 @@ def call(name: str, *arguments: bytes | int) -> bytes:
 def define(*names: str) -> bytes:
     """Source text that defines functions for those of `call` to use."""
     return "".join(f"{read(name, __name__)}\n" for name in names).encode()
+
+
+def literals(data: bytes, limit: int) -> Iterator[str]:
+    """Bytes literals that together are `data`, each of at most `limit` characters."""
+    at = 0
+    while at < len(data):
+        size = limit - len("b''")
+        while len(text := literal(data[at : at + size])) > limit:
+            size -= -(-(len(text) - limit) // len(r"\x00"))
+        yield text
+        at += size
+
+
+def literal(data: bytes) -> str:
+    r"""A bytes literal in few characters: \0 where no digit follows."""
+    return re.sub(r"(?<!\\)((?:\\\\)*)\\x00(?![0-7])", r"\1\\0", repr(data))
 
 
 @cache

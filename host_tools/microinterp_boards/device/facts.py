@@ -4,28 +4,28 @@
 
 def _facts():
     """Write one `key value` a line: ints in decimal, texts in hex of their UTF-8."""
-    import gc
     import os
     import struct
     import sys
 
+    say = print  # the smallest boards have no sys.stdout
+
     def tell(key, value):
         if isinstance(value, str):
-            value = "x" + "".join([hex(256 + byte)[3:] for byte in value.encode()])
-        sys.stdout.write(key + " " + str(value) + "\n")
+            value = "x" + "".join([hex(256 + byte)[3:] for byte in bytes(value, "utf-8")])
+        say(key, value)
 
-    gc.collect()
-    free, used = gc.mem_free(), gc.mem_alloc()
     about = sys.implementation
-    mpy = getattr(about, "_mpy", 0)
+    mpy = getattr(about, "_mpy", getattr(about, "mpy", 0))  # without _ before 1.19
     tell("name", about.name)
     tell("version", ".".join([str(part) for part in about.version[:3]]))
-    tell("machine", getattr(about, "_machine", ""))
+    try:
+        tell("machine", getattr(about, "_machine", None) or os.uname().machine)
+    except AttributeError:
+        tell("machine", "")
     tell("platform", sys.platform)
     tell("mpy", mpy)
     tell("bits", struct.calcsize("P") * 8)
-    tell("heap_free", free)
-    tell("heap_total", free + used)
     try:
         facts = os.statvfs("")
         tell("files_free", facts[0] * facts[4])
@@ -44,4 +44,4 @@ def _facts():
             tell("cpuid", machine.mem32[0xE000ED00] & 0xFFFFFFFF)
         except (NameError, AttributeError):
             pass
-    sys.stdout.write("end\n")
+    say("end")

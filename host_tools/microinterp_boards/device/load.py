@@ -2,11 +2,12 @@
 # mypy: ignore-errors
 
 
-def _load(path):
+def _load(path, unit):
     """The interpreter, and facts about it.
 
     Heap free before the runtime, with it and with the model; sizes of arena and model; the .tflite
-    file's sha256; numbers and sizes of inputs and outputs; tier, version and file of the runtime.
+    file's sha256; numbers and sizes of inputs and outputs; tier, version, the clock's unit, file of
+    the runtime.
     """
     import gc
     import struct
@@ -31,5 +32,5 @@ def _load(path):
         facts.append(len(items))
         for item in items:
             facts.extend(len(item[0]).to_bytes(4, "little"))
-    facts.extend((microinterp.TIER + "\n" + microinterp.VERSION + "\n" + file).encode())
+    facts.extend("\n".join((microinterp.TIER, microinterp.VERSION, unit, file)).encode())
     return it, facts

