@@ -43,8 +43,11 @@ def test_functions_of_each_profile() -> None:
     assert single.requantise("MUL") is fixedpoint.multiply_single
     assert litert.requantise("FULLY_CONNECTED") is fixedpoint.multiply_real
     assert device.requantise("FULLY_CONNECTED") is fixedpoint.multiply_double
-    for profile in (tflm, single, device):
+    assert device.requantise_int64("FULLY_CONNECTED") is fixedpoint.multiply_int64_short
+    assert device.requantise_int64("TRANSPOSE_CONV") is fixedpoint.multiply_int64
+    for profile in (tflm, single):
         assert profile.requantise_int64("FULLY_CONNECTED") is fixedpoint.multiply_int64
+    for profile in (tflm, single, device):
         assert profile.split("FULLY_CONNECTED") is quantize_multiplier
     assert litert.requantise_int64("FULLY_CONNECTED") is fixedpoint.multiply_real
     assert litert.split("FULLY_CONNECTED") is exact_multiplier

@@ -47,7 +47,10 @@ def record(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random samples.")] = 0,
     runtime: _Runtime = "host",
     profile: Annotated[
-        str, typer.Option(metavar="|".join(PROFILES), help="Whose rounding, for the host.")
+        str,
+        typer.Option(
+            metavar="|".join(PROFILES), help="Whose numbers, for the host (docs/profiles.md)."
+        ),
     ] = "tflm",
     raw: Annotated[
         bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")

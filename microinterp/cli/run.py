@@ -90,7 +90,11 @@ def command(
     ] = None,
     profile: Annotated[
         str,
-        typer.Option(metavar="|".join(PROFILES), help="Whose rounding: tflm is what chips do."),
+        typer.Option(
+            metavar="|".join(PROFILES),
+            help="Whose numbers: tflm is what TFLM's kernels compute, cmsis-nn what "
+            "TFLM with CMSIS-NN computes on Cortex-M (docs/profiles.md).",
+        ),
     ] = "tflm",
     to: Annotated[
         str | None,
@@ -106,7 +110,8 @@ def command(
     are quantised by the model's scale and zero point. Sound is a real value from -1 to 1 (for
     int16 inputs the samples themselves).
 
-    JSON: profile, exact (true if every op equals TFLM's bytes), inexact_ops (name to reason),
+    JSON: profile, exact (true if every op equals the bytes of TFLM, or of TFLM with CMSIS-NN in
+    that profile), inexact_ops (name to reason),
     notes, samples (a list of name and outputs; each output has index, name, and top, a list of
     index, label or null, score, raw), timing (invoke_seconds, repeats, ops or null: subgraph,
     index, name, seconds).

@@ -13,6 +13,7 @@ from rich.text import Text
 from microinterp.cli import output
 from microinterp.inputs import Samples
 from microinterp.inspect_model import ModelFacts, inspect_model
+from microinterp.quant.profile import get_profile
 
 _SHOWN_SAMPLES = 20
 
@@ -77,7 +78,7 @@ class Report:
             ]
         return {
             "profile": self.profile,
-            "exact": self.profile == "tflm" and not inexact,
+            "exact": bool(get_profile(self.profile).chip) and not inexact,
             "inexact_ops": inexact,
             "notes": list(self.samples.notes),
             "samples": [
@@ -125,12 +126,13 @@ class Report:
                     screen.print(output.op_table(subgraph, times, quantisation=False))
 
     def _verdict(self) -> Text:
-        if self.profile != "tflm":
+        chip = get_profile(self.profile).chip
+        if not chip:
             return Text(f"computed in the profile {self.profile}, which is not the chip's")
         inexact = self.inexact_ops()
         if not inexact:
-            return Text("bit for bit as TensorFlow Lite Micro computes it", style="green")
-        lines = Text("bit for bit as TensorFlow Lite Micro, except for what is said of:")
+            return Text(f"bit for bit as {chip} computes it", style="green")
+        lines = Text(f"bit for bit as {chip}, except for what is said of:")
         for name, reason in inexact.items():
             lines += Text("\n  ") + output.safe(f"{name}: {reason}", limit=300)
         return lines

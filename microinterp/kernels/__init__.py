@@ -71,7 +71,7 @@ FAMILIES = (
     "transpose_conv",
     "variables",
 )
-"""Modules of this folder that define operators; common.py and filters.py, for instance, are helpers."""
+"""Modules of this folder that define operators; those it lacks are helpers."""
 
 
 @cache

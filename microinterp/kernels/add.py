@@ -142,20 +142,29 @@ def _prepare(node: Node, context: Context, activation: int, combine: np.ufunc) -
         _smaller_than_one(node, real, t) for real, t in zip(reals, (a, b, out), strict=True)
     )
     low, high = activation_range(node, activation, out)
+    zero_points = [tensor.zero_point for tensor in (a, b, out)]
+    if combine is np.add and _drops_zero_points(context, operands, out):
+        zero_points = [0, 0, 0]
     params = Params(
         operands=operands,
         combine=combine,
         left_shift=left_shift,
-        zero_points=(a.zero_point, b.zero_point),
+        zero_points=(zero_points[0], zero_points[1]),
         scaling=(scale_a, scale_b),
         requantise=context.profile.requantise(node.name),
         multiplier=scale_out.multiplier,
         shift=scale_out.shift,
-        output_zero_point=out.zero_point,
+        output_zero_point=zero_points[2],
         low=low,
         high=high,
     )
     return Kernel(evaluate, params)
+
+
+def _drops_zero_points(context: Context, operands: Broadcast, out: Tensor) -> bool:
+    """Whether the rule add-int16-zero-points applies."""
+    is_met = out.dtype == np.int16 and operands.shapes[0] == operands.shapes[1]
+    return is_met and context.profile.follows("add-int16-zero-points")
 
 
 def _reals(a: Tensor, b: Tensor, out: Tensor, left_shift: int) -> tuple[float, float, float]:

@@ -139,12 +139,18 @@ def prepare(node: Node, context: Context) -> Kernel:
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
     refuse_int16_zero_points(node, context, x, out)
-    is_met = geometry.groups > 1 and (x.type_name, w.type_name) != ("int8", "int8")
-    refuse_by("conv-2d-groups", node, context, is_met, f"{geometry.groups} groups", w)
+    _refuse_groups(node, context, geometry.groups)
     factors = channel_factors(node, w.shape[0], axis=0)
     has_zero_points = x.type_code == TensorType.INT8
     quant = fold(node, context, factors, activation, accumulator, has_zero_points)
     return Kernel(evaluate, Params(geometry, quant), filter_scratch(w))
+
+
+def _refuse_groups(node: Node, context: Context, groups: int) -> None:
+    """The rule conv-2d-groups."""
+    types = node.input(0).type_name, node.input(1).type_name
+    is_met = groups > 1 and (types != ("int8", "int8") or node.optional_input(2) is None)
+    refuse_by("conv-2d-groups", node, context, is_met, f"{groups} groups of channels")
 
 
 def _geometry(

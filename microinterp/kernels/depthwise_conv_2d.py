@@ -25,6 +25,7 @@ from microinterp.kernels.common import (
     clamp_float,
     is_float,
     pick_by_type,
+    refuse_by,
     refuse_int16_zero_points,
     requantised,
     require_shape,
@@ -125,10 +126,25 @@ def prepare(node: Node, context: Context) -> Kernel:
     if is_float(x):
         return Kernel(evaluate, FloatParams(geometry, *activation_range_float(activation)))
     refuse_int16_zero_points(node, context, x, out)
+    _refuse_odd_int4(node, context, geometry, x, w)
     factors = channel_factors(node, geometry.channels, axis=3)
     accumulator = np.int64 if is_int16 else np.int32
     quant = fold(node, context, factors, activation, accumulator, zero_points=not is_int16)
     return Kernel(evaluate, Params(geometry, quant), filter_scratch(w))
+
+
+def _refuse_odd_int4(node: Node, context: Context, g: Geometry, x: Tensor, w: Tensor) -> None:
+    """The rule depthwise-int4-odd-channels."""
+    windows = g.height, g.width
+    is_met = (
+        w.type_code == TensorType.INT4
+        and x.shape[3] % 2 == 1
+        and any(window.size > 1 for window in windows)
+        and (g.multiplier > 1 or any((v.counts() < v.size).any() for v in windows))
+        and (g.multiplier > 1 or x.shape[0] > 1 or any(v.dilation > 1 for v in windows))
+    )
+    message = f"an int4 filter over {x.shape[3]} channels"
+    refuse_by("depthwise-int4-odd-channels", node, context, is_met, message, w)
 
 
 def _geometry(

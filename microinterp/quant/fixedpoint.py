@@ -80,11 +80,23 @@ def multiply_int64(x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike) -> 
         multiplier: int32 in [2^30, 2^31), or 0.
         shift: -31 to 7; positive is to the left.
     """
+    product, total = _short_product(x, multiplier, shift)
+    return wrap32((product + (np.int64(1) << (total - 1))) >> total)
+
+
+def multiply_int64_short(x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike) -> Int64Array:
+    """The same as CMSIS-NN has it: cut to 32 bits while one bit is still to be rounded off."""
+    product, total = _short_product(x, multiplier, shift)
+    return wrap32(wrap32(product >> (total - 1)) + 1) >> 1
+
+
+def _short_product(
+    x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike
+) -> tuple[Int64Array, Int64Array]:
+    """x times the upper 16 bits of the multiplier, and how far to shift that right."""
     multiplier = np.asarray(multiplier, np.int64)
     reduced = np.where(multiplier >= 0x7FFF0000, 0x7FFF, (multiplier + (1 << 15)) >> 16)
-    total = 15 - np.asarray(shift, np.int64)
-    product = x.astype(np.int64) * reduced
-    return wrap32((product + (np.int64(1) << (total - 1))) >> total)
+    return x.astype(np.int64) * reduced, 15 - np.asarray(shift, np.int64)
 
 
 def multiply_real(x: npt.NDArray[Any], multiplier: IntLike, shift: IntLike) -> Int64Array:

@@ -62,7 +62,11 @@ class Profile:
     def requantise_int64(self, op_name: str) -> fixedpoint.Requantise:
         """The same for 64-bit sums, where single and double rounding are one function."""
         is_real = self.rounding(op_name) == "real"
-        return fixedpoint.multiply_real if is_real else fixedpoint.multiply_int64
+        if is_real:
+            return fixedpoint.multiply_real
+        rule = "int64-sums-to-31-bits"
+        is_short = self.follows(rule) and op_name in RULES[rule].ops
+        return fixedpoint.multiply_int64_short if is_short else fixedpoint.multiply_int64
 
     def split(self, op_name: str) -> Callable[[float], Multiplier]:
         """What turns a real factor into the multiplier and shift that `requantise` takes."""

@@ -111,11 +111,37 @@ CMSIS_NN = (
         "conv.cc, depthwise_conv.cc, fully_connected.cc: Prepare",
     ),
     Rule(
+        "add-int16-zero-points",
+        ("ADD",),
+        "int16 without broadcasting: zero points count as 0",
+        "add.cc, arm_elementwise_add_s16.c",
+    ),
+    Rule(
+        "int64-sums-to-31-bits",
+        (
+            "BATCH_MATMUL",
+            "CONV_2D",
+            "DEPTHWISE_CONV_2D",
+            "FULLY_CONNECTED",
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        ),
+        "a 64-bit sum is cut to 32 bits before the last of its bits is rounded off, not after",
+        "arm_nnsupportfunctions.h: arm_nn_requantize_s64",
+    ),
+    Rule(
+        "depthwise-int4-odd-channels",
+        ("DEPTHWISE_CONV_2D",),
+        "an int4 filter of several taps over an odd number of input channels is refused where the "
+        "depth multiplier is above 1, or where taps fall into padding and there are several "
+        "batches or dilation (the wrong halves of bytes would be read)",
+        "arm_depthwise_conv_wrapper_s4.c, arm_depthwise_conv_s4.c",
+    ),
+    Rule(
         "conv-2d-groups",
         _CONV,
         "groups of channels are refused for int16 inputs and int4 filters (filters would be read "
-        "past their end)",
-        "arm_convolve_s16.c, arm_convolve_s4.c",
+        "past their end), and for int8 without a bias (one would be read at address 0)",
+        "arm_convolve_s16.c, arm_convolve_s4.c, arm_convolve_s8.c",
     ),
     Rule(
         "transpose-conv-activation",

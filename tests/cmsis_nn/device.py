@@ -26,7 +26,7 @@ FILL = 0x5A
 _SIGMOID, _TANH = 0, 1
 
 
-class WroteOutside(Exception):
+class WroteOutsideError(Exception):
     """The library wrote before or behind the output."""
 
 
@@ -49,7 +49,7 @@ class Device:
         self.more_scratch = np.zeros(1 << 20, np.uint8)
 
     def invoke(self, sample: Sequence[Array]) -> Array:
-        """The output for the model's inputs. Raises WroteOutside."""
+        """The output for the model's inputs. Raises WroteOutsideError."""
         for tensor, array in zip(self.model_inputs, sample, strict=True):
             for i, taken in enumerate(self.node.inputs):
                 if taken is not None and taken.index == tensor.index:
@@ -60,7 +60,7 @@ class Device:
         status = _RUN[self.node.name](self, result)
         assert status in (None, 0), f"the library says {status}"
         if (guarded[:GUARD] != FILL).any() or (guarded[GUARD + out.nbytes :] != FILL).any():
-            raise WroteOutside
+            raise WroteOutsideError
         return result.copy()
 
     def types(self) -> str:
@@ -191,6 +191,24 @@ def _transpose_conv(d: Device, out: Array) -> int:
     )
 
 
+def _add(d: Device, out: Array) -> int:
+    a, b = d.arrays
+    p = d.params
+    assert d.node.input(0).shape == d.node.input(1).shape
+    left, right = (
+        _numbers(-zero, s.multiplier, s.shift)
+        for zero, s in zip(p.zero_points, p.scaling, strict=True)
+    )
+    tail = _numbers(p.output_zero_point, p.multiplier, p.shift, p.low, p.high, out.size)
+    return d.library.arm_elementwise_add_s16(
+        address(a), address(b), *left, *right, p.left_shift, address(out), *tail
+    )
+
+
+def _numbers(*values: int) -> list[ctypes.c_int32]:
+    return [ctypes.c_int32(int(value)) for value in values]
+
+
 def _svdf(d: Device, out: Array) -> int:
     x, feature, time, bias, state = d.arrays
     assert x is not None
@@ -198,7 +216,7 @@ def _svdf(d: Device, out: Array) -> int:
     assert time is not None
     assert state is not None
     p = d.params
-    info = np.iinfo(np.int16)
+    limits = (-(1 << 15), (1 << 15) - 1, -128, 127)
     is_int8 = state.dtype == np.int8
     buffers = [byref(Buffer(d.scratch)), byref(Buffer(d.more_scratch))]
     sums = np.zeros(len(feature), np.int32)
@@ -206,9 +224,7 @@ def _svdf(d: Device, out: Array) -> int:
     return call(
         *([byref(Buffer(sums))] if is_int8 else []),
         *buffers,
-        ints(
-            p.geometry.rank, p.input_zero_point, p.output_zero_point, info.min, info.max, -128, 127
-        ),
+        ints(p.geometry.rank, p.input_zero_point, p.output_zero_point, *limits),
         ints(p.feature.multiplier, p.feature.shift),
         ints(p.multiplier, p.shift),
         ints(*x.shape, 0, 0),
@@ -272,6 +288,7 @@ def _gate(d: Device, gate: Any, activation: int, kept: list[Array]) -> Gate:
 
 
 _RUN: Mapping[str, Callable[[Device, Array], int | None]] = {
+    "ADD": _add,
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
     "FULLY_CONNECTED": _fully_connected,

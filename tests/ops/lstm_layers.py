@@ -75,6 +75,9 @@ class Layer:
             scale, zero = self.quantization.get(number, (None, None))
             full = {"scale": scale, "zero_point": zero, **arguments, **change}
             is_input = number == X or full.get("is_variable") is False
+            if full.get("values", 0) is None:  # computed: an input of the model
+                del full["values"]
+                is_input = True
             if is_input:
                 full.pop("is_variable", None)
             make = g.constant if "values" in full else g.input if is_input else g.tensor
