@@ -148,6 +148,9 @@ def test_profile(tmp_path: Path, model: Path) -> None:
         "run", model, path, "--profile", "single"
     )
     assert "[red]" in refused("run", model, path, "--profile", "[red]")
+    device = ("run", model, path, "--profile", "cmsis-nn")
+    assert good_json(*device)["exact"] is True
+    assert "as TensorFlow Lite Micro with CMSIS-NN computes it" in good(*device)
 
 
 def test_notes_go_to_stderr_or_into_the_json(tmp_path: Path, model: Path) -> None:

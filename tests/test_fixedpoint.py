@@ -85,7 +85,9 @@ def test_multiply_twins(name: str) -> None:
 def test_multiply_int64_twin() -> None:
     x = np.concatenate([int32s(), RNG.integers(-(1 << 47), 1 << 47, RANDOM), [-(1 << 47)]])
     shifts = np.resize(np.arange(-31, 8), len(x))
-    check(fixedpoint.multiply_int64, ref.multiply_int64, x, multipliers(len(x)), shifts)
+    for name in ("multiply_int64", "multiply_int64_short"):
+        twins = getattr(fixedpoint, name), getattr(ref, name)
+        check(*twins, x, multipliers(len(x)), shifts)
 
 
 def test_multiply_real() -> None:
@@ -111,7 +113,7 @@ def test_wrap_twin() -> None:
 def test_zero_dimensions() -> None:
     """A tensor without axes goes the same way."""
     x = np.array(-1000, np.int32)
-    for name in ("multiply_double", "multiply_single", "multiply_int64"):
+    for name in ("multiply_double", "multiply_single", "multiply_int64", "multiply_int64_short"):
         assert getattr(fixedpoint, name)(x, 1 << 30, 1) == -1000
 
 

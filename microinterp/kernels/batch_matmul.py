@@ -23,6 +23,7 @@ from microinterp.kernels.common import (
     is_float,
     multipliers_of,
     pick_by_type,
+    refuse_by,
     requantised,
     require_quantized,
     require_rank,
@@ -118,6 +119,8 @@ def prepare(node: Node, context: Context) -> Kernel:
     x, y, out = node.input(0), node.input(1), node.output()
     evaluate = pick_by_type(node, _EVALUATE, x, y, out)
     operands = _operands(node, node.options(tflite.BatchMatMulOptions), x, y, out)
+    rank = max(x.rank, y.rank)
+    refuse_by("batch-matmul-rank", node, context, rank > 4, f"{rank} dimensions", out)
     if is_float(x):
         return Kernel(evaluate, operands)
     require_quantized(node, x, y, out)

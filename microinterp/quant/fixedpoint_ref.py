@@ -99,9 +99,18 @@ def multiply_int64(x: int, multiplier: int, shift: int) -> int:
     Used with 64-bit accumulators; the same in both rounding modes. TFLM asserts shift <= 7; from
     15 on the C code shifts by a negative number.
     """
-    reduced = 0x7FFF if multiplier >= 0x7FFF0000 else (multiplier + (1 << 15)) >> 16
     total = 15 - shift
-    return wrap32((x * reduced + (1 << (total - 1))) >> total)
+    return wrap32((x * reduced(multiplier) + (1 << (total - 1))) >> total)
+
+
+def multiply_int64_short(x: int, multiplier: int, shift: int) -> int:
+    """The same as CMSIS-NN has it: cut to 32 bits while one bit is still to be rounded off."""
+    return wrap32(wrap32((x * reduced(multiplier)) >> (14 - shift)) + 1) >> 1
+
+
+def reduced(multiplier: int) -> int:
+    """The upper 16 bits of a multiplier, rounded."""
+    return 0x7FFF if multiplier >= 0x7FFF0000 else (multiplier + (1 << 15)) >> 16
 
 
 def count_leading_zeros(x: int) -> int:

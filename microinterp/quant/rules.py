@@ -17,7 +17,7 @@ class Rule:
 
     Attributes:
         name: what Profile.follows takes.
-        ops: operators that it touches, integer types only.
+        ops: operators that it touches; their integer types, unless the description says more.
         description: what an op does that follows the rule.
         source: the files that say so.
     """
@@ -115,6 +115,12 @@ CMSIS_NN = (
         ("ADD",),
         "int16 without broadcasting: zero points count as 0",
         "add.cc, arm_elementwise_add_s16.c",
+    ),
+    Rule(
+        "batch-matmul-rank",
+        ("BATCH_MATMUL",),
+        "operands of five dimensions are refused, float32 ones too",
+        "batch_matmul.cc: Prepare",
     ),
     Rule(
         "int64-sums-to-31-bits",

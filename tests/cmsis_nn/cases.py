@@ -15,6 +15,7 @@ from tests.ops.lstm_layers import layers as lstm_layers
 
 OPS = (
     "ADD",
+    "BATCH_MATMUL",
     "CONV_2D",
     "DEPTHWISE_CONV_2D",
     "FULLY_CONNECTED",

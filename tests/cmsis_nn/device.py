@@ -17,6 +17,7 @@ import tflite
 
 from microinterp import Interpreter
 from microinterp.graph import Node
+from microinterp.prepare import Arrays
 from tests.cmsis_nn.library import Bias, Buffer, Gate, Lstm, LstmBuffers, Scales, address, ints
 
 Array = npt.NDArray[Any]
@@ -205,6 +206,27 @@ def _add(d: Device, out: Array) -> int:
     )
 
 
+def _batch_matmul(d: Device, out: Array) -> int:
+    p = d.params
+    x, y = p.operands(Arrays(tuple(d.arrays), (out,)))
+    x, y = (np.ascontiguousarray(a) for a in (x, np.swapaxes(y, -1, -2)))
+    wide = out.dtype == np.int16
+    call = d.library.arm_batch_matmul_s16 if wide else d.library.arm_batch_matmul_s8
+    x_dims, y_dims, out_dims = (_dims((1,) * (4 - a.ndim) + a.shape) for a in (x, y, out))
+    zeros = (-p.zero_points[0], -p.zero_points[1], p.output_zero_point)
+    return call(
+        byref(Buffer(d.scratch)),
+        ints(0, *zeros, p.low, p.high),  # two bools, which are not looked at, fill the first word
+        ints(p.multiplier[0], p.shift[0]),
+        x_dims,
+        address(x),
+        y_dims,
+        address(y),
+        out_dims,
+        address(out),
+    )
+
+
 def _numbers(*values: int) -> list[ctypes.c_int32]:
     return [ctypes.c_int32(int(value)) for value in values]
 
@@ -289,6 +311,7 @@ def _gate(d: Device, gate: Any, activation: int, kept: list[Array]) -> Gate:
 
 _RUN: Mapping[str, Callable[[Device, Array], int | None]] = {
     "ADD": _add,
+    "BATCH_MATMUL": _batch_matmul,
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _convolution,
     "FULLY_CONNECTED": _fully_connected,
