@@ -188,6 +188,8 @@ def op_options(op_name: str, keywords: Mapping[str, Any]) -> OpOptions | None:
 def _checked(field: Field, value: Any) -> Any:
     try:
         return _convert(field, value)
+    except InputError:  # a ValueError too, but it says more
+        raise
     except (TypeError, ValueError, OverflowError):
         wanted = _ENUMS[field.name].__name__ if field.name in _ENUMS else field.kind
         raise InputError(f"option {field.name} takes a {wanted}, not {value!r}") from None
