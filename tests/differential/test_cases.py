@@ -11,26 +11,27 @@ from tests.differential.cases import all_cases
 from tests.differential.run import run_case
 
 MODELS = 30
-MANY_MODELS = 200
+MANY_MODELS = 300
 CASES = [pytest.param(case, id=case.name) for case in all_cases()]
 
 
-def require_equal(tflm: TflmRuntime, case: Case, count: int) -> None:
+def require_equal(tflm: TflmRuntime, case: Case, count: int, varied: float) -> None:
     tally, failure = run_case(tflm, case, count)
     if failure is not None:
         pytest.fail(f"{failure.reason} (python -m tests.differential --op {case.op} saves it)")
-    assert tally.varied * 2 > tally.tensors, f"{tally.varied} of {tally.tensors} tensors varied"
+    share = tally.varied / tally.tensors
+    assert share > varied, f"{tally.varied} of {tally.tensors} tensors varied"
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_equals_tflm(tflm: TflmRuntime, case: Case) -> None:
-    require_equal(tflm, case, MODELS)
+    require_equal(tflm, case, MODELS, 0.25)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_equals_tflm_in_many_models(tflm: TflmRuntime, case: Case) -> None:
-    require_equal(tflm, case, MANY_MODELS)
+    require_equal(tflm, case, MANY_MODELS, 0.4)
 
 
 def test_every_operator_and_type_has_a_case() -> None:
