@@ -19,21 +19,13 @@ import numpy.typing as npt
 import tflite
 
 from microinterp.graph import Node
-from microinterp.kernels.common import (
-    Evaluate,
-    constant_ints,
-    is_float,
-    pick_by_type,
-    require_rank,
-    require_shape,
-)
+from microinterp.kernels.common import Evaluate, is_float, pick_by_type
+from microinterp.kernels.resizing import Side, resized_sides
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.registry import Op
 
 ONE = 1 << 10
 """A pixel, in the integer kernel's steps."""
-MAX_SIDE = (1 << 20) - 1
-"""With more pixels, ONE times their number leaves the integer kernel's int32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,54 +79,50 @@ def _mixed(x: npt.NDArray[Any], rows: Axis, columns: Axis, one: Any) -> npt.NDAr
     return total
 
 
-def float_axis(size: int, outputs: int, align: bool, half: bool) -> Axis:
+def float_axis(side: Side) -> Axis:
     """Places in float32."""
-    aligned = align and outputs > 1
-    scale = np.float32(size - aligned) / np.float32(outputs - aligned)
-    place = np.arange(outputs).astype(np.float32)
-    place = (place + np.float32(0.5)) * scale - np.float32(0.5) if half else place * scale
+    scale = np.float32(side.size - side.is_aligned) / np.float32(side.outputs - side.is_aligned)
+    place = np.arange(side.outputs).astype(np.float32)
+    place = (place + np.float32(0.5)) * scale - np.float32(0.5) if side.half else place * scale
     low = np.maximum(np.floor(place).astype(np.int64), 0)
-    high = np.minimum(np.ceil(place).astype(np.int64), size - 1)
+    high = np.minimum(np.ceil(place).astype(np.int64), side.size - 1)
     return Axis(low, high, place - low.astype(np.float32))
 
 
-def int_axis(size: int, outputs: int, align: bool, half: bool) -> Axis:
+def int_axis(side: Side) -> Axis:
     """Places in steps of 1/1024."""
-    aligned = align and outputs > 1
-    scale = (ONE * (size - aligned) + (outputs - aligned) // 2) // (outputs - aligned)
-    place = np.arange(outputs, dtype=np.int64) * scale
-    if half:
+    size, outputs = side.size - side.is_aligned, side.outputs - side.is_aligned
+    scale = (ONE * size + outputs // 2) // outputs
+    place = np.arange(side.outputs, dtype=np.int64) * scale
+    if side.half:
         place = place + scale // 2 - ONE // 2
     low = np.maximum(place // ONE, 0)  # C truncates; below 0 both give 0
-    high = np.minimum(-(-place // ONE), size - 1)
+    high = np.minimum(-(-place // ONE), side.size - 1)
     return Axis(low, np.maximum(high, 0), place - ONE * low)
 
 
 def prepare(node: Node, context: Context) -> Kernel:
     """Check the geometry and work out neighbours and weights."""
     node.require_counts((2, 2))
-    x, size, out = node.input(0), node.input(1), node.output()
+    x, out = node.input(0), node.output()
     evaluate = pick_by_type(node, _EVALUATE, x, out)
-    require_rank(node, x, 4)
-    require_rank(node, size, 1)
-    height, width = constant_ints(node, size, 2)
-    batches, rows, columns, channels = x.shape
-    node.require(rows > 0 and columns > 0, f"{x} has no pixels", x)
-    require_shape(node, out, (batches, height, width, channels))
-    node.require(max(*x.shape, *out.shape) <= MAX_SIDE, f"has a side over {MAX_SIDE}", x)
     options = node.options(tflite.ResizeBilinearOptions)
-    align, half = options.AlignCorners(), options.HalfPixelCenters()
-    node.require(not (align and half), "align_corners and half_pixel_centers cannot both be true")
-    make: Callable[..., Axis] = float_axis if is_float(x) else int_axis
-    axes = make(rows, height, align, half), make(columns, width, align, half)
-    for axis, length in zip(axes, (rows, columns), strict=True):
+    sides = resized_sides(node, options)
+    node.require(
+        not (options.AlignCorners() and options.HalfPixelCenters()),
+        "align_corners and half_pixel_centers cannot both be true",
+    )
+    make: Callable[[Side], Axis] = float_axis if is_float(x) else int_axis
+    rows, columns = (make(side) for side in sides)
+    for axis, side in zip((rows, columns), sides, strict=True):
         node.require(
-            int(axis.low.max()) < length,
-            f"TFLM's steps of 1/{ONE} leave the input of {length} pixels: it would read outside",
+            int(axis.low.max()) < side.size,
+            f"TFLM's steps of 1/{ONE} leave the input of {side.size} pixels: it would read outside",
             x,
             "make the output smaller",
         )
-    return Kernel(evaluate, Params(*axes, context.profile.rounding(node.name) == "single"))
+    halves_up = context.profile.rounding(node.name) == "single"
+    return Kernel(evaluate, Params(rows, columns, halves_up))
 
 
 _EVALUATE: dict[tuple[str, ...], Evaluate] = {

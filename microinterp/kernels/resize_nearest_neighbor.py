@@ -15,7 +15,8 @@ import numpy.typing as npt
 import tflite
 
 from microinterp.graph import Node
-from microinterp.kernels.common import constant_ints, pick_by_type, require_rank, require_shape
+from microinterp.kernels.common import pick_by_type
+from microinterp.kernels.resizing import Side, resized_sides
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.registry import Op
 
@@ -36,36 +37,25 @@ def evaluate(p: Params, arrays: Arrays) -> None:
     out[...] = x[..., p.rows, p.columns, :]
 
 
-def nearest(size: int, outputs: int, align: bool, half: bool) -> npt.NDArray[np.int64]:
-    """Input index for each of `outputs` places along an axis of `size` > 0."""
-    aligned = align and outputs > 1
-    scale = np.float32(size - aligned) / np.float32(outputs - aligned)
-    place = (np.arange(outputs).astype(np.float32) + np.float32(0.5 if half else 0)) * scale
+def nearest(side: Side) -> npt.NDArray[np.int64]:
+    """Input index for each output place along one axis."""
+    scale = np.float32(side.size - side.is_aligned) / np.float32(side.outputs - side.is_aligned)
+    offset = np.float32(0.5 if side.half else 0)
+    place = (np.arange(side.outputs).astype(np.float32) + offset) * scale
     whole = np.floor(place)
-    if align:
+    if side.align:
         whole += place - whole >= 0.5
-    inside: npt.NDArray[np.int64] = np.minimum(whole.astype(np.int64), size - 1)
+    inside: npt.NDArray[np.int64] = np.minimum(whole.astype(np.int64), side.size - 1)
     return inside
 
 
 def prepare(node: Node, context: Context) -> Kernel:
     """Check the geometry and work out which pixel goes where."""
     node.require_counts((2, 2))
-    x, size, out = node.input(0), node.input(1), node.output()
-    pick_by_type(node, {(name, name): evaluate for name in TYPES}, x, out)
-    require_rank(node, x, 4)
-    require_rank(node, size, 1)
-    height, width = constant_ints(node, size, 2)
-    batches, rows, columns, channels = x.shape
-    node.require(rows > 0 and columns > 0, f"{x} has no pixels", x)
-    require_shape(node, out, (batches, height, width, channels))
-    options = node.options(tflite.ResizeNearestNeighborOptions)
-    align, half = options.AlignCorners(), options.HalfPixelCenters()
-    params = Params(
-        rows=nearest(rows, height, align, half)[:, None],
-        columns=nearest(columns, width, align, half),
-    )
-    return Kernel(evaluate, params)
+    types = {(name, name): evaluate for name in TYPES}
+    pick_by_type(node, types, node.input(0), node.output())
+    rows, columns = resized_sides(node, node.options(tflite.ResizeNearestNeighborOptions))
+    return Kernel(evaluate, Params(nearest(rows)[:, None], nearest(columns)))
 
 
 TYPES = ("float32", "int8", "int16")

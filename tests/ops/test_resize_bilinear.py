@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from microinterp import Interpreter
 from microinterp.errors import UnsupportedError
 from microinterp.kernels.resize_bilinear import int_axis
+from microinterp.kernels.resizing import Side
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.differential.cases.resize_bilinear import resizes
 from tests.ops.expected import assert_both_refuse, check_numbers
@@ -37,7 +38,7 @@ def test_equals_spec(dtype: str) -> None:
     how=st.sampled_from(((False, False), (True, False), (False, True))),
 )
 def test_places_on_long_axes_equal_spec(size: int, outputs: int, how: tuple[bool, bool]) -> None:
-    axis = int_axis(size, outputs, *how)
+    axis = int_axis(Side(size, outputs, *how))
     for i in {0, 1, outputs // 2, outputs - 1} & set(range(outputs)):
         low, high, place = spec.int_place(i, size, outputs, *how)
         have = int(axis.low[i]), int(axis.high[i]), int(axis.weight[i])
@@ -115,7 +116,7 @@ def test_refused_as_tflm_does(
             Input((1, 1, 1 << 20, 1)),
             numbers(1, 1),
             Input((1, 1, 1, 1)),
-            "has a side over 1048575",
+            "a side of 1048576, wanted 1048575 at most",
             0,
         ),
     ],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from microinterp.errors import UnsupportedError
 from microinterp.kernels.resize_nearest_neighbor import nearest
+from microinterp.kernels.resizing import MAX_SIDE, Side
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.differential.cases.resize_nearest_neighbor import resizes
 from tests.ops.movement import (
@@ -36,7 +37,7 @@ def test_equals_tflm_and_spec(tflm: TflmRuntime, case: Case, seed: int) -> None:
 def test_places_on_long_axes_equal_spec(size: int, outputs: int, align: bool, half: bool) -> None:
     """float32 rounding decides which pixel is nearest on long axes."""
     expected = [spec.nearest(i, size, outputs, align, half) for i in range(outputs)]
-    assert nearest(size, outputs, align, half).tolist() == expected
+    assert nearest(Side(size, outputs, align, half)).tolist() == expected
 
 
 def test_float32_decides(tflm: TflmRuntime) -> None:
@@ -85,6 +86,8 @@ def test_by_hand(align: bool, half: bool, expected: list[int]) -> None:
         ((1, 2, 2, 1), numbers(-4, -4), (1, 4, 4, 1), "wanted [1, -4, -4, 1]", 2),
         ((1, 2, 2, 1), Constant(np.array([4, 4])), (1, 4, 4, 1), "int64, wanted int32", 1),
         ((1, 2, 2, 1), Input((2,), "int32"), (1, 4, 4, 1), "computed at run time", 1),
+        ((1, 1, 1 << 20, 1), numbers(1, 1), (1, 1, 1, 1), f"wanted {MAX_SIDE} at most", 0),
+        ((1, 1, 1, 1), numbers(1 << 20, 1), (1, 1 << 20, 1, 1), "a side of 1048576, wanted", 2),
     ],
 )
 def test_refused(
