@@ -314,6 +314,11 @@ class Window:
         start, stop = first * self.stride + offset, last * self.stride + offset + 1
         return slice(first, last + 1), slice(start, stop, self.stride)
 
+    def meets_padding(self) -> bool:
+        """True if some tap lies outside the image for some output."""
+        last = (self.outputs - 1) * self.stride + (self.size - 1) * self.dilation - self.before
+        return self.before > 0 or last >= self.length
+
     def counts(self) -> npt.NDArray[np.int32]:
         """How many taps lie inside the image, for each output [outputs]."""
         found = np.zeros(self.outputs, np.int32)

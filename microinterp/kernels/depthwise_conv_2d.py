@@ -140,7 +140,7 @@ def _refuse_odd_int4(node: Node, context: Context, g: Geometry, x: Tensor, w: Te
         w.type_code == TensorType.INT4
         and x.shape[3] % 2 == 1
         and any(window.size > 1 for window in windows)
-        and (g.multiplier > 1 or any((v.counts() < v.size).any() for v in windows))
+        and (g.multiplier > 1 or any(v.meets_padding() for v in windows))
         and (g.multiplier > 1 or x.shape[0] > 1 or any(v.dilation > 1 for v in windows))
     )
     message = f"an int4 filter over {x.shape[3]} channels"

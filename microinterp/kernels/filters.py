@@ -86,13 +86,14 @@ def fold(
     """Fold a layer's quantisation into integers.
 
     Args:
-        factors: output steps per unit of a sum, for each channel.
+        factors: output steps per unit of a sum, for each channel or one for all.
         activation: number in the schema's ActivationFunctionType.
         accumulator: int32 or int64, the type of the sums.
         zero_points: False where the kernel takes them for 0, whatever the file says.
         x: the op's activations, input 0 by default.
     """
     x, out = x or node.input(0), node.output()
+    channels = out.shape[-1:]
     is_32_bit = accumulator is np.int32
     profile = context.profile
     max_left_shift = MAX_LEFT_SHIFT if is_32_bit else MAX_LEFT_SHIFT_INT64
@@ -103,8 +104,8 @@ def fold(
         input_zero_point=x.zero_point if zero_points else 0,
         accumulator=accumulator,
         requantise=requantise(node.name),
-        multiplier=multipliers.multiplier,
-        shift=multipliers.shift,
+        multiplier=np.broadcast_to(multipliers.multiplier, channels),
+        shift=np.broadcast_to(multipliers.shift, channels),
         output_zero_point=out.zero_point if zero_points else 0,
         low=low,
         high=high,
@@ -124,10 +125,10 @@ def accumulator_of(node: Node, bias_type_if_none: int) -> type[np.signedinteger[
 
 
 def channel_factors(node: Node, channels: int, axis: int, x: Tensor | None = None) -> list[float]:
-    """in_scale * filter_scale[c] / out_scale for each output channel, all in double.
+    """in_scale * filter_scale[c] / out_scale for each filter scale, all in double.
 
-    A per-tensor filter scale serves every channel. Source: PopulateConvolutionQuantizationParams
-    in lite/kernels/kernel_util.cc.
+    There is one for each output channel, or one for all. Source:
+    PopulateConvolutionQuantizationParams in lite/kernels/kernel_util.cc.
 
     Args:
         channels: number of output channels.
@@ -144,8 +145,7 @@ def channel_factors(node: Node, channels: int, axis: int, x: Tensor | None = Non
         f"wanted one, or {channels} along dimension {axis}",
         w,
     )
-    factors = [float(x.scale) * float(scale) / float(out.scale) for scale in scales]
-    return factors if len(factors) == channels else factors * channels
+    return [float(x.scale) * float(scale) / float(out.scale) for scale in scales]
 
 
 def require_bias(node: Node, channels: int, types: Sequence[int], position: int = 2) -> None:

@@ -159,7 +159,7 @@ def _geometry(node: Node, x: Tensor, w: Tensor, out: Tensor) -> Geometry:
 def _factors(
     node: Node, context: Context, x: Tensor, w: Tensor, out: Tensor
 ) -> tuple[list[float], int]:
-    """Output steps per unit of a sum, for each channel, and the filter's zero point."""
+    """Output steps per unit of a sum, per channel or one for all; the filter's zero point."""
     require_quantized(node, x, w, out)
     assert w.quantization is not None
     if len(w.quantization.scale) > 1:
@@ -174,7 +174,7 @@ def _factors(
         return channel_factors(node, w.shape[0], axis=0), 0  # this kernel knows no zero points
     product = float(x.scale) * float(w.scale)
     _require_bias_scale(node, product, out)
-    return [product / float(out.scale)] * w.shape[0], w.zero_point
+    return [product / float(out.scale)], w.zero_point
 
 
 def _accumulator(node: Node, context: Context, bias_type_if_none: int) -> type[Any]:

@@ -220,7 +220,8 @@ def _wrong_rows(geometry: Geometry, depth: int) -> str:
     written = end - height.before + sum(height.before <= row < past for row in rest)
     if written != height.length:
         return f"{written} rows are written, the output has {height.length}"
-    if any(_skipped(height, row) > height.size for row in range(height.outputs)):
+    # between the first and the last row of pixels less is skipped than at one of the two
+    if any(_skipped(height, row) > height.size for row in (0, height.outputs - 1)):
         return "rows of pixels that meet no row of the output"
     columns = (width.outputs - 1) * width.stride + max(width.size, width.stride)
     if width.before + width.length > columns:

@@ -65,6 +65,7 @@ def test_windows_meet_the_pixels_that_a_loop_finds(case: tuple[Axis, int]) -> No
     want = [axis.pixels(output, length) for output in range(window.outputs)]
     assert pixels(window) == want
     assert window.counts().tolist() == [len(found) for found in want]
+    assert window.meets_padding() == any(len(found) < axis.size for found in want)
     assert set(window.taps()) >= {tap for found in want for tap, _ in found}
 
 
