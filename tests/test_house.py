@@ -13,7 +13,15 @@ from microinterp.kernels import FAMILIES, default_registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (ROOT / "microinterp", ROOT / "host_tools" / "microinterp_boards")
-KERNEL_HELPERS = {"__init__", "broadcast", "common", "filters", "lstm_gates"}
+KERNEL_HELPERS = {
+    "__init__",
+    "broadcast",
+    "common",
+    "filters",
+    "lstm_gates",
+    "resizing",
+    "tabulated",
+}
 GENERATED = "microinterp/generated/"
 MAX_FILE, MAX_FUNCTION = 400, 60
 

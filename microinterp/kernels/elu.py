@@ -8,10 +8,8 @@ Source: TFLM kernels/elu.cc, kernels/internal/reference/elu.h.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from microinterp.graph import Node, Tensor
 from microinterp.kernels.common import (
@@ -21,23 +19,10 @@ from microinterp.kernels.common import (
     require_quantized,
     unary_operands,
 )
+from microinterp.kernels.tabulated import Table, evaluate_table, table_of
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.libm import expf, expm1f, roundf
 from microinterp.registry import Op
-
-
-@dataclass(frozen=True)
-class Table:
-    """Outputs for each input, by the input's bits as uint8."""
-
-    outputs: npt.NDArray[np.int8]
-
-
-def evaluate_int8(p: Table, arrays: Arrays) -> None:
-    """int8 x -> out."""
-    (x,), (out,) = arrays.inputs, arrays.outputs
-    assert x is not None
-    out[...] = p.outputs[x.view(np.uint8)]
 
 
 def evaluate_float(_: None, arrays: Arrays) -> None:
@@ -54,10 +39,10 @@ def prepare(node: Node, context: Context) -> Kernel:
     if is_float(x):
         return Kernel(evaluate)
     require_quantized(node, x, out)
-    return Kernel(evaluate, Table(_tabulate(node, x, out)))
+    return Kernel(evaluate, _tabulate(node, x, out))
 
 
-def _tabulate(node: Node, x: Tensor, out: Tensor) -> npt.NDArray[np.int8]:
+def _tabulate(node: Node, x: Tensor, out: Tensor) -> Table:
     steps = np.arange(-128, 128, dtype=np.float32) - np.float32(x.zero_point)
     with np.errstate(all="ignore"):
         real = x.scale * steps
@@ -68,13 +53,12 @@ def _tabulate(node: Node, x: Tensor, out: Tensor) -> npt.NDArray[np.int8]:
         f"outputs leave int32 at scale {out.scale:g}, wanted a greater one",
         out,
     )
-    table: npt.NDArray[np.int8] = np.roll(np.clip(result, -128, 127), -128).astype(np.int8)
-    return table
+    return table_of(result)
 
 
 _EVALUATE: Mapping[tuple[str, ...], Evaluate] = {
     ("float32", "float32"): evaluate_float,
-    ("int8", "int8"): evaluate_int8,
+    ("int8", "int8"): evaluate_table,
 }
 
 OPS = (

@@ -11,10 +11,8 @@ Source: TFLM kernels/hard_swish_common.cc, kernels/internal/reference/hard_swish
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from microinterp.graph import Node, Tensor
 from microinterp.kernels.common import (
@@ -25,26 +23,13 @@ from microinterp.kernels.common import (
     require_quantized,
     unary_operands,
 )
+from microinterp.kernels.tabulated import Table, evaluate_table, table_of
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.fixedpoint import Int64Array
 from microinterp.quant.params import Multiplier
 from microinterp.registry import Op
 
 _RAMP_SCALE = 3 / 32768
-
-
-@dataclass(frozen=True)
-class Table:
-    """Outputs for each input, by the input's bits as uint8."""
-
-    outputs: npt.NDArray[np.int8]
-
-
-def evaluate_int8(p: Table, arrays: Arrays) -> None:
-    """int8 x -> out."""
-    (x,), (out,) = arrays.inputs, arrays.outputs
-    assert x is not None
-    out[...] = p.outputs[x.view(np.uint8)]
 
 
 def evaluate_float(_: None, arrays: Arrays) -> None:
@@ -73,10 +58,10 @@ def prepare(node: Node, context: Context) -> Kernel:
         "TFLM refuses it too",
     )
     ramp = multiplier_of(node, fine / _RAMP_SCALE)
-    return Kernel(evaluate, Table(_tabulate(x, out, output, ramp)))
+    return Kernel(evaluate, _tabulate(x, out, output, ramp))
 
 
-def _tabulate(x: Tensor, out: Tensor, output: Multiplier, ramp: Multiplier) -> npt.NDArray[np.int8]:
+def _tabulate(x: Tensor, out: Tensor, output: Multiplier, ramp: Multiplier) -> Table:
     value = (np.arange(-128, 128) - x.zero_point) << 7
     scaled = _rounded_product(value, _upper_half(output.multiplier))
     gate = value
@@ -90,8 +75,7 @@ def _tabulate(x: Tensor, out: Tensor, output: Multiplier, ramp: Multiplier) -> n
     gate = (gate + (1 << 15)) >> 1
     product = gate * scaled
     whole = np.where(product < 0, -(-product >> 15), product >> 15)
-    result = _wrap16(_divide_int16(whole, -output.shift) + out.zero_point)
-    return np.roll(np.clip(result, -128, 127), -128).astype(np.int8)
+    return table_of(_wrap16(_divide_int16(whole, -output.shift) + out.zero_point))
 
 
 def _upper_half(multiplier: int) -> int:
@@ -127,7 +111,7 @@ def _divide_int16(x: Int64Array, exponent: int) -> Int64Array:
 
 _EVALUATE: Mapping[tuple[str, ...], Evaluate] = {
     ("float32", "float32"): evaluate_float,
-    ("int8", "int8"): evaluate_int8,
+    ("int8", "int8"): evaluate_table,
 }
 
 OPS = (Op("HARD_SWISH", prepare, ("float32", "int8"), limits=("x scale below 128 out scales",)),)

@@ -27,6 +27,7 @@ from microinterp.kernels.common import (
     require_zero_points,
     unary_operands,
 )
+from microinterp.kernels.tabulated import Table, evaluate_table, table_of
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant import fixedpoint_math
 from microinterp.quant.fixedpoint import Int64Array, rounding_divide_by_pot
@@ -43,26 +44,12 @@ _ALL_EXP = np.float32(-9)
 
 
 @dataclass(frozen=True)
-class Table:
-    """Outputs of an int8 kernel for each input, by the input's bits as uint8."""
-
-    outputs: npt.NDArray[np.int8]
-
-
-@dataclass(frozen=True)
 class Int16Params:
     """How int16 inputs are scaled to 1/(3*4096): (x * multiplier, rounded) >> shift."""
 
     multiplier: int
     shift: int
     sigmoid: Int64Array
-
-
-def evaluate_int8(p: Table, arrays: Arrays) -> None:
-    """int8 x -> out, both functions."""
-    (x,), (out,) = arrays.inputs, arrays.outputs
-    assert x is not None
-    out[...] = p.outputs[x.view(np.uint8)]
 
 
 def evaluate_logistic_int16(p: Int16Params, arrays: Arrays) -> None:
@@ -177,8 +164,7 @@ def _tabulate(
     steps = rounding_divide_by_pot(function(scaled, _INPUT_BITS), 31 - fraction_bits)
     steps = np.clip(steps - (128 if fraction_bits == 8 else 0), -128, 127)
     steps = np.where(centred >= radius, 127, steps)
-    steps = np.where(centred <= -radius, -128, steps)
-    return Table(np.roll(steps, -128).astype(np.int8))
+    return table_of(np.where(centred <= -radius, -128, steps))
 
 
 def _int16_params(node: Node, x: Tensor, out: Tensor, largest_shift: int) -> Int16Params:
@@ -203,12 +189,12 @@ _SAFE_SHIFT = 30
 """From here on the radius is 1 or 0, so that only 0 is scaled, and any shift gives 0."""
 _LOGISTIC: Mapping[tuple[str, ...], Evaluate] = {
     ("float32", "float32"): evaluate_logistic_float,
-    ("int8", "int8"): evaluate_int8,
+    ("int8", "int8"): evaluate_table,
     ("int16", "int16"): evaluate_logistic_int16,
 }
 _TANH: Mapping[tuple[str, ...], Evaluate] = {
     ("float32", "float32"): evaluate_tanh_float,
-    ("int8", "int8"): evaluate_int8,
+    ("int8", "int8"): evaluate_table,
     ("int16", "int16"): evaluate_tanh_int16,
 }
 _TYPES = ("float32", "int8", "int16")

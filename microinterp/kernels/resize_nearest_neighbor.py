@@ -52,8 +52,8 @@ def nearest(side: Side) -> npt.NDArray[np.int64]:
 def prepare(node: Node, context: Context) -> Kernel:
     """Check the geometry and work out which pixel goes where."""
     node.require_counts((2, 2))
-    types = {(name, name): evaluate for name in TYPES}
-    pick_by_type(node, types, node.input(0), node.output())
+    x, out = node.input(0), node.output()
+    pick_by_type(node, {(name, name): evaluate for name in TYPES}, x, out)
     rows, columns = resized_sides(node, node.options(tflite.ResizeNearestNeighborOptions))
     return Kernel(evaluate, Params(nearest(rows)[:, None], nearest(columns)))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from microinterp.graph import Tensor
-from microinterp.kernels import logistic, quantize, relu, softmax
+from microinterp.kernels import quantize, relu, softmax, tabulated
 from microinterp.packed.lower.common import INT8_HINT, Lower, Lowering
 from microinterp.packed.steps import MAX_SOFTMAX_DEPTH, Dequantize, Lut, Softmax, Step
 from microinterp.prepare import Arrays
@@ -16,11 +16,11 @@ _LARGEST_EXP = (1 << 31) - 1
 _LEAST_SCALE, _MOST_SCALE = 2.0**-126, 2.0**104
 """No result is subnormal or infinite then."""
 _UNARY: Mapping[str, type] = {
-    "LOGISTIC": logistic.Table,
+    "LOGISTIC": tabulated.Table,
     "QUANTIZE": quantize.Params,
     "RELU": relu.Params,
     "RELU6": relu.Limits,
-    "TANH": logistic.Table,
+    "TANH": tabulated.Table,
 }
 
 
