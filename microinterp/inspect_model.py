@@ -6,7 +6,7 @@ Everything works on damaged and on unsupported models too: what cannot be told i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import tflite
@@ -19,7 +19,7 @@ from microinterp.model import FileTensor, Model, Operator, SubGraph, load
 from microinterp.prepare import prepare, prepare_problems
 from microinterp.quant.profile import get_profile
 from microinterp.registry import Registry
-from microinterp.rules.common import is_constant, op_name, op_where
+from microinterp.rules.common import is_constant, op_code, op_name, op_where
 from microinterp.tensor_types import BY_CODE, name_of
 from microinterp.verify import verify
 
@@ -57,8 +57,8 @@ class OpFacts:
     Attributes:
         subgraph, index, name: its place and kind.
         inputs, outputs: tensor numbers; -1 is an optional input left out.
-        macs: multiply-accumulates of CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED, padding
-            counted as usual; 0 for all others.
+        macs: multiply-accumulates of layers with filters and of BATCH_MATMUL, padding counted as
+            usual; an LSTM's products of gates and states are left out. 0 for all other ops.
         weight_bytes: bytes of its constant inputs.
         supported: None where that cannot be checked because the file has other errors.
         reason: why it does not run, else empty.
@@ -334,13 +334,41 @@ def _constant_bytes(model: Model) -> int:
     return sum(_buffer_bytes(model, number) for number in used)
 
 
-# Multiply-accumulates for each output element, from the shape of the weights: CONV_2D's are
-# [filters, height, width, depth], DEPTHWISE_CONV_2D's [1, height, width, channels],
-# FULLY_CONNECTED's [outputs, depth].
-_MACS_PER_OUTPUT: dict[int, Callable[[tuple[int, ...]], int]] = {
-    tflite.BuiltinOperator.CONV_2D: lambda weights: _elements(weights[1:]),
-    tflite.BuiltinOperator.DEPTHWISE_CONV_2D: lambda weights: _elements(weights[1:3]),
-    tflite.BuiltinOperator.FULLY_CONNECTED: lambda weights: _elements(weights[1:]),
+Shape = tuple[int, ...]
+
+
+def _matmul_macs(out: Shape, x: Shape) -> int:
+    """x is [..., rows, depth], or transposed; out is [..., rows, columns]."""
+    return _elements(out) * (_elements(x[-2:]) // max(1, _elements(out[-2:-1])))
+
+
+# What counts an op's multiply-accumulates: the inputs whose shapes it takes behind the output's.
+# Filters are [filters, height, width, depth] (DEPTHWISE_CONV_2D: [1, height, width, channels],
+# FULLY_CONNECTED: [outputs, depth]). Each pixel of TRANSPOSE_CONV meets all filters. SVDF's are
+# [filters, inputs] and [filters, memory], the LSTM's [states, inputs] and [states, states].
+_MACS: Mapping[int, tuple[Sequence[int], Callable[..., int]]] = {
+    tflite.BuiltinOperator.CONV_2D: ((1,), lambda out, w: _elements(out) * _elements(w[1:])),
+    tflite.BuiltinOperator.DEPTHWISE_CONV_2D: (
+        (1,),
+        lambda out, w: _elements(out) * _elements(w[1:3]),
+    ),
+    tflite.BuiltinOperator.FULLY_CONNECTED: (
+        (1,),
+        lambda out, w: _elements(out) * _elements(w[1:]),
+    ),
+    tflite.BuiltinOperator.TRANSPOSE_CONV: (
+        (1, 2),
+        lambda out, w, x: _elements(x) * _elements(w[:3]),
+    ),
+    tflite.BuiltinOperator.BATCH_MATMUL: ((0,), _matmul_macs),
+    tflite.BuiltinOperator.SVDF: (
+        (0, 1, 2),
+        lambda out, x, *filters: _elements(x[:1]) * sum(map(_elements, filters)),
+    ),
+    tflite.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: (
+        range(9),
+        lambda out, x, *filters: _elements(x[:-1]) * sum(map(_elements, filters)),
+    ),
 }
 
 
@@ -350,10 +378,8 @@ def _macs(
     inputs: Sequence[FileTensor | None],
     outputs: Sequence[FileTensor | None],
 ) -> int:
-    known = op.opcode_index < len(model.operator_codes)
-    count = _MACS_PER_OUTPUT.get(model.operator_codes[op.opcode_index].code) if known else None
-    weights = inputs[1] if len(inputs) > 1 else None
-    output = outputs[0] if outputs else None
-    if count is None or weights is None or output is None or not weights.shape:
+    numbers, count = _MACS.get(op_code(model, op), ((), None))
+    if count is None or len(inputs) <= max(numbers):
         return 0
-    return _elements(output.shape) * count(weights.shape)
+    shapes = [t.shape if t else None for t in (*outputs[:1], *(inputs[i] for i in numbers))]
+    return count(*shapes) if len(shapes) == len(numbers) + 1 and all(shapes) else 0

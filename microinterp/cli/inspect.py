@@ -22,9 +22,9 @@ def command(
 ) -> None:
     """Show a model's operators, shapes, quantisation, cost, and whether it runs.
 
-    MACs are multiply-accumulates of CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED, padding
-    counted; weights are bytes of an op's constants. "runs" says how exactly an op equals TFLM, or
-    why it does not run.
+    MACs are multiply-accumulates of convolutions, dense and recurrent layers and BATCH_MATMUL,
+    padding counted; weights are bytes of an op's constants. "runs" says how exactly an op equals
+    TFLM, or why it does not run.
 
     JSON: file_bytes, sha256, version, description, runs, macs, weight_bytes, ops, subgraphs (each
     with index, name, inputs, outputs, tensors, ops), metadata, signatures, problems.
