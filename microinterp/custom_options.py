@@ -7,12 +7,12 @@ named, so that a map of another op is told from this one's.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flatbuffers import flexbuffers
 
-from microinterp.errors import PrepareError
+from microinterp.errors import PrepareError, UnsupportedError
 from microinterp.graph import Node
 
 _BROKEN = (
@@ -59,6 +59,17 @@ class Options:
     def real(self, name: str) -> float:
         """A number, as a Python float."""
         return float(self._value(name, None, _as_real))
+
+    def element_type(self, name: str, types: Mapping[int, str]) -> str:
+        """One of `types`, by its number in the schema. Raises UnsupportedError for any other."""
+        code = self.integer(name)
+        if code not in types:
+            raise UnsupportedError(
+                f"element type number {code} is not supported",
+                self._node.where(),
+                f"this op takes {', '.join(types.values())}",
+            )
+        return types[code]
 
     def _value(self, name: str, default: Any, convert: Callable[[Any], Any]) -> Any:
         try:

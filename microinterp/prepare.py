@@ -98,9 +98,9 @@ class Kernel:
     """What prepare returns for one op.
 
     Attributes:
-        evaluate: called as evaluate(params, arrays) on each invoke. It has nothing to complain of
-            but what only the data can tell: that it raises as InputError, or returns as a Status
-            (None is OK).
+        evaluate: called as evaluate(params, arrays) on each invoke, with NumPy's floating-point
+            warnings off. It has nothing to complain of but what only the data can tell: that it
+            raises as InputError, or returns as a Status (None is OK).
         params: frozen, integers already folded.
         scratch: bytes of each scratch buffer that TFLM's kernel requests, in its order: they are
             planned into the arena whether or not our evaluate needs them.

@@ -24,6 +24,7 @@ from microinterp.kernels.common import (
     multiplier_of,
     pick_by_type,
     requantised,
+    require_positive_scales,
     require_quantized,
     require_zero_points,
     unary_operands,
@@ -35,6 +36,8 @@ from microinterp.registry import Op
 
 _FRACTION_BITS = 20
 """Of the inverse root before it is requantised."""
+_MAX_RIGHT_SHIFT = 31
+"""C leaves an int32 undefined that is shifted further."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,7 @@ def evaluate_rsqrt_float(_: None, arrays: Arrays) -> None:
     """float32 x -> out."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
-    with np.errstate(all="ignore"):
-        out[...] = np.float32(1) / np.sqrt(x)
+    out[...] = np.float32(1) / np.sqrt(x)
 
 
 def prepare_abs(node: Node, context: Context) -> Kernel:
@@ -99,7 +101,7 @@ def prepare_abs(node: Node, context: Context) -> Kernel:
     evaluate = pick_by_type(node, _ABS, x, out)
     if is_float(x) or (x.dtype == np.int16 and x.quantization is None):
         return Kernel(evaluate_abs_plain)
-    _require_quantized(node, x, out)
+    _require_quantization(node, x, out)
     if x.scale == out.scale:
         return Kernel(evaluate_abs_same_scale, _params(node, context, x, out, 1.0))
     return Kernel(evaluate, _params(node, context, x, out, float(x.scale) / float(out.scale)))
@@ -111,13 +113,13 @@ def prepare_rsqrt(node: Node, context: Context) -> Kernel:
     evaluate = pick_by_type(node, _RSQRT, x, out)
     if is_float(x):
         return Kernel(evaluate)
-    _require_quantized(node, x, out)
-    node.require(bool(x.scale > 0), f"scale is {x.scale:g}, wanted more", x)
+    _require_quantization(node, x, out)
+    require_positive_scales(node, x)
     product = math.sqrt(float(x.scale)) * float(out.scale)
     return Kernel(evaluate, _params(node, context, x, out, 1 / product, _FRACTION_BITS))
 
 
-def _require_quantized(node: Node, x: Tensor, out: Tensor) -> None:
+def _require_quantization(node: Node, x: Tensor, out: Tensor) -> None:
     require_quantized(node, x, out)
     if x.dtype == np.int16:
         require_zero_points(node, 0, x, out)
@@ -129,8 +131,8 @@ def _params(
     multiplier = multiplier_of(node, real)
     shift = multiplier.shift - right_shift
     node.require(
-        shift >= -MAX_RIGHT_SHIFT,
-        f"requantisation factor {real:g} is below 2^-{MAX_RIGHT_SHIFT - right_shift}",
+        shift >= -_MAX_RIGHT_SHIFT,
+        f"requantisation factor {real:g} is below 2^-{_MAX_RIGHT_SHIFT - right_shift}",
         hint="the scales are far too large",
     )
     info = np.iinfo(out.dtype)
@@ -145,8 +147,6 @@ def _params(
     )
 
 
-MAX_RIGHT_SHIFT = 31
-"""C leaves an int32 undefined that is shifted further."""
 _ABS: Mapping[tuple[str, ...], Evaluate] = {
     ("float32", "float32"): evaluate_abs_plain,
     ("int8", "int8"): evaluate_abs_int,

@@ -20,6 +20,7 @@ from microinterp.kernels.common import (
     Evaluate,
     pick_by_type,
     requantised,
+    require_positive_scales,
     require_quantized,
     require_rank,
     require_same_type,
@@ -69,9 +70,8 @@ def evaluate_float(_: None, arrays: Arrays) -> None:
     """float32 inputs -> out."""
     (out,) = arrays.outputs
     total = np.zeros_like(out)
-    with np.errstate(all="ignore"):
-        for x in arrays.inputs:
-            total = total + x
+    for x in arrays.inputs:
+        total = total + x
     out[...] = total
 
 
@@ -109,7 +109,7 @@ def prepare(node: Node, context: Context) -> Kernel:
 
 def _output_factor(node: Node, first: Tensor, out: Tensor) -> Multiplier:
     """From twice the inputs' scale to the output's, less the left shift."""
-    node.require(bool(first.scale > 0), f"scale is {first.scale:g}, wanted more", first)
+    require_positive_scales(node, first)
     divisor = (1 << _LEFT_SHIFT) * float(out.scale)
     real = 2 * float(first.scale) / divisor if divisor else 0.0
     result = quantize_multiplier(real) if 0 < real < 1 else None

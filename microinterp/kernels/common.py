@@ -199,6 +199,12 @@ def require_quantized(node: Node, *tensors: Tensor) -> None:
         )
 
 
+def require_positive_scales(node: Node, *tensors: Tensor) -> None:
+    """Raise PrepareError unless each tensor's scale is above 0; a constant's may be 0."""
+    for tensor in tensors:
+        node.require(bool(tensor.scale > 0), f"scale is {tensor.scale:g}, wanted more", tensor)
+
+
 def require_zero_points(node: Node, value: int, *tensors: Tensor) -> None:
     """Raise PrepareError unless the zero point of each tensor is `value`."""
     for tensor in tensors:

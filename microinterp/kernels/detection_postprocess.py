@@ -165,8 +165,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     """TFLM checks most of this at invoke, and sizes of outputs never: it would write past them."""
     node.require_counts((3, 3), outputs=4)
     encodings, scores, anchors = (node.input(i) for i in range(3))
-    require_type(node, "float32", *(node.input(i) for i in range(3)))
-    require_type(node, "float32", *node.outputs)
+    require_type(node, "float32", encodings, scores, anchors, *node.outputs)
     require_rank(node, encodings, 3)
     require_rank(node, scores, 3)
     count = encodings.shape[1]

@@ -31,6 +31,7 @@ from microinterp.kernels.common import (
     is_float,
     multiplier_of,
     pick_by_type,
+    require_positive_scales,
     require_quantized,
 )
 from microinterp.prepare import Arrays, Context, Kernel, Status
@@ -107,8 +108,7 @@ def evaluate_int8(p: Params, arrays: Arrays) -> None:
 def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
     """float32 a and b -> out."""
     (out,) = arrays.outputs
-    with np.errstate(all="ignore"):
-        out[...] = clamp_float(np.divide(*p.operands(*arrays.inputs)), p.low, p.high)
+    out[...] = clamp_float(np.divide(*p.operands(*arrays.inputs)), p.low, p.high)
 
 
 def evaluate_int32(p: Int32Params, arrays: Arrays) -> Status:
@@ -140,7 +140,7 @@ def prepare(node: Node, context: Context) -> Kernel:
         limits = activation_range_int32(activation)
         return Kernel(evaluate, Int32Params(operands, *limits))
     require_quantized(node, a, b, out)
-    node.require(bool(b.scale > 0), f"scale is {b.scale:g}, wanted more", b)
+    require_positive_scales(node, b)
     return Kernel(evaluate, _params(node, context, operands, activation))
 
 

@@ -24,8 +24,7 @@ def evaluate_floor_div(operands: Broadcast, arrays: Arrays) -> Status:
     a, b = operands(*arrays.inputs)
     if (b == 0).any():
         return Status.ERROR
-    with np.errstate(all="ignore"):
-        out[...] = np.floor(a.astype(np.float64) / b)
+    out[...] = np.floor(a.astype(np.float64) / b)
     return Status.OK
 
 
@@ -33,10 +32,9 @@ def evaluate_floor_mod(operands: Broadcast, arrays: Arrays) -> None:
     """float32 a and b -> out; NaN where b is 0."""
     (out,) = arrays.outputs
     a, b = operands(*arrays.inputs)
-    with np.errstate(all="ignore"):
-        remainder = np.fmod(a, b)
-        moves = (remainder != 0) & ((b < 0) != (remainder < 0))
-        out[...] = np.where(moves, remainder + b, remainder)
+    remainder = np.fmod(a, b)
+    moves = (remainder != 0) & ((b < 0) != (remainder < 0))
+    out[...] = np.where(moves, remainder + b, remainder)
 
 
 def _prepare(evaluates: Mapping[tuple[str, ...], Evaluate], node: Node) -> Kernel:

@@ -54,10 +54,9 @@ def evaluate_float(_: None, arrays: Arrays) -> None:
     """float32 x [..., c] -> out [..., c]."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
-    with np.errstate(all="ignore"):
-        # accumulate adds one by one, where sum would add in pairs
-        norm = np.sqrt(np.add.accumulate(x * x, axis=-1)[..., -1:])
-        out[...] = x / np.where(norm < _EPSILON, _EPSILON, norm)
+    # accumulate adds one by one, where sum would add in pairs
+    norm = np.sqrt(np.add.accumulate(x * x, axis=-1)[..., -1:])
+    out[...] = x / np.where(norm < _EPSILON, _EPSILON, norm)
 
 
 def prepare(node: Node, context: Context) -> Kernel:

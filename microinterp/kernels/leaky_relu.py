@@ -59,8 +59,7 @@ def evaluate_float(alpha: np.float32, arrays: Arrays) -> None:
     """float32 x -> out."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
-    with np.errstate(all="ignore"):
-        out[...] = np.where(x > 0, x, x * alpha)
+    out[...] = np.where(x > 0, x, x * alpha)
 
 
 def prepare(node: Node, context: Context) -> Kernel:

@@ -77,10 +77,9 @@ def evaluate_float(_: None, arrays: Arrays) -> None:
     assert x is not None
     lowest = np.finfo(np.float32).min
     peak = np.fmax.reduce(x, axis=-1, keepdims=True, initial=lowest)  # leaves NaN out, as C does
-    with np.errstate(all="ignore"):
-        # accumulate adds one by one, where sum would add in pairs
-        total = np.add.accumulate(expf(x - peak), axis=-1)[..., -1:]
-        out[...] = x - peak - logf(total)
+    # accumulate adds one by one, where sum would add in pairs
+    total = np.add.accumulate(expf(x - peak), axis=-1)[..., -1:]
+    out[...] = x - peak - logf(total)
 
 
 def prepare(node: Node, context: Context) -> Kernel:

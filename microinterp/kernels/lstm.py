@@ -70,7 +70,12 @@ _INPUT_GATE, _FORGET_GATE, _CELL_GATE, _OUTPUT_GATE = _GATES = (
     (3, 7, 14),
     (4, 8, 15),
 )
-_ABSENT = {9: "peephole", 16: "projection", 20: "layer normalisation"}
+_ABSENT = {
+    "peephole": range(9, 12),
+    "projection": range(16, 18),
+    "layer normalisation": range(20, 24),
+}
+"""Numbers of the inputs that TFLM wants left out."""
 _INT16 = np.iinfo(np.int16)
 _LOW, _HIGH = activation_range_float(0)
 
@@ -178,6 +183,7 @@ def _gate_sums(
     inputs: tuple[Array | None, ...], tensors: tuple[int, int, int], x: Array, hidden: Array
 ) -> Array:
     wx, wh, bias = weights(inputs, tensors)
+    # TFLM adds a bias of 0 to the second product: -0.0 becomes 0.0
     return _finite(_dots(x, wx) + bias) + _finite(_dots(hidden, wh) + np.float32(0))
 
 
@@ -196,9 +202,8 @@ def _finite(x: Array) -> Array:
 def prepare(node: Node, context: Context) -> Kernel:
     """Check the node against TFLM's rules and fold its scales."""
     node.require_counts((_INPUTS, _INPUTS))
-    for first, what in _ABSENT.items():
-        last = {9: 12, 16: 18, 20: 24}[first]
-        for tensor in node.inputs[first:last]:
+    for what, numbers in _ABSENT.items():
+        for tensor in (node.inputs[i] for i in numbers):
             node.require(tensor is None, f"{what} is not supported by TFLM", tensor)
     x, hidden, cell = node.input(0), node.input(_HIDDEN), node.input(_CELL)
     w, bias = node.input(_INPUT_GATE[0]), node.input(_INPUT_GATE[2])
@@ -307,7 +312,7 @@ def _gate(
 ) -> Gate:
     of_input, of_state = (
         _product(node, context, node.input(position), node.input(filters))
-        for position, filters in zip((0, _HIDDEN), tensors, strict=False)
+        for position, filters in zip((0, _HIDDEN), tensors[:2], strict=True)
     )
     if context.profile.follows("lstm-saturates-once"):
         info = np.iinfo(np.int32)

@@ -61,8 +61,7 @@ def evaluate_float(operands: Broadcast, arrays: Arrays) -> None:
     """float32 x and alpha -> out."""
     (out,) = arrays.outputs
     x, alpha = operands(*arrays.inputs)
-    with np.errstate(all="ignore"):
-        out[...] = np.where(x >= 0, x, x * alpha)
+    out[...] = np.where(x >= 0, x, x * alpha)
 
 
 def prepare(node: Node, context: Context) -> Kernel:

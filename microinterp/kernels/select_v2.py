@@ -27,7 +27,7 @@ from microinterp.registry import Op
 
 @dataclass(frozen=True)
 class Params:
-    """Shapes of condition, x and y in the file, and with ones in front to the output's rank."""
+    """Of condition, x and y: ranks in the file, and shapes with ones in front to the output's."""
 
     ranks: tuple[int, ...]
     shapes: tuple[tuple[int, ...], ...]

@@ -218,15 +218,10 @@ def prepare_filter_bank(node: Node, context: Context) -> Kernel:
                 f"a band of {width} at {first} does not lie inside {tensor}",
                 tensor,
             )
+        if width == 0:  # wherever it begins
+            bin_start = start = 0
         bands.append(Band(slice(bin_start, bin_start + width), slice(start, start + width)))
-    return Kernel(evaluate_filter_bank, tuple(b if _fits(b) else _NO_BAND for b in bands))
-
-
-_NO_BAND = Band(slice(0, 0), slice(0, 0))
-
-
-def _fits(band: Band) -> bool:
-    return bool(band.bins.stop > band.bins.start)
+    return Kernel(evaluate_filter_bank, tuple(bands))
 
 
 def _band_numbers(node: Node, tensor: Tensor, count: int) -> list[int]:

@@ -20,13 +20,14 @@ import numpy.typing as npt
 from tflite import TensorType
 
 from microinterp.custom_options import Options
-from microinterp.errors import UnsupportedError
 from microinterp.graph import Node
 from microinterp.kernels.common import require_same_type, require_shape, require_type
 from microinterp.prepare import Arrays, Context, Kernel, State
 from microinterp.registry import Op
 
 _INT16 = np.iinfo(np.int16)
+_SUM_TYPES = {TensorType.INT16: "int16", TensorType.FLOAT32: "float32"}
+"""Of OverlapAdd."""
 
 
 @dataclass(frozen=True)
@@ -197,14 +198,8 @@ def prepare_overlap_add(node: Node, context: Context) -> Kernel:
     node.require_counts((1, 1))
     x, out = node.input(0), node.output()
     options = Options(node, ("T", "frame_step"))
-    code, step = options.integer("T"), options.integer("frame_step")
-    if code not in (TensorType.INT16, TensorType.FLOAT32):
-        raise UnsupportedError(
-            f"element type number {code} is not supported",
-            node.where(),
-            "this op takes int16, float32",
-        )
-    require_type(node, "int16" if code == TensorType.INT16 else "float32", x)
+    type_name, step = options.element_type("T", _SUM_TYPES), options.integer("frame_step")
+    require_type(node, type_name, x)
     require_same_type(node, x, out)
     node.require(x.rank >= 2 and x.elements > 0, f"{x} holds no frames", x)
     count, size = x.shape[-2:]

@@ -193,15 +193,9 @@ def prepare_irfft(node: Node, context: Context) -> Kernel:
 def _check_fft(node: Node) -> tuple[Tensor, Tensor, int, str]:
     node.require_counts((1, 1))
     options = Options(node, ("T", "fft_length"))
-    code, length = options.integer("T"), options.integer("fft_length")
-    if code not in _TYPES:
-        raise UnsupportedError(
-            f"element type number {code} is not supported",
-            node.where(),
-            f"this op takes {', '.join(_TYPES.values())}",
-        )
+    type_name, length = options.element_type("T", _TYPES), options.integer("fft_length")
     x, out = node.input(0), node.output()
-    require_type(node, _TYPES[code], x)
+    require_type(node, type_name, x)
     require_same_type(node, x, out)
     node.require(x.rank > 0 and x.elements > 0, f"{x} has no rows", x)
     if not 0 < length <= MAX_FFT or not has_plan(length):
@@ -210,7 +204,7 @@ def _check_fft(node: Node) -> tuple[Tensor, Tensor, int, str]:
             node.where(),
             f"even lengths from 4 to {MAX_FFT} are whose only prime factors are 2, 3 and 5",
         )
-    return x, out, length, _TYPES[code]
+    return x, out, length, type_name
 
 
 def prepare_energy(node: Node, context: Context) -> Kernel:

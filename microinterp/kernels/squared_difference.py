@@ -21,6 +21,7 @@ from microinterp.kernels.common import (
     multiplier_of,
     pick_by_type,
     requantised,
+    require_positive_scales,
     require_quantized,
     require_zero_points,
 )
@@ -73,9 +74,8 @@ def evaluate_plain(operands: Broadcast, arrays: Arrays) -> None:
     """float32 or int32 a and b -> out of the same type."""
     (out,) = arrays.outputs
     a, b = operands(*arrays.inputs)
-    with np.errstate(all="ignore"):
-        difference = a - b
-        out[...] = difference * difference
+    difference = a - b
+    out[...] = difference * difference
 
 
 def prepare(node: Node, context: Context) -> Kernel:
@@ -89,8 +89,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     require_quantized(node, a, b, out)
     if out.dtype == np.int16:
         require_zero_points(node, 0, a, b, out)
-    for tensor in (a, b, out):
-        node.require(bool(tensor.scale > 0), f"scale is {tensor.scale:g}, wanted more", tensor)
+    require_positive_scales(node, a, b, out)
     left_shift = _LEFT_SHIFT[out.type_name]
     twice = 2.0 * float(max(a.scale, b.scale))
     multiplier = multiplier_of(node, twice * twice / ((1 << 2 * left_shift) * float(out.scale)))

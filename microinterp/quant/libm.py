@@ -123,7 +123,10 @@ def logf(x: npt.NDArray[Any]) -> Float32Array:
 
 
 def expm1f(x: npt.NDArray[Any]) -> Float32Array:
-    """exp(x) - 1 of float32 values x <= 0, bit for bit as fdlibm's: newlib's and glibc's."""
+    """exp(x) - 1 of float32 values x <= 0, bit for bit as fdlibm's.
+
+    It is newlib's expm1f, and glibc's up to 2.40.
+    """
     with np.errstate(all="ignore"):
         return _expm1f(np.maximum(x, _ALL_MINUS_ONE))
 
