@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from microinterp.kernels import default_registry
@@ -94,7 +95,8 @@ def markdown() -> str:
         "`exact`: not one byte differs from TFLM. `python -m tests.differential --op NAME`"
         " compares random models of an operator with TFLM's wheel. `int16 x int8` means an int16"
         " input and int8 weights, `int8 -> float32` is from what to what. Limits are TFLM's own:"
-        " what it refuses is refused here.",
+        " what it refuses is refused here. `boards`: MicroPython [boards](boards.md) run it, in int8."
+        " `microinterp ops NAME` shows one operator.",
         "",
         "| operator | types | limits | against TFLM | boards |",
         "|---|---|---|---|---|",
@@ -104,13 +106,22 @@ def markdown() -> str:
         exactness = f"refused: {row.refused}" if row.refused else row.exactness
         cells = (
             name,
-            "; ".join(row.types),
+            "; ".join(grouped(row.types)),
             "; ".join(row.limits),
             exactness,
             "yes" * bool(row.boards),
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def grouped(types: Iterable[str]) -> list[str]:
+    """Combinations for reading: "a -> b" and "a -> c" become "a -> b / c"."""
+    targets: dict[tuple[str, str], list[str]] = {}
+    for combination in types:
+        source, arrow, target = combination.partition(" -> ")
+        targets.setdefault((source, arrow), []).append(target)
+    return [source + arrow + " / ".join(to) for (source, arrow), to in targets.items()]
 
 
 def _row(op: Op) -> Row:

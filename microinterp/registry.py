@@ -49,6 +49,8 @@ class Op:
     @property
     def all_exactness(self) -> str:
         """Both in one line, for the table of operators."""
+        if self.types and set(self.types) == {"float32"}:
+            return self.float_exactness
         if self.exactness == self.float_exactness or "float32" not in " ".join(self.types):
             return self.exactness
         return f"{self.exactness}; float32: {self.float_exactness}"

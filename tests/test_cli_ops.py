@@ -57,11 +57,63 @@ def test_json_is_a_list_of_every_operator() -> None:
     assert all(row.keys() == found.keys() for row in rows)
 
 
-def test_text_names_every_operator() -> None:
-    shown = good("ops")
-    for op in default_registry():
-        assert f"\n{op.name} " in shown
-    assert shown.endswith("\n\n118 of TFLM's 118 operators\n")
+@pytest.mark.parametrize("columns", [80, 120])
+def test_text_has_a_line_for_every_operator(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = good("ops").splitlines()
+    assert all(len(line) <= columns for line in shown)
+    first = [line.split()[0] for line in shown if line and line[0] != " "]
+    assert first == ["operator", *sorted(op.name for op in default_registry()), "exact", "118"]
+    assert shown[-1].startswith("118 of TFLM's 118 operators")
+
+
+def test_text_says_how_exact() -> None:
+    lines = {line.split()[0]: line.split()[1:] for line in good("ops").splitlines() if line}
+    assert lines["MAX_POOL_2D"] == ["float32", "int8", "int16", "yes", "yes"]
+    assert lines["CONV_2D"] == ["float32", "int8", "int4", "int16", "int", "yes"]
+    assert lines["SIN"] == ["float32", "libm"]
+    assert lines["ELU"] == ["float32", "int8", "libm"]
+    assert lines["SignalEnergy"] == ["int16", "uint32", "yes"]
+    assert lines["ethos-u"] == ["never"]
+
+
+def test_text_of_one_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = [line.rstrip() for line in good("ops", "prelu", "QUANTIZE").splitlines()]
+    assert shown == [
+        "operator      PRELU (builtin)",
+        "types         float32",
+        "              int8",
+        "              int16 x int8",
+        "limits        float32 of rank up to 4",
+        "against TFLM  exact",
+        "boards        no",
+        "compare       python -m tests.differential --op PRELU",
+        "",
+        "operator      QUANTIZE (builtin)",
+        "types         float32 -> int8 / int16",
+        "              int32 -> int8 / int16",
+        "              int16 -> int8 / int16 / int32",
+        "              int8 -> int8 / uint8 / int16 / int32",
+        "              uint8 -> int8",
+        "limits        none",
+        "against TFLM  exact",
+        "boards        viper, bytecode kernels",
+        "compare       python -m tests.differential --op QUANTIZE",
+    ]
+    assert "command stream" in good("ops", "ethos-u")
+
+
+def test_json_of_one_operator() -> None:
+    (row,) = good_json("ops", "conv_2d")
+    assert row == next(each for each in good_json("ops") if each["name"] == "CONV_2D")
+
+
+def test_an_unknown_operator_gets_a_suggestion() -> None:
+    assert refused("ops", "CONV2D") == (
+        "TFLM has no operator 'CONV2D'\n  hint: do you mean CONV_2D?\n"
+    )
+    assert "`microinterp ops` lists all" in refused("ops", "\x1b[31m")
 
 
 def test_module_is_the_same_command() -> None:
@@ -76,7 +128,17 @@ def test_version_and_help() -> None:
     assert good() == good("-h")
 
 
-@pytest.mark.parametrize("arguments", [("fly",), ("ops", "--fly"), ("inspect",), ("golden", "fly")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fly",),
+        ("ops", "--fly"),
+        ("ops", "ADD", "--markdown"),
+        ("ops", "--json", "--markdown"),
+        ("inspect",),
+        ("golden", "fly"),
+    ],
+)
 def test_bad_use_ends_with_2(arguments: tuple[str, ...]) -> None:
     result = call(*arguments)
     assert result.exit_code == 2

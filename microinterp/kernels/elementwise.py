@@ -56,9 +56,9 @@ _EXACT: Mapping[str, Function] = {
     "ROUND": round_half_even,
 }
 _LIBM: Mapping[str, tuple[Function, str]] = {
-    "SIN": (sinf, "within 1 ulp, C's sinf is not rounded"),
-    "COS": (cosf, "within 1 ulp, C's cosf is not rounded"),
-    "LOG": (logf, "within 1 ulp, C's logf is not rounded"),
+    "SIN": (sinf, "within 1 ulp, C's sinf is not correctly rounded"),
+    "COS": (cosf, "within 1 ulp, C's cosf is not correctly rounded"),
+    "LOG": (logf, "within 1 ulp, C's logf is not correctly rounded"),
     "EXP": (expf, "exact with glibc's expf, but for 2 of 2^32 arguments"),
 }
 

@@ -133,7 +133,7 @@ OPS = (
         "LOG_SOFTMAX",
         prepare,
         ("float32", "int8"),
-        float_exactness="within 2 ulp, C's logf is not rounded",
+        float_exactness="within 2 ulp, C's logf is not correctly rounded",
         limits=("int8 outputs in steps of 1/16, zero point 127",),
     ),
 )
