@@ -191,7 +191,7 @@ class _Reader:
                 tensor,
                 f"{tensor.dtype}, or real values as floats",
                 str(array.dtype),
-                "--raw takes integers of another type as the model's own",
+                "--raw, if they are the model's own integers; real values: save them as float32",
             )
         return self._quantised(array, tensor, path)
 

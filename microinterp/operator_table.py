@@ -92,11 +92,11 @@ def markdown() -> str:
         f"{len(table)} of the {len(TFLM_BUILTINS | TFLM_CUSTOM)} operators of TensorFlow Lite"
         " Micro. Made by `make ops-table`; do not edit.",
         "",
-        "`exact`: not one byte differs from TFLM. `python -m tests.differential --op NAME`"
-        " compares random models of an operator with TFLM's wheel. `int16 x int8` means an int16"
-        " input and int8 weights, `int8 -> float32` is from what to what. Limits are TFLM's own:"
-        " what it refuses is refused here. `boards`: MicroPython [boards](boards.md) run it, in int8."
-        " `microinterp ops NAME` shows one operator.",
+        "`exact`: not one byte differs from TFLM. In a checkout `python -m tests.differential --op"
+        " NAME` compares random models of an operator with TFLM's wheel. `int16 x int8` means an"
+        " int16 input and int8 weights, `int8 -> float32` is from what to what. Limits are TFLM's"
+        " own: what it refuses is refused here. `boards`: MicroPython [boards](boards.md) run it,"
+        " in int8. `microinterp ops NAME` shows one operator.",
         "",
         "| operator | types | limits | against TFLM | boards |",
         "|---|---|---|---|---|",

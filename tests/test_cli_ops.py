@@ -88,7 +88,7 @@ def test_text_of_one_operator(monkeypatch: pytest.MonkeyPatch) -> None:
         "limits        float32 of rank up to 4",
         "against TFLM  exact",
         "boards        no",
-        "compare       python -m tests.differential --op PRELU",
+        "compare       python -m tests.differential --op PRELU  # in a checkout",
         "",
         "operator      QUANTIZE (builtin)",
         "types         float32 -> int8 / int16",
@@ -99,7 +99,7 @@ def test_text_of_one_operator(monkeypatch: pytest.MonkeyPatch) -> None:
         "limits        none",
         "against TFLM  exact",
         "boards        viper, bytecode kernels",
-        "compare       python -m tests.differential --op QUANTIZE",
+        "compare       python -m tests.differential --op QUANTIZE  # in a checkout",
     ]
     assert "command stream" in good("ops", "ethos-u")
 

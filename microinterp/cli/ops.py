@@ -123,5 +123,5 @@ def _facts(row: operator_table.Row) -> dict[str, Sequence[str]]:
         "limits": row.limits or ["none"],
         "against TFLM": row.exactness.replace("; float32: ", "\nfloat32: ").split("\n"),
         "boards": [", ".join(row.boards) + " kernels" if row.boards else "no"],
-        "compare": [row.test],
+        "compare": [f"{row.test}  # in a checkout"],
     }
