@@ -5,7 +5,6 @@ What is done with models is in cli_models.py.
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from json import dumps
 from pathlib import Path
@@ -15,13 +14,14 @@ import typer
 from rich.text import Text
 
 from microinterp.cli import output
-from microinterp.errors import DeviceError
+from microinterp.errors import DeviceError, printable
 from microinterp_boards import cli_models
 from microinterp_boards.board import Board
 from microinterp_boards.ports import choose, ports
 from microinterp_boards.probe import Probe
 from microinterp_boards.shell import shell
 from microinterp_boards.virtual import KINDS, virtual_board
+from microinterp_boards.virtual.process import wait_for_end
 from microinterp_boards.virtual.registry import running_boards
 
 app = typer.Typer(
@@ -30,6 +30,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+_LAST_LINES = 12  # QEMU's last words end in a dump of the registers
+_CAUSE = {"qemu": "; a fault in code of the board ends QEMU, and so does a kill from outside"}
 
 PortArgument = Annotated[
     str | None,
@@ -133,11 +136,14 @@ def virtual_command(
             typer.echo(port)
             output.note("Ctrl-C ends it; `microinterp board list` finds it in other terminals")
         try:
-            while any(board.port == port for board in running_boards()):
-                time.sleep(0.5)
+            said = wait_for_end(port)
         except KeyboardInterrupt:
             return
-    raise DeviceError(f"{port}: the virtual board ended by itself")
+    words = "".join(f"\n  {printable(line, 200)}" for line in said.splitlines()[:_LAST_LINES])
+    raise DeviceError(
+        f"{port}: the virtual board ended by itself" + (f" and said:{words}" if words else ""),
+        hint="start it again" + _CAUSE.get(kind, ""),
+    )
 
 
 @app.command("shell")

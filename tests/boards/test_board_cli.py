@@ -16,7 +16,7 @@ import pytest
 
 from microinterp_boards import virtual_board
 from microinterp_boards.virtual.registry import running_boards
-from tests.boards.conftest import is_running, wait_for
+from tests.boards.conftest import family, is_running, wait_for
 
 pytestmark = pytest.mark.usefixtures("interpreter")
 
@@ -101,7 +101,26 @@ def test_virtual_says_that_its_board_died(running: subprocess.Popen[str]) -> Non
     port = running.stdout.readline().strip()
     os.kill(running_boards()[0].pid, signal.SIGKILL)
     assert running.wait(5) == 2
-    assert f"{port}: the virtual board ended by itself" in running.stderr.read()
+    said = running.stderr.read()
+    assert f"{port}: the virtual board ended by itself\n  hint: start it again\n" in said
+
+
+def test_virtual_tells_the_last_words_of_qemu(qemu: None) -> None:
+    command = [*COMMAND, "virtual", "qemu"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        port = process.stdout.readline().strip()
+        relay = running_boards()[0].pid
+        (machine,) = family(relay) - {relay}
+        os.kill(machine, signal.SIGTERM)
+        assert process.wait(5) == 2
+        said = process.stderr.read()
+    assert f"error: {port}: the virtual board ended by itself and said:\n  qemu-system-arm:" in said
+    assert "terminating on signal 15" in said
+    assert "\n  hint: start it again; " in said
 
 
 def test_virtual_json() -> None:

@@ -23,6 +23,9 @@ _START_LIMIT = 15.0  # seconds for the relay to answer
 _END_LIMIT = 3.0  # seconds for it to clean up
 
 
+_relays: dict[str, subprocess.Popen[bytes]] = {}  # of the boards that this process runs, by port
+
+
 class NotStartedError(Exception):
     """What a board said in place of coming up."""
 
@@ -44,10 +47,28 @@ def board_process(
         stdout=subprocess.PIPE,
         start_new_session=True,  # a Ctrl-C in the terminal is for the host program
     )
+    port = ""
     try:
-        yield _port(relay)
+        port = _port(relay)
+        _relays[port] = relay
+        yield port
     finally:
+        _relays.pop(port, None)
         _end(relay)
+
+
+def wait_for_end(port: str) -> str:
+    """Wait until the virtual board of this process at `port` ends by itself; gives its last words.
+
+    They are empty where it said nothing, or its relay was killed.
+    """
+    said = _relays[port].stdout
+    assert said is not None
+    try:
+        last: dict[str, str] = json.loads(said.readline())
+    except ValueError:
+        return ""
+    return last.get("ended") or last.get("error") or ""
 
 
 def require_posix(kind: str) -> None:
