@@ -17,12 +17,13 @@ import numpy as np
 import tflite
 
 from microinterp.graph import Node, Tensor
-from microinterp.kernels.broadcast import Broadcast, broadcast_of
+from microinterp.kernels.broadcast import Broadcast, ScaledOperands, broadcast_of
 from microinterp.kernels.common import (
     Evaluate,
     activation_range,
     clamp_float,
     is_float,
+    multiplier_below_one,
     pick_by_type,
     requantised,
     require_quantized,
@@ -30,10 +31,8 @@ from microinterp.kernels.common import (
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.params import (
-    Multiplier,
     activation_range_float,
     activation_range_int32,
-    quantize_multiplier,
 )
 from microinterp.registry import Op
 
@@ -52,11 +51,8 @@ class Params:
         low, high: clamp limits.
     """
 
-    operands: Broadcast
+    operands: ScaledOperands
     combine: np.ufunc
-    left_shift: int
-    zero_points: tuple[int, int]
-    scaling: tuple[Multiplier, Multiplier]
     requantise: Requantise
     multiplier: int
     shift: int
@@ -88,13 +84,7 @@ class Int32Params:
 def evaluate_int(p: Params, arrays: Arrays) -> None:
     """int8 or int16 a and b -> out of the same type."""
     (out,) = arrays.outputs
-    scaled = [
-        p.requantise((x.astype(np.int64) - zero_point) << p.left_shift, s.multiplier, s.shift)
-        for x, zero_point, s in zip(
-            p.operands(*arrays.inputs), p.zero_points, p.scaling, strict=True
-        )
-    ]
-    out[...] = requantised(p.combine(*scaled), p, out.dtype)
+    out[...] = requantised(p.combine(*p.operands(*arrays.inputs)), p, out.dtype)
 
 
 def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
@@ -139,19 +129,20 @@ def _prepare(node: Node, context: Context, activation: int, combine: np.ufunc) -
     left_shift = 15 if out.dtype == np.int16 else 20
     reals = _reals(a, b, out, left_shift)
     scale_a, scale_b, scale_out = (
-        _smaller_than_one(node, real, t) for real, t in zip(reals, (a, b, out), strict=True)
+        multiplier_below_one(node, real, t) for real, t in zip(reals, (a, b, out), strict=True)
     )
     low, high = activation_range(node, activation, out)
     zero_points = [tensor.zero_point for tensor in (a, b, out)]
     if combine is np.add and _drops_zero_points(context, operands, out):
         zero_points = [0, 0, 0]
+    requantise = context.profile.requantise(node.name)
+    in_zero_points = zero_points[0], zero_points[1]
     params = Params(
-        operands=operands,
+        operands=ScaledOperands(
+            operands, left_shift, in_zero_points, (scale_a, scale_b), requantise
+        ),
         combine=combine,
-        left_shift=left_shift,
-        zero_points=(zero_points[0], zero_points[1]),
-        scaling=(scale_a, scale_b),
-        requantise=context.profile.requantise(node.name),
+        requantise=requantise,
         multiplier=scale_out.multiplier,
         shift=scale_out.shift,
         output_zero_point=zero_points[2],
@@ -177,18 +168,6 @@ def _reals(a: Tensor, b: Tensor, out: Tensor, left_shift: int) -> tuple[float, f
         float(b.scale) / twice,
         twice / ((1 << left_shift) * float(out.scale)),
     )
-
-
-def _smaller_than_one(node: Node, real: float, tensor: Tensor) -> Multiplier:
-    """The multiplier of a factor between 0 and 1: TFLM halts on any other."""
-    result = quantize_multiplier(real) if 0 < real < 1 else None
-    if result is None or result.shift > 0:
-        raise node.error(
-            f"rescaling factor {real:g}, wanted one between 0 and 1",
-            tensor,
-            "the output's scale is too small for the scales of the inputs, or one of them is 0",
-        )
-    return result
 
 
 def _require_plain(node: Node, *tensors: Tensor) -> None:

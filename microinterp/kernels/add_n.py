@@ -18,6 +18,7 @@ from microinterp.graph import Node, Tensor
 from microinterp.kernels.common import (
     MAX_SHAPE_RANK,
     Evaluate,
+    multiplier_below_one,
     pick_by_type,
     requantised,
     require_positive_scales,
@@ -112,14 +113,7 @@ def _output_factor(node: Node, first: Tensor, out: Tensor) -> Multiplier:
     require_positive_scales(node, first)
     divisor = (1 << _LEFT_SHIFT) * float(out.scale)
     real = 2 * float(first.scale) / divisor if divisor else 0.0
-    result = quantize_multiplier(real) if 0 < real < 1 else None
-    if result is None or result.shift > 0:
-        raise node.error(
-            f"rescaling factor {real:g}, wanted one between 0 and 1",
-            out,
-            "the output's scale is too small for the scale of the inputs, or 0",
-        )
-    return result
+    return multiplier_below_one(node, real, out)
 
 
 _EVALUATE: Mapping[tuple[str, ...], Evaluate] = {

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from microinterp.graph import Node, Tensor
 from microinterp.kernels.common import MAX_SHAPE_RANK, require_rank, require_shape
+from microinterp.quant.fixedpoint import Int64Array, Requantise
+from microinterp.quant.params import Multiplier
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,52 @@ class Broadcast:
 
     def _extended(self, x: npt.NDArray[Any], operand: int) -> npt.NDArray[Any]:
         return x.reshape(x.shape[: x.ndim - self.ranks[operand]] + self.shapes[operand])
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledOperands:
+    """How two integer operands come to one scale: requantise((x - zero point) << left_shift).
+
+    Attributes:
+        operands: how they broadcast.
+        left_shift: bits that the operands gain before they are rescaled.
+        zero_points, scaling: of each operand.
+        requantise: rounding function.
+    """
+
+    operands: Broadcast
+    left_shift: int
+    zero_points: tuple[int, int]
+    scaling: tuple[Multiplier, Multiplier]
+    requantise: Requantise
+
+    def __call__(
+        self, a: npt.NDArray[Any] | None, b: npt.NDArray[Any] | None
+    ) -> tuple[Int64Array, Int64Array]:
+        """Both operands in their common scale."""
+        scaled_a, scaled_b = (
+            self.requantise((x.astype(np.int64) - zero) << self.left_shift, s.multiplier, s.shift)
+            for x, zero, s in zip(self.operands(a, b), self.zero_points, self.scaling, strict=True)
+        )
+        return scaled_a, scaled_b
+
+
+@dataclass(frozen=True)
+class FloatParams:
+    """Parameters of a float32 op on two operands; low and high are clamp limits."""
+
+    operands: Broadcast
+    low: np.float32
+    high: np.float32
+
+
+@dataclass(frozen=True)
+class Int32Params:
+    """Parameters of an op on two operands of plain int32; low and high are clamp limits."""
+
+    operands: Broadcast
+    low: int
+    high: int
 
 
 def broadcast_of(node: Node, a: Tensor, b: Tensor, out: Tensor) -> Broadcast:

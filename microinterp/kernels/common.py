@@ -228,6 +228,22 @@ def multiplier_of(node: Node, real: float) -> Multiplier:
     return result
 
 
+def multiplier_below_one(node: Node, real: float, tensor: Tensor) -> Multiplier:
+    """The multiplier of a factor between 0 and 1; on any other TFLM halts.
+
+    Raises:
+        PrepareError: it is another one; names `tensor`.
+    """
+    result = quantize_multiplier(real) if 0 < real < 1 else None
+    if result is None or result.shift > 0:
+        raise node.error(
+            f"rescaling factor {real:g}, wanted one between 0 and 1",
+            tensor,
+            "the output's scale is too small for the scales of the inputs, or one of them is 0",
+        )
+    return result
+
+
 def multipliers_of(
     node: Node,
     reals: Sequence[float],

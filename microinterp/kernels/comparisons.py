@@ -8,7 +8,6 @@ Source: TFLM kernels/comparisons.cc, kernels/internal/reference/comparisons.h.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,10 +15,9 @@ import numpy as np
 
 from microinterp.errors import UnsupportedError
 from microinterp.graph import Node, Tensor
-from microinterp.kernels.broadcast import Broadcast, broadcast_of
-from microinterp.kernels.common import Evaluate, pick_by_type, require_quantized
+from microinterp.kernels.broadcast import Broadcast, ScaledOperands, broadcast_of
+from microinterp.kernels.common import pick_by_type, require_quantized
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.params import Multiplier, quantize_multiplier
 from microinterp.registry import Op
 
@@ -27,40 +25,17 @@ _LEFT_SHIFT = 8
 
 
 @dataclass(frozen=True)
-class PlainParams:
-    """A comparison of numbers as they are."""
-
-    operands: Broadcast
-    compare: np.ufunc
-
-
-@dataclass(frozen=True)
 class Params:
-    """Folded parameters of an int8 comparison."""
+    """What is compared: numbers as they are, or int8 in a common scale."""
 
-    operands: Broadcast
+    operands: Broadcast | ScaledOperands
     compare: np.ufunc
-    requantise: Requantise
-    zero_points: tuple[int, int]
-    scaling: tuple[Multiplier, Multiplier]
 
 
-def evaluate_plain(p: PlainParams, arrays: Arrays) -> None:
+def evaluate(p: Params, arrays: Arrays) -> None:
     """a and b of one type -> bool out."""
     (out,) = arrays.outputs
     out[...] = p.compare(*p.operands(*arrays.inputs))
-
-
-def evaluate_int8(p: Params, arrays: Arrays) -> None:
-    """int8 a and b -> bool out."""
-    (out,) = arrays.outputs
-    a, b = (
-        p.requantise((x.astype(np.int64) - zero_point) << _LEFT_SHIFT, s.multiplier, s.shift)
-        for x, zero_point, s in zip(
-            p.operands(*arrays.inputs), p.zero_points, p.scaling, strict=True
-        )
-    )
-    out[...] = p.compare(a, b)
 
 
 def prepare(compare: np.ufunc, types: tuple[str, ...], node: Node, context: Context) -> Kernel:
@@ -73,25 +48,22 @@ def prepare(compare: np.ufunc, types: tuple[str, ...], node: Node, context: Cont
             node.where(a),
             "its result is accidental: compare int8 or float32",
         )
-    choices: dict[tuple[str, ...], Evaluate] = {
-        (name, name, "bool"): _EVALUATE[name] for name in types
-    }
-    evaluate = pick_by_type(node, choices, a, b, out)
+    pick_by_type(node, {(name, name, "bool"): evaluate for name in types}, a, b, out)
     operands = broadcast_of(node, a, b, out)
     if a.dtype != np.int8:
-        return Kernel(evaluate, PlainParams(operands, compare))
+        return Kernel(evaluate, Params(operands, compare))
     require_quantized(node, a, b)
-    params = Params(
-        operands=operands,
-        compare=compare,
-        requantise=context.profile.requantise(node.name),
-        zero_points=(a.zero_point, b.zero_point),
-        scaling=(_smaller_than_one(node, a), _smaller_than_one(node, b)),
+    scaled = ScaledOperands(
+        operands,
+        _LEFT_SHIFT,
+        (a.zero_point, b.zero_point),
+        (_scale_below_one(node, a), _scale_below_one(node, b)),
+        context.profile.requantise(node.name),
     )
-    return Kernel(evaluate, params)
+    return Kernel(evaluate, Params(scaled, compare))
 
 
-def _smaller_than_one(node: Node, tensor: Tensor) -> Multiplier:
+def _scale_below_one(node: Node, tensor: Tensor) -> Multiplier:
     scale = float(tensor.scale)
     node.require(
         0 < scale < 1,
@@ -102,13 +74,6 @@ def _smaller_than_one(node: Node, tensor: Tensor) -> Multiplier:
     return quantize_multiplier(scale)
 
 
-_EVALUATE: Mapping[str, Evaluate] = {
-    "float32": evaluate_plain,
-    "int8": evaluate_int8,
-    "int32": evaluate_plain,
-    "int64": evaluate_plain,
-    "bool": evaluate_plain,
-}
 _ORDERED = ("float32", "int8", "int32", "int64")
 _LIMITS = ("int8 scales below 1",)
 

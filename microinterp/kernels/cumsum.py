@@ -24,6 +24,7 @@ from microinterp.kernels.common import (
     by_sample,
     constant_ints,
     is_float,
+    multiplier_below_one,
     normalised_axis,
     pick_by_type,
     requantised,
@@ -159,13 +160,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     require_quantized(node, x, out)
     twice = 2 * float(x.scale)
     real = twice / ((1 << LEFT_SHIFT) * float(out.scale))
-    node.require(
-        0 < real < 1 and quantize_multiplier(real).shift <= 0,
-        f"rescaling factor {real:g}, wanted one between 0 and 1",
-        out,
-        "the output's scale is too small for the input's, or one of them is 0",
-    )
-    factor = quantize_multiplier(real)
+    factor = multiplier_below_one(node, real, out)
     params = Params(
         sums=sums,
         input_zero_point=x.zero_point,

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import tflite
 
 from microinterp.graph import Node
-from microinterp.kernels.broadcast import Broadcast, broadcast_of
+from microinterp.kernels.broadcast import Broadcast, FloatParams, Int32Params, broadcast_of
 from microinterp.kernels.common import (
     Evaluate,
     activation_range,
@@ -69,24 +69,6 @@ class Params:
     multiplier: int
     shift: int
     output_zero_point: int
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class FloatParams:
-    """Parameters of a float32 DIV."""
-
-    operands: Broadcast
-    low: np.float32
-    high: np.float32
-
-
-@dataclass(frozen=True)
-class Int32Params:
-    """Parameters of a DIV of plain int32."""
-
-    operands: Broadcast
     low: int
     high: int
 

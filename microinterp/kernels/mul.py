@@ -15,7 +15,7 @@ import numpy as np
 import tflite
 
 from microinterp.graph import Node
-from microinterp.kernels.broadcast import Broadcast, broadcast_of
+from microinterp.kernels.broadcast import Broadcast, FloatParams, Int32Params, broadcast_of
 from microinterp.kernels.common import (
     Evaluate,
     activation_range,
@@ -43,24 +43,6 @@ class Params:
     multiplier: int
     shift: int
     output_zero_point: int
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class FloatParams:
-    """Parameters of a float32 MUL."""
-
-    operands: Broadcast
-    low: np.float32
-    high: np.float32
-
-
-@dataclass(frozen=True)
-class Int32Params:
-    """Parameters of a MUL of plain int32."""
-
-    operands: Broadcast
     low: int
     high: int
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from microinterp.graph import Node
-from microinterp.kernels.broadcast import Broadcast, broadcast_of
+from microinterp.kernels.broadcast import Broadcast, ScaledOperands, broadcast_of
 from microinterp.kernels.common import (
     Evaluate,
     multiplier_of,
@@ -27,7 +27,7 @@ from microinterp.kernels.common import (
 )
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.fixedpoint import Requantise
-from microinterp.quant.params import Multiplier, quantize_multiplier
+from microinterp.quant.params import quantize_multiplier
 from microinterp.registry import Op
 
 _LEFT_SHIFT = {"int8": 7, "int16": 0}
@@ -38,18 +38,13 @@ class Params:
     """Folded parameters of an integer SQUARED_DIFFERENCE.
 
     Attributes:
-        operands: how they broadcast.
-        left_shift: bits that the operands gain before they are rescaled.
-        zero_points, scaling: of the two operands.
+        operands: how they come to a common scale.
         requantise: rounding function.
         multiplier, shift: from the square of the common scale to the output's.
         low, high: clamp limits.
     """
 
-    operands: Broadcast
-    left_shift: int
-    zero_points: tuple[int, int]
-    scaling: tuple[Multiplier, Multiplier]
+    operands: ScaledOperands
     requantise: Requantise
     multiplier: int
     shift: int
@@ -61,12 +56,7 @@ class Params:
 def evaluate_int(p: Params, arrays: Arrays) -> None:
     """int8 or int16 a and b -> out of the same type."""
     (out,) = arrays.outputs
-    a, b = (
-        p.requantise((x.astype(np.int64) - zero_point) << p.left_shift, s.multiplier, s.shift)
-        for x, zero_point, s in zip(
-            p.operands(*arrays.inputs), p.zero_points, p.scaling, strict=True
-        )
-    )
+    a, b = p.operands(*arrays.inputs)
     out[...] = requantised((a - b) * (a - b), p, out.dtype)
 
 
@@ -94,15 +84,17 @@ def prepare(node: Node, context: Context) -> Kernel:
     twice = 2.0 * float(max(a.scale, b.scale))
     multiplier = multiplier_of(node, twice * twice / ((1 << 2 * left_shift) * float(out.scale)))
     info = np.iinfo(out.dtype)
+    requantise = context.profile.requantise(node.name)
+    scaling = tuple(quantize_multiplier(float(tensor.scale) / twice) for tensor in (a, b))
     params = Params(
-        operands=operands,
-        left_shift=left_shift,
-        zero_points=(a.zero_point, b.zero_point),
-        scaling=(
-            quantize_multiplier(float(a.scale) / twice),
-            quantize_multiplier(float(b.scale) / twice),
+        operands=ScaledOperands(
+            operands,
+            left_shift,
+            (a.zero_point, b.zero_point),
+            (scaling[0], scaling[1]),
+            requantise,
         ),
-        requantise=context.profile.requantise(node.name),
+        requantise=requantise,
         multiplier=multiplier.multiplier,
         shift=multiplier.shift,
         output_zero_point=out.zero_point,

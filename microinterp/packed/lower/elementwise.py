@@ -21,7 +21,7 @@ def lower_add(op: Lowering) -> list[Step]:
     p = op.params(add.Params)
     out = op.node.output()
     (before_a, a, na), (before_b, b, nb) = _operand(op, 0, out), _operand(op, 1, out)
-    scale_a, scale_b = p.scaling
+    scale_a, scale_b = p.operands.scaling
     step = Add(
         a,
         na,
@@ -29,8 +29,8 @@ def lower_add(op: Lowering) -> list[Step]:
         nb,
         op.destination(out),
         out.elements,
-        p.left_shift,
-        *p.zero_points,
+        p.operands.left_shift,
+        *p.operands.zero_points,
         *split(scale_a.multiplier),
         scale_a.shift,
         *split(scale_b.multiplier),
