@@ -56,14 +56,22 @@ class Frontend:
             raise InputError(f"the stride is {stride} samples, wanted 1 or more")
 
     def features(self, sound: npt.NDArray[np.int16], frames: int) -> npt.NDArray[Any]:
-        """Features [frames, ...] of the first frames of `sound` [n]; state starts anew."""
+        """Features [frames, ...] of the first frames of `sound` [n]; state starts anew.
+
+        Raises:
+            InputError: the front end makes no features of some frame: one of its ops aborts.
+        """
         self._interpreter.reset()
         found = np.empty((frames, *self._features.shape), self._features.dtype)
         for number in range(frames):
             start = number * self.stride
             frame = sound[start : start + self.length].reshape(self._frame.shape)
             self._interpreter.set_input(frame, 0)
-            self._interpreter.invoke()
+            if self._interpreter.invoke():
+                raise InputError(
+                    f"the front end makes no features of frame {number}: it waits for more frames",
+                    hint="take one that has no CIRCULAR_BUFFER",
+                )
             found[number] = self._interpreter.get_output(0)
         return found
 

@@ -17,6 +17,7 @@ from microinterp.model_builder import ModelBuilder
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.cli import good_json, refused, stored
 from tests.conftest import SHARED_MODELS, shared_model
+from tests.ops.custom import custom_options
 
 ANSWERS = {"yes": "yes", "no": "no", "silence": "silence", "noise": "silence"}
 LABELS = ("silence", "unknown", "yes", "no")
@@ -150,3 +151,18 @@ def test_refusals(tmp_path: Path, files: tuple[Path, Path]) -> None:
 def test_a_stride_below_1_is_refused(files: tuple[Path, Path]) -> None:
     with pytest.raises(InputError, match="the stride is 0 samples"):
         Frontend(Interpreter.from_file(files[0]), 0)
+
+
+def test_a_front_end_that_aborts_is_refused() -> None:
+    """Its output would be that of an earlier frame."""
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    x = g.input("x", (1, 1, 1, 3), "int16")
+    narrow = g.tensor("narrow", (1, 1, 1, 3), "int8")
+    kept = g.tensor("kept", (1, 2, 1, 3), "int8")
+    g.op("CAST", [x], [narrow])
+    g.custom_op("CIRCULAR_BUFFER", [narrow], [kept], custom_options({"cycles_max": 2}))
+    g.output(kept)
+    front = Frontend(Interpreter.from_bytes(b.finish()))
+    with pytest.raises(InputError, match="makes no features of frame 0"):
+        front.features(np.arange(9, dtype=np.int16), 2)
