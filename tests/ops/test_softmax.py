@@ -56,9 +56,9 @@ def rows(flat: Sequence[Number], depth: int) -> list[Sequence[Number]]:
 
 
 @st.composite
-def int8_cases(draw: st.DrawFn) -> ValueCase:
-    """Inputs of int8, outputs of either width; scales up to where one step is everything."""
-    types = ("int8", draw(st.sampled_from(("int8", "int16"))))
+def int8_cases(draw: st.DrawFn, outputs: tuple[str, ...] = ("int8", "int16")) -> ValueCase:
+    """Inputs of int8, outputs of any of these types; scales up to where one step is everything."""
+    types = ("int8", draw(st.sampled_from(outputs)))
     shape = draw(shapes(1, 6, 5))
     beta = float(np.float32(draw(st.one_of(st.just(1.0), st.floats(0.1, 4.0)))))
     scale = draw(st.one_of(scales(3e-3, 0.2), scales(2e-7, 100.0)))
