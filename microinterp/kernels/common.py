@@ -200,7 +200,7 @@ def require_quantized(node: Node, *tensors: Tensor) -> None:
 
 
 def require_positive_scales(node: Node, *tensors: Tensor) -> None:
-    """Raise PrepareError unless each tensor's scale is above 0; a constant's may be 0."""
+    """Raise PrepareError unless each scale is above 0 (the file's rules let a constant have 0)."""
     for tensor in tensors:
         node.require(bool(tensor.scale > 0), f"scale is {tensor.scale:g}, wanted more", tensor)
 
