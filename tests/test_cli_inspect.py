@@ -21,6 +21,18 @@ def test_text(tmp_path: Path) -> None:
     assert "1 op, 8 MACs, 8 bytes of constants: runs" in shown
 
 
+def test_columns_with_nothing_in_them_are_left_out(tmp_path: Path) -> None:
+    model = ModelBuilder()
+    g = model.subgraph()
+    x, y = g.input("x", (1, 4), "float32"), g.tensor("y", (1, 4), "float32")
+    g.op("ABS", [x], [y])
+    g.output(y)
+    shown = good("inspect", stored(tmp_path, model.finish())).splitlines()
+    header = next(line for line in shown if line.startswith("op "))
+    assert header.split() == ["op", "name", "output", "weights", "runs"]
+    assert ["0", "ABS", "float32[1,4]", "-", "exact"] in [line.split() for line in shown]
+
+
 def test_tensors_are_listed_when_asked(tmp_path: Path) -> None:
     path = stored(tmp_path, sums_model())
     assert "constant" not in good("inspect", path).replace("bytes of constants", "")

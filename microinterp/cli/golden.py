@@ -127,7 +127,11 @@ def check(
 
 def _verdict(result: golden.CheckResult) -> Text:
     if not result.model_matches:
-        return Text("the model is another file than the bundle was recorded from", "bold red")
+        return Text(
+            "the model is another file than the bundle was recorded from: check that file, or"
+            " record anew",
+            "bold red",
+        )
     samples, runtime = _many(result.samples, "sample"), f"{result.runtime} {result.version}"
     if result.first is None:
         compared = f"{samples}, {_many(result.compared_bytes, 'byte')}"

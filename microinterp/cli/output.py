@@ -191,10 +191,16 @@ def tensor_text(tensor: TensorFacts | Tensor) -> str:
 def op_table(
     subgraph: SubgraphFacts, seconds: dict[int, float] | None = None, quantisation: bool = True
 ) -> Table:
-    """The ops of a subgraph, one row each; with `seconds` per op index also their times."""
+    """The ops of a subgraph, one row each; with `seconds` per op index also their times.
+
+    A column of nothing but dashes would take room from the names, and is left out.
+    """
     times = ("time us",) if seconds is not None else ()
+    quantisation = quantisation and any(tensor.scales for tensor in subgraph.tensors)
+    has_macs = any(op.macs for op in subgraph.ops)
     numbers = ("scale, zero",) if quantisation else ()
-    columns = ("op", "name", "output", *numbers, "MACs", "weights", *times, "runs")
+    macs = ("MACs",) if has_macs else ()
+    columns = ("op", "name", "output", *numbers, *macs, "weights", *times, "runs")
     made = table(*columns, right=("op", "MACs", "weights", "time us"), firm=("output", *numbers))
     for op in subgraph.ops:
         outputs = [subgraph.tensors[i] for i in op.outputs if 0 <= i < len(subgraph.tensors)]
@@ -206,7 +212,7 @@ def op_table(
             safe(op.name, limit=40),
             safe(tensor_text(first) + more if first else "-", limit=60),
             *((_quantisation_of(first),) if quantisation else ()),
-            f"{op.macs:,}" if op.macs else "-",
+            *((f"{op.macs:,}" if op.macs else "-",) if has_macs else ()),
             f"{op.weight_bytes:,}" if op.weight_bytes else "-",
             *took,
             _support_text(op),

@@ -106,9 +106,9 @@ def command(
 ) -> None:
     """Run a model on data and show the highest outputs, bit for bit as TFLM computes them.
 
-    Numbers of the input's own integer type are taken as they are; all others are real values and
-    are quantised by the model's scale and zero point. Sound is a real value from -1 to 1 (for
-    int16 inputs the samples themselves).
+    Integers of the input's own type are taken as they are, and integers of another type only with
+    --raw. Floats, and numbers in a .csv, are real values and are quantised by the model's scale and
+    zero point. Sound is a real value from -1 to 1 (for int16 inputs the samples themselves).
 
     JSON: profile, exact (true if every op equals the bytes of TFLM, or of TFLM with CMSIS-NN in
     that profile), inexact_ops (name to reason),
