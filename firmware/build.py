@@ -91,7 +91,9 @@ def build() -> dict[str, bytes]:
 
 
 def main(target: Path) -> None:
-    """Write the files, and remove what an earlier build has left."""
+    """Write the files, and remove what an earlier build has left. Other folders are refused."""
+    if target.exists() and not _is_ours(target):
+        sys.exit(f"{target} holds other files: name a new or empty folder, or an earlier build's")
     files = build()
     for path in target.rglob("*"):
         if path.is_file() and path.relative_to(target).as_posix() not in files:
@@ -103,6 +105,10 @@ def main(target: Path) -> None:
     for kind in SETS:
         sizes = [len(data) for name, data in files.items() if name.startswith(f"{kind}/")]
         sys.stdout.write(f"{kind:9} {len(sizes)} files, {sum(sizes)} bytes, largest {max(sizes)}\n")
+
+
+def _is_ours(target: Path) -> bool:
+    return target.is_dir() and ((target / "manifest.json").is_file() or not any(target.iterdir()))
 
 
 if __name__ == "__main__":

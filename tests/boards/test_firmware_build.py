@@ -73,9 +73,20 @@ def test_a_build_removes_what_is_left_of_an_older_one(build: ModuleType, tmp_pat
     old = tmp_path / "x64" / "microinterp" / "_gone.mpy"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"old")
+    (tmp_path / "manifest.json").write_text("{}")
     build.main(tmp_path)
     assert not old.exists()
-    assert (tmp_path / "manifest.json").exists()
+    assert (tmp_path / "manifest.json").stat().st_size > 2
+
+
+def test_a_folder_of_other_files_is_left_alone(build: ModuleType, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    for target in (tmp_path, notes):
+        with pytest.raises(SystemExit, match="holds other files"):
+            build.main(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert notes.read_text() == "mine"
 
 
 def test_the_manifest_names_every_file_with_its_size_and_hash() -> None:
