@@ -86,7 +86,7 @@ class Interpreter:
         self._is_allocated = True
 
     def invoke(self) -> None:
-        """Run the main subgraph once."""
+        """Run the main subgraph once; a CIRCULAR_BUFFER that is not full yet leaves outputs old."""
         self._require_allocated()
         self._chip.invoke()
 

@@ -53,7 +53,7 @@ class Row:
         kind: "builtin" or "custom".
         types: combinations of element types that it takes.
         limits: TFLM's limits, which are ours.
-        exactness: "exact", or the bound against TFLM with its reason.
+        exactness: "exact", or the bound against TFLM with its reason, or "refused: " and why.
         refused: why no model with it runs; empty where it runs.
         fast: types that have a fast kernel beside the plain one.
         boards: kernel tiers of boards that have it (int8); empty where boards lack it.
@@ -103,12 +103,11 @@ def markdown() -> str:
     ]
     for row in table:
         name = f"{row.name}" + (" (custom)" if row.kind == "custom" else "")
-        exactness = f"refused: {row.refused}" if row.refused else row.exactness
         cells = (
             name,
             "; ".join(grouped(row.types)),
             "; ".join(row.limits),
-            exactness,
+            row.exactness,
             "yes" * bool(row.boards),
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
@@ -131,7 +130,7 @@ def _row(op: Op) -> Row:
         kind="custom" if op.is_custom else "builtin",
         types=op.types,
         limits=op.limits,
-        exactness=op.all_exactness,
+        exactness=f"refused: {op.refused}" if op.refused else op.all_exactness,
         refused=op.refused,
         fast=op.fast,
         boards=BOARD_TIERS if runs_on_boards else (),
