@@ -26,6 +26,7 @@ class Op:
         types: element type combinations it takes, for the table of supported ops.
         exactness: of integer tensors: "exact", or the bound against TFLM with its reason.
         float_exactness: the same for float32.
+        int16_exactness: the same for int16, where that differs from the other integers.
         is_custom: the file calls it a custom op; it may then have a builtin's name.
         limits: TFLM's own limits (ranks, equal scales, constants), each a short phrase.
         fast: types that have a fast kernel beside the plain one.
@@ -41,19 +42,25 @@ class Op:
     limits: tuple[str, ...] = ()
     fast: tuple[str, ...] = ()
     refused: str = ""
+    int16_exactness: str = ""
 
     def exactness_of(self, type_name: str) -> str:
         """How exact the op is on an output of that element type."""
-        return self.float_exactness if type_name == "float32" else self.exactness
+        if type_name == "float32":
+            return self.float_exactness
+        return (type_name == "int16" and self.int16_exactness) or self.exactness
 
     @property
     def all_exactness(self) -> str:
-        """Both in one line, for the table of operators."""
+        """All of it in one line, for the table of operators."""
         if self.types and set(self.types) == {"float32"}:
             return self.float_exactness
-        if self.exactness == self.float_exactness or "float32" not in " ".join(self.types):
-            return self.exactness
-        return f"{self.exactness}; float32: {self.float_exactness}"
+        parts = [self.exactness]
+        if self.int16_exactness:
+            parts.append(f"int16: {self.int16_exactness}")
+        if self.float_exactness != self.exactness and "float32" in " ".join(self.types):
+            parts.append(f"float32: {self.float_exactness}")
+        return "; ".join(parts)
 
 
 class Registry:

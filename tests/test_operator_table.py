@@ -45,6 +45,7 @@ def test_integers_are_exact() -> None:
     for op in default_registry():
         if not op.refused:
             assert op.exactness == "exact" or op.exactness.startswith(LIBM), op.name
+            assert op.int16_exactness == "" or op.int16_exactness.startswith(LIBM), op.name
 
 
 @pytest.mark.parametrize("row", operator_table.rows(), ids=lambda row: row.name)

@@ -121,7 +121,7 @@ def _facts(row: operator_table.Row) -> dict[str, Sequence[str]]:
         "operator": [f"{row.name} ({row.kind})"],
         "types": operator_table.grouped(row.types),
         "limits": row.limits or ["none"],
-        "against TFLM": row.exactness.replace("; float32: ", "\nfloat32: ").split("\n"),
+        "against TFLM": re.split(r"; (?=int16: |float32: )", row.exactness),
         "boards": [", ".join(row.boards) + " kernels" if row.boards else "no"],
         "compare": [f"{row.test}  # in a checkout"],
     }

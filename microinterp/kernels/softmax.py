@@ -197,7 +197,7 @@ OPS = (
         "SOFTMAX",
         prepare,
         ("float32", "int8", "int8 -> int16", "int16"),
-        exactness="exact with glibc; a device libm may differ (int16: its table of exp)",
+        int16_exactness="exact with glibc; a device libm may differ (its table of exp)",
         float_exactness="exact with glibc's expf, but for 2 of 2^32 arguments",
     ),
 )
