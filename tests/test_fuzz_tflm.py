@@ -10,13 +10,31 @@ from typing import Any
 import pytest
 
 from microinterp import Interpreter
+from microinterp.binding import Step
 from microinterp.errors import MicrointerpError, RuntimeUnavailableError
 from microinterp.runtimes.tflm import TflmRuntime
+from microinterp.trace import Trace
 from tests.fuzz import noise
 from tests.fuzz_models import BUILT_MODELS, model_bytes, model_names
 from tests.mutations import Mutator
 
 SMALL = [*BUILT_MODELS, *(name for name in model_names() if name == "hello_world")]
+
+
+class EndlessError(Exception):
+    """A damaged loop that goes on and on, as it would in TFLM."""
+
+
+class Limit(Trace):
+    """Ends an invoke after so many ops: far more than any of these models has."""
+
+    def __init__(self, ops: int = 20_000) -> None:
+        self.ops = ops
+
+    def before(self, step: Step) -> None:
+        self.ops -= 1
+        if self.ops < 0:
+            raise EndlessError
 
 
 def compare(tflm: TflmRuntime, name: str, seed: int, count: int, folder: Path) -> Counter[str]:
@@ -28,6 +46,9 @@ def compare(tflm: TflmRuntime, name: str, seed: int, count: int, folder: Path) -
             inputs, ours = run(data, random.Random(number))
         except MicrointerpError:
             outcomes["refused"] += 1
+            continue
+        except EndlessError:
+            outcomes["endless"] += 1
             continue
         try:
             theirs = tflm.run(data, [inputs]).outputs[0]
@@ -52,7 +73,7 @@ def run(data: bytes, rng: random.Random) -> tuple[list[Any], list[Any]]:
     inputs = [noise(tensor.shape, tensor.dtype, rng) for tensor in main.inputs]
     for i, array in enumerate(inputs):
         interpreter.set_input(array, i)
-    interpreter.invoke()
+    interpreter.invoke(Limit())
     return inputs, [interpreter.get_output(i) for i in range(len(main.outputs))]
 
 
