@@ -1,0 +1,48 @@
+"""What a fast twin of a plain kernel is: chosen in prepare, bound to arrays once, then only called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from microinterp.prepare import Arrays
+
+Call = Callable[[], object]
+"""One piece of an op's work on arrays that were fixed when it was bound."""
+
+
+class Workspace:
+    """Memory that the ops of one binding share while they run, one after the other.
+
+    What an op finds in an array of it is undefined: another op has written there since.
+    """
+
+    def __init__(self) -> None:
+        self._slots: dict[str, npt.NDArray[np.uint8]] = {}
+
+    def array(self, slot: str, shape: Sequence[int], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """An array [*shape]; those of different slots do not overlap, those of one slot may."""
+        kind = np.dtype(dtype)
+        nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+        if nbytes > len(self._slots.get(slot, ())):
+            self._slots[slot] = np.empty(nbytes, np.uint8)
+        return self._slots[slot][:nbytes].view(kind).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Fast:
+    """A proved fast twin of one node's plain kernel.
+
+    Attributes:
+        how: the form it takes and why that is exact, a short phrase for `inspect`.
+        bind: gives the calls that, made in order, do what the plain kernel does on these arrays.
+            Arrays have the file's shapes, or one more leading axis (constants keep their own
+            shape); they are contiguous, and no output shares memory with an input.
+    """
+
+    how: str
+    bind: Callable[[Arrays, Workspace], Sequence[Call]]
