@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.prepare import Arrays
+if TYPE_CHECKING:
+    from microinterp.prepare import Arrays
 
 Call = Callable[[], object]
 """One piece of an op's work on arrays that were fixed when it was bound."""

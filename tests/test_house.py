@@ -33,7 +33,7 @@ LAYERS = (
     ("model", "compression"),
     ("rules", "verify"),
     ("graph",),
-    ("registry", "prepare", "resources", "trace", "custom_options"),
+    ("registry", "prepare", "resources", "trace", "custom_options", "fast_path"),
     ("kernels", "arena"),
     ("packed",),
     ("binding", "batch"),
