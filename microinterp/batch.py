@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.binding import Binding, Step
+from microinterp.binding import Binding, make_step
+from microinterp.fast_path import Workspace
 from microinterp.graph import Tensor
 from microinterp.prepare import Arrays, Prepared
 
@@ -64,10 +65,11 @@ def _run_chunk(prepared: Prepared, inputs: list[npt.NDArray[Any]]) -> list[npt.N
             arrays[tensor.index] = np.empty((samples, *tensor.shape), tensor.dtype)
         return arrays[tensor.index]
 
+    workspace = Workspace()
     with np.errstate(all="ignore"):
         for item in prepared.subgraphs[0]:
             node = item.node
             ins = tuple(None if t is None else of(t) for t in node.inputs)
-            Step(item, Arrays(ins, tuple(of(t) for t in node.outputs)))()
+            make_step(item, Arrays(ins, tuple(of(t) for t in node.outputs)), workspace)()
     # An output that is constant, or an input passed through, has no producer here.
     return [np.broadcast_to(of(t), (samples, *t.shape)) for t in main.outputs]

@@ -15,7 +15,7 @@ from microinterp.batch import run_batch
 from microinterp.binding import bind
 from microinterp.errors import InputError, ModelError, printable
 from microinterp.graph import Graph, Tensor, build
-from microinterp.kernels import default_registry
+from microinterp.kernels import chooser_of, default_registry
 from microinterp.model import load, load_file
 from microinterp.prepare import Prepared, Status, prepare
 from microinterp.quant.profile import get_profile
@@ -60,6 +60,7 @@ class Interpreter:
         planner: str = "tflm",
         preserve_all_tensors: bool = False,
         registry: Registry | None = None,
+        kernels: str = "auto",
     ) -> None:
         """Load, verify, prepare, plan and bind; after this invoke has nothing to complain of.
 
@@ -72,15 +73,18 @@ class Interpreter:
             preserve_all_tensors: keep every tensor readable by get_tensor after invoke (linear
                 planner, so the arena is larger).
             registry: operators to use; None takes all that the package has.
+            kernels: "auto" runs each op's fast twin where that is proved to give the same bytes,
+                "plain" the kernels that read like the formula.
 
         Raises:
+            InputError: `kernels` is neither.
             ModelError: the bytes are not a sound model.
             UnsupportedError: it needs an operator or type that is not supported.
             PrepareError: an operator's rules are broken.
             ArenaError: the arena is too small; says need and have.
         """
         self._preserve = preserve_all_tensors
-        self._prepared = prepare_model(model, profile, registry)
+        self._prepared = prepare_model(model, profile, registry, kernels)
         self._plan = plan(self._prepared, "linear" if preserve_all_tensors else planner)
         self._binding = bind(self._prepared, self._plan, arena_size)
         self._main = self._prepared.graph.main
@@ -197,18 +201,23 @@ class Interpreter:
         return run_batch(self._prepared, self._binding, checked)
 
 
-def prepare_model(data: bytes, profile: str = "tflm", registry: Registry | None = None) -> Prepared:
+def prepare_model(
+    data: bytes,
+    profile: str = "tflm",
+    registry: Registry | None = None,
+    kernels: str = "auto",
+) -> Prepared:
     """From file contents to a prepared graph: load, verify, build, prepare.
 
     Raises:
-        ModelError, UnsupportedError, PrepareError: see Interpreter.
+        InputError, ModelError, UnsupportedError, PrepareError: see Interpreter.
     """
     numbers = get_profile(profile)
     model = load(data)
     errors = [problem for problem in verify(model) if problem.severity == "error"]
     if errors:
         raise ModelError.from_problems(errors)
-    return prepare(build(model), registry or default_registry(), numbers)
+    return prepare(build(model), registry or default_registry(), numbers, chooser_of(kernels))
 
 
 def _at(items: tuple[ItemT, ...], index: int, what: str) -> ItemT:

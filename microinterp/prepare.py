@@ -18,6 +18,7 @@ from microinterp.errors import (
     UnsupportedError,
     Where,
 )
+from microinterp.fast_path import Fast
 from microinterp.graph import Graph, Node
 from microinterp.quant.profile import Profile
 from microinterp.registry import Registry
@@ -126,12 +127,23 @@ class Context:
     resources: Resources = field(default_factory=Resources)
 
 
+Chooser = Callable[[Node, Kernel], "Fast | str"]
+"""Gives a prepared node's fast twin, or says in a few words why the plain kernel runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedNode:
-    """A node with its kernel."""
+    """A node with its kernel.
+
+    Attributes:
+        fast: the kernel's twin, None where the plain kernel runs.
+        why: the twin's form, or why there is none.
+    """
 
     node: Node
     kernel: Kernel
+    fast: Fast | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +184,15 @@ class Prepared:
         )
 
 
-def prepare(graph: Graph, registry: Registry, profile: Profile) -> Prepared:
-    """Prepare every op, in TFLM's order.
+def only_plain(node: Node, kernel: Kernel) -> str:
+    """The Chooser that takes no fast twin."""
+    return "plain kernels are asked for"
+
+
+def prepare(
+    graph: Graph, registry: Registry, profile: Profile, choose: Chooser = only_plain
+) -> Prepared:
+    """Prepare every op, in TFLM's order; `choose` says which ones run a fast twin.
 
     Raises:
         UnsupportedError: an op, or a combination of types, that is not supported.
@@ -181,13 +200,23 @@ def prepare(graph: Graph, registry: Registry, profile: Profile) -> Prepared:
     """
     _require_sound_ends(graph)
     context = Context(graph, profile)
-    subgraphs = tuple(
-        tuple(PreparedNode(node, _prepare_node(node, registry, context)) for node in subgraph.nodes)
+    kernels = tuple(
+        tuple((node, _prepare_node(node, registry, context)) for node in subgraph.nodes)
         for subgraph in graph.subgraphs
     )
     for problem in context.resources.problems():
         raise problem
+    subgraphs = tuple(
+        tuple(_with_twin(node, kernel, choose(node, kernel)) for node, kernel in nodes)
+        for nodes in kernels
+    )
     return Prepared(graph, profile, subgraphs, context.resources)
+
+
+def _with_twin(node: Node, kernel: Kernel, twin: Fast | str) -> PreparedNode:
+    if isinstance(twin, str):
+        return PreparedNode(node, kernel, why=twin)
+    return PreparedNode(node, kernel, twin, twin.how)
 
 
 def prepare_problems(graph: Graph, registry: Registry, profile: Profile) -> list[MicrointerpError]:

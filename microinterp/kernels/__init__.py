@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
+from microinterp.errors import InputError
+from microinterp.prepare import Chooser, only_plain
 from microinterp.registry import Registry
 
 FAMILIES = (
@@ -79,3 +81,16 @@ def default_registry() -> Registry:
     """Every operator of the package."""
     modules = (import_module(f"{__name__}.{family}") for family in FAMILIES)
     return Registry(op for module in modules for op in module.OPS)
+
+
+def chooser_of(kernels: str) -> Chooser:
+    """What chooses the kernels: "auto" proved fast twins where there are any, "plain" none.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if kernels == "plain":
+        return only_plain
+    if kernels != "auto":
+        raise InputError(f"kernels is {kernels!r}, wanted 'auto' or 'plain'")
+    return import_module(f"{__name__}.fast").choose

@@ -1,0 +1,80 @@
+"""Fast CONV_2D: gathered pixels (im2col, for 1 x 1 the image itself) times a matrix of weights.
+
+A DEPTHWISE_CONV_2D of images with one channel is such a layer too. The padding holds the input's
+zero point, whose share in each sum the folded bias takes off again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.graph import Node
+from microinterp.kernels.common import Window
+from microinterp.kernels.fast.matrix import Product, bias_of, filter_of, integer_product
+from microinterp.kernels.fast.windows import Axis, fill, tiles, windows
+from microinterp.prepare import Arrays, Kernel
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution of images with one group of channels.
+
+    Attributes:
+        height, width: the filter's windows.
+        product: weights [taps down * taps across * channels, filters] and what follows.
+        padding: the value around the image.
+    """
+
+    height: Window
+    width: Window
+    product: Product
+    padding: int
+
+    def bind(self, arrays: Arrays, workspace: Workspace) -> list[Call]:
+        """The calls from images [..., h, w, c] to out [..., oh, ow, o]."""
+        x, out = arrays.inputs[0], arrays.outputs[0]
+        assert x is not None
+        images = x.reshape(-1, *x.shape[-3:])
+        outputs = out.reshape(-1, *out.shape[-3:])
+        per_row = self.width.outputs * self.product.floats_per_row
+        padded: npt.NDArray[Any] | None = None
+        calls: list[Call] = []
+        for group in tiles(len(images), self.height.outputs, per_row):
+            members = images[group[0].images]
+            if self.height.meets_padding() or self.width.meets_padding():
+                padded = self._padded(members) if padded is None else padded[: len(members)]
+                calls.append(fill(padded, members, Axis(self.height), Axis(self.width)))
+                members = padded
+            view = windows(members, self.height, self.width)
+            for tile in group:
+                pixels = view[:, tile.rows]
+                columns = self.product.columns(workspace, int(np.prod(pixels.shape[:3])))
+                calls.append(partial(np.copyto, columns.reshape(pixels.shape), pixels))
+                rows = outputs[tile.images, tile.rows].reshape(len(columns), -1)
+                calls += self.product.bind(columns, rows, workspace)
+        return calls
+
+    def _padded(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        shape = len(images), Axis(self.height).padded, Axis(self.width).padded, images.shape[-1]
+        return np.full(shape, self.padding, images.dtype)
+
+
+def choose(node: Node, kernel: Kernel) -> Fast | str:
+    """The fast twin of conv_2d.evaluate_int, or why there is none."""
+    geometry, quant = kernel.params.geometry, kernel.params.quant
+    if node.input(0).type_name != "int8":
+        return f"activations of {node.input(0).type_name}"
+    if geometry.groups > 1:
+        return f"{geometry.groups} groups of channels"
+    w = filter_of(node)
+    product = integer_product(w.reshape(len(w), -1).T, bias_of(node, len(w)), quant)
+    if isinstance(product, str):
+        return product
+    twin = Convolution(geometry.height, geometry.width, product, quant.input_zero_point)
+    return Fast(product.how, twin.bind)
