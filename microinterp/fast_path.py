@@ -1,13 +1,16 @@
-"""What a fast twin of a plain kernel is: chosen in prepare, bound to arrays once, then only called."""
+"""Fast twins of plain kernels: chosen in prepare, bound to arrays once, then only called."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
     from microinterp.prepare import Arrays
@@ -47,3 +50,15 @@ class Fast:
 
     how: str
     bind: Callable[[Arrays, Workspace], Sequence[Call]]
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The thread pools of this process; finding them takes milliseconds, so it is done once."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Holds matrix products to one thread, for the whole process, while the context lasts."""
+    limit: AbstractContextManager[object] = _blas().limit(limits=1)
+    return limit

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.arena.plan import Plan, plan
-from microinterp.batch import run_batch
+from microinterp.batch import Batches, run_in_order
 from microinterp.binding import bind
 from microinterp.errors import InputError, ModelError, printable
 from microinterp.graph import Graph, Tensor, build
@@ -87,6 +87,7 @@ class Interpreter:
         self._prepared = prepare_model(model, profile, registry, kernels)
         self._plan = plan(self._prepared, "linear" if preserve_all_tensors else planner)
         self._binding = bind(self._prepared, self._plan, arena_size)
+        self._batches = Batches(self._prepared, self._plan)
         self._main = self._prepared.graph.main
 
     @classmethod
@@ -186,19 +187,35 @@ class Interpreter:
             )
         return self._binding.of(tensor)
 
-    def run_batch(self, *arrays: npt.ArrayLike) -> tuple[npt.NDArray[Any], ...]:
+    def run_batch(
+        self, *arrays: npt.ArrayLike, max_bytes: int | None = None, threads: int | None = None
+    ) -> tuple[npt.NDArray[Any], ...]:
         """Run many samples: input i is `arrays[i]`, with one more leading axis N.
 
-        Equal to N single runs, bit for bit; a model with state runs them in order.
+        Equal to N single runs, bit for bit. The samples run in chunks, each in an arena of its
+        own; a model with state runs them one after the other in the interpreter's arena.
+
+        Args:
+            arrays: one per input, [N, *shape].
+            max_bytes: bound on all chunks' arenas together, which hold a sample each at least;
+                None keeps each one within reach of the caches.
+            threads: how many chunks run at a time; None takes all processors that the process may
+                use where that wins. Matrix products run in one thread each meanwhile.
 
         Returns:
             One array per output, with the same leading axis.
 
         Raises:
-            InputError: number, shapes or dtypes of the arrays are wrong; and as invoke.
+            InputError: number, shapes or dtypes of the arrays are wrong, max_bytes or threads is
+                less than 1; and as invoke.
         """
+        for name, value in (("max_bytes", max_bytes), ("threads", threads)):
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}, wanted 1 or more")
         checked = _checked_batch(arrays, self._main.inputs)
-        return run_batch(self._prepared, self._binding, checked)
+        if self._prepared.is_stateful:
+            return run_in_order(self._binding, checked)
+        return self._batches.run(checked, max_bytes, threads)
 
 
 def prepare_model(

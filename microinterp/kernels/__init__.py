@@ -93,4 +93,5 @@ def chooser_of(kernels: str) -> Chooser:
         return only_plain
     if kernels != "auto":
         raise InputError(f"kernels is {kernels!r}, wanted 'auto' or 'plain'")
-    return import_module(f"{__name__}.fast").choose
+    choose: Chooser = import_module(f"{__name__}.fast").choose
+    return choose

@@ -21,7 +21,7 @@ CHOOSERS: Mapping[Evaluate, Chooser] = MappingProxyType(
         pool_2d.evaluate_average_int: depthwise.choose_average,
     }
 )
-"""By the evaluate function of the plain kernel, so that a registry's own kernels stay as they are."""
+"""By the evaluate function of the plain kernel: kernels that users register stay as they are."""
 
 
 def choose(node: Node, kernel: Kernel) -> Fast | str:

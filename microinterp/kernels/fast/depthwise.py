@@ -72,7 +72,7 @@ class Depthwise:
     @property
     def _line(self) -> int:
         """Sums of a row of outputs."""
-        return self.width.outputs * self.weights.shape[2]
+        return self.width.outputs * int(self.weights.shape[2])
 
     def _phases(self) -> list[int]:
         """Phases that some tap across meets, in the order of taps."""
@@ -98,7 +98,7 @@ class _Phase:
         self._weights = np.ascontiguousarray(lines.reshape(op.height.size, len(taps), -1))
 
     def fill(self, images: npt.NDArray[Any]) -> Call:
-        """The call that converts images into the phase's columns, each channel `multiplier` times."""
+        """The call that converts images into the phase's columns."""
         n, _, _, channels = images.shape
         padded = self._padded[:n].reshape(*self._padded[:n].shape[:3], channels, self._multiplier)
         return fill(padded, images[..., None], self._height, self._width, self.phase)

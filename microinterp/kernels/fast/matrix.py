@@ -14,7 +14,7 @@ from microinterp.fast_path import Call, Workspace
 from microinterp.graph import Node
 from microinterp.kernels.fast.proof import sums_of
 from microinterp.kernels.fast.rescale import prove
-from microinterp.kernels.fast.windows import TILE_FLOATS, Axis, Tile, fill, tiles, windows
+from microinterp.kernels.fast.windows import TILE_FLOATS
 from microinterp.kernels.filters import Quant, unpack_int4
 from microinterp.quant.fixedpoint import Int64Array
 
@@ -46,7 +46,7 @@ class Product:
     def floats_per_row(self) -> int:
         """Of the widest array; the tail works in double precision."""
         taps, channels = self.weights.shape
-        return max(taps * (self.weights.itemsize // 4), 2 * channels)
+        return int(max(taps * (self.weights.itemsize // 4), 2 * channels))
 
     def columns(self, workspace: Workspace, rows: int) -> npt.NDArray[Any]:
         """Where rows are gathered [rows, taps]."""

@@ -88,7 +88,8 @@ class Rescale:
         calls = self.rounded(sums.reshape(lines), real, whole, repeats)
         for limit, ufunc in ((self.low, np.maximum), (self.high, np.minimum)):
             if limit is not None:
-                calls.append(partial(ufunc, whole, np.full(lines[1], limit, self.whole), whole))
+                line = np.full(lines[1], limit, self.whole)
+                calls.append(partial(ufunc, whole, line, out=whole))
         calls.append(partial(np.copyto, out.reshape(lines), whole, casting="unsafe"))
         return calls
 
@@ -196,11 +197,10 @@ def _one_rounding(quant: Quant, staircase: Staircase, bias: Int64Array) -> Resca
 def _two_roundings(quant: Quant, staircase: Staircase, bias: Int64Array) -> Rescale | None:
     left, right = np.maximum(quant.shift, 0), np.maximum(-quant.shift, 0)
     scale = np.ldexp(quant.multiplier.astype(np.float64), left.astype(np.int32) - 31)
-    second = np.ldexp(_AWAY, -right.astype(np.int32))
+    second: Doubles = np.ldexp(np.float64(_AWAY), -right.astype(np.int32))
     limits = quant.low, quant.high
-    form = _raised(
-        scale, bias * scale + _TIE, second, quant.output_zero_point, limits, staircase.sums
-    )
+    offset: Doubles = bias * scale + _TIE
+    form = _raised(scale, offset, second, quant.output_zero_point, limits, staircase.sums)
     return None if form is None or staircase.wrong(form).any() else form
 
 
