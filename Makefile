@@ -49,8 +49,9 @@ test: $(STAMP)  ## the test suite
 test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random inputs
 	$(BIN)/pytest -n $(WORKERS) -m slow
 
-bench: $(STAMP)  ## time against the TFLM wheel, in the same run
-	@$(BIN)/python benchmarks/bench.py
+BENCH ?=
+bench: $(STAMP)  ## time against the TFLM wheel and LiteRT in one run (BENCH=--quick: a minute)
+	@$(BIN)/python -m benchmarks.bench $(BENCH)
 
 labs: $(STAMP)  ## run the teaching notebooks
 	@echo "there are no notebooks yet"

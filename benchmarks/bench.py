@@ -1,117 +1,172 @@
-"""Times microinterp against TFLM's wheel: same machine, same run, interleaved, medians.
+"""Times microinterp against the TFLM wheel and LiteRT: one run, in turns, answers compared.
 
-    python benchmarks/bench.py [MODEL.tflite ...] [--rounds 9] [--json]
+    python -m benchmarks.bench [--quick] [--models NAME_OR_PATH ...] [--json PATH]
 
-Without models it takes the digits example and, where the folder is there, ../shared/models.
-The answers are compared too: a fast wrong answer is not a result.
+Without --models it takes the digits example, the wake words that a PyPI package brings and, where
+the folder is there, ../shared/models. Exit status 1: outputs that must be equal are not.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import subprocess
+import os
 import sys
 import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import tables
+from benchmarks.child import ROOT, Child, RuntimeFailedError
+from benchmarks.growth import Growth, measure_growth
+from benchmarks.layers import Layer, copy_limit, layers, product_limit
+from benchmarks.machine import machine_facts
+from benchmarks.measuring import ModelResult, Settings, measure_model
+from benchmarks.models import BenchModel, chosen_files, read
+from benchmarks.plot import save_plot
+from benchmarks.runtimes import MAKERS
+from benchmarks.startup import Startup, import_seconds, measure_startup
+from benchmarks.targets import Target, targets
 from microinterp import Interpreter, MicrointerpError
-from microinterp.inputs import random_samples
-from microinterp.runtimes.tflm import TflmRuntime
 
-ROOT = Path(__file__).resolve().parents[1]
-INVOKES_PER_ROUND = 3
-
-
-def default_models() -> list[Path]:
-    shared = sorted((ROOT.parent / "shared" / "models").glob("*_int8.tflite"))
-    return [ROOT / "examples" / "digits" / "digits_int8.tflite", *shared]
+START_MODELS = ("vww_96_int8", "ic_resnet8_int8", "digits_int8")
+LAYER_MODELS = ("ic_resnet8_int8", "vww_96_int8", "kws_int8", "digits_int8")
+BATCH_MODELS = ("ic_resnet8_int8", "digits_int8")
+BUSY_LOAD = 0.5
 
 
-def our_seconds(interpreter: Interpreter, sample: list[Any]) -> list[float]:
-    times = []
-    for _ in range(INVOKES_PER_ROUND):
-        start = time.perf_counter()
-        for i, array in enumerate(sample):
-            interpreter.set_input(array, i)
-        interpreter.invoke()
-        times.append(time.perf_counter() - start)
-    return times
+@dataclass
+class Report:
+    """Everything that a run measured, as it goes to the JSON file."""
+
+    machine: dict[str, Any]
+    settings: Settings
+    models: list[ModelResult] = field(default_factory=list)
+    startup: list[Startup] = field(default_factory=list)
+    imports: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
+    layers: dict[str, list[Layer]] = field(default_factory=dict)
+    growth: Growth = field(default_factory=Growth)
+    targets: list[Target] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def different(self) -> list[str]:
+        """What must be equal and is not."""
+        made = (*self.models, *self.growth.channels, *self.growth.depths)
+        found = [f"{r.model}: {name}" for r in made for name in r.different]
+        return found + [f"{self.growth.batch_model}: {text}" for text in self.growth.different]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, with the ratios and verdicts that the tables show."""
+        found = asdict(self)
+        for row, result in zip(found["models"], self.models, strict=True):
+            row["times_faster_than_tflm"] = {name: result.ratio(name) for name in result.times}
+        for row, target in zip(found["targets"], self.targets, strict=True):
+            row["met"] = target.met
+        return {**found, "different": self.different}
 
 
-def time_model(path: Path, tflm: TflmRuntime, rounds: int) -> dict[str, Any]:
-    data = path.read_bytes()
-    interpreter = Interpreter.from_bytes(data)
-    sample = [batch[0] for batch in random_samples(interpreter.graph.main.inputs, 1, seed=0)]
-    our_seconds(interpreter, sample)
-    ours, theirs = [], []
-    for _ in range(rounds):  # interleaved, so that both see the same noise
-        ours += our_seconds(interpreter, sample)
-        theirs += tflm.seconds_per_invoke(data, sample, INVOKES_PER_ROUND)
-    fresh = Interpreter.from_bytes(data)
-    for i, array in enumerate(sample):
-        fresh.set_input(array, i)
-    fresh.invoke()
-    expected = tflm.run(data, [sample]).outputs[0]
-    equal = all(
-        fresh.get_output(i).tobytes() == output.tobytes() for i, output in enumerate(expected)
-    )
-    return {
-        "model": path.name,
-        "ours_ms": statistics.median(ours) * 1e3,
-        "tflm_ms": statistics.median(theirs) * 1e3,
-        "ratio": statistics.median(ours) / statistics.median(theirs),
-        "equal": equal,
-    }
+def run(models: Sequence[BenchModel], settings: Settings, say: Callable[[str], None]) -> Report:
+    """Measure everything."""
+    start = time.perf_counter()
+    report = Report(machine_facts(), settings)
+    with ExitStack() as stack:
+        children = {name: stack.enter_context(Child(name)) for name in MAKERS}
+        for model in models:
+            report.models.append(measure_model(model, children, settings, say))
+        for model in _some(models, LAYER_MODELS):
+            say(f"{model.name}: layers")
+            report.layers[model.name] = _layers(model, children["fast"])
+        batch_model = _some(models, BATCH_MODELS)[0]
+        report.growth = measure_growth(children, batch_model, settings, say)
+    say("limits of this machine")
+    report.limits = {f"product, {n} thread{'s' * (n > 1)}": product_limit(n) for n in (1, 2)}
+    report.limits["copy, bytes"] = copy_limit()
+    for model in _some(models, START_MODELS):
+        report.startup.append(measure_startup(model, settings.rounds, settings.batch, say))
+    report.imports = import_seconds(settings.rounds)
+    report.targets = targets(report.models, report.startup, settings.batch)
+    report.seconds = time.perf_counter() - start
+    return report
 
 
-def import_ratio(rounds: int) -> dict[str, float]:
-    """Wall time of a Python that imports microinterp against one that imports what it stands on."""
-    commands = {"microinterp": "import microinterp", "base": "import numpy, flatbuffers, tflite"}
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(rounds):
-        for name, command in commands.items():
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", command], check=True)
-            times[name].append(time.perf_counter() - start)
-    medians = {f"{name}_ms": statistics.median(t) * 1e3 for name, t in times.items()}
-    return {**medians, "ratio": medians["microinterp_ms"] / medians["base_ms"]}
+def _some(models: Sequence[BenchModel], names: Iterable[str]) -> list[BenchModel]:
+    """Those of `models` that are named, else the first one."""
+    by_name = {model.name: model for model in models}
+    return [by_name[name] for name in names if name in by_name] or [models[0]]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", type=Path)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    rows = []
-    with TflmRuntime() as tflm:
-        for path in arguments.models or default_models():
-            try:
-                rows.append(time_model(path, tflm, arguments.rounds))
-            except MicrointerpError as error:
-                rows.append({"model": path.name, "skipped": str(error)})
-    result = {"invoke": rows, "import": import_ratio(arguments.rounds)}
-    if arguments.json:
-        print(json.dumps(result, indent=2))
-        return
-    for row in rows:
-        if "skipped" in row:
-            print(f"{row['model']:32} skipped: {row['skipped']}")
-            continue
-        verdict = "equal" if row["equal"] else "DIFFERENT OUTPUT"
-        print(
-            f"{row['model']:32} ours {row['ours_ms']:8.2f} ms  TFLM {row['tflm_ms']:8.2f} ms  "
-            f"ours/TFLM {row['ratio']:6.2f}  {verdict}"
-        )
-    imports = result["import"]
+def _layers(model: BenchModel, child: Child) -> list[Layer]:
+    try:
+        child.ask("load", model.data, model.outputs, 1)
+        seconds = child.ask("op_seconds", model.samples(8), 0.3)
+    except RuntimeFailedError:
+        return []
+    return layers(model.data, Interpreter.from_bytes(model.data).prepared, seconds)
+
+
+def show(report: Report) -> None:
+    """Print every table."""
+    parts = [
+        tables.times(report.models),
+        tables.ratios(report.models),
+        tables.against_xnnpack(report.models),
+        tables.outputs(report.models),
+        tables.failures(report.models),
+        tables.growth(report.growth),
+        *(tables.roofline(name, rows, report.limits) for name, rows in report.layers.items()),
+        tables.startup(report.startup),
+        tables.acceptance(report.targets),
+    ]
+    for part in parts:
+        print("\n".join(part), end="\n\n")
+    imports = report.imports
     print(
-        f"{'import microinterp':32} {imports['microinterp_ms']:.0f} ms, numpy + flatbuffers + "
-        f"tflite {imports['base_ms']:.0f} ms, ratio {imports['ratio']:.2f}"
+        f"import microinterp {imports['microinterp'] * 1e3:.0f} ms, what it stands on "
+        f"{imports['base'] * 1e3:.0f} ms, ratio {imports['microinterp'] / imports['base']:.2f}"
     )
+    print("limits: " + ", ".join(f"{n} {v / 1e9:.1f} G/s" for n, v in report.limits.items()))
+    load = report.machine["load_before"]
+    if load is not None and load > BUSY_LOAD:
+        print(f"the machine was busy before this run (load {load:.1f}): do not quote these figures")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few rounds, small batches")
+    parser.add_argument("--models", nargs="+", default=(), metavar="NAME_OR_PATH")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "bench.json")
+    given = parser.parse_args(arguments)
+    settings = Settings.quick() if given.quick else Settings()
+    try:
+        models = [read(path) for path in chosen_files(given.models)]
+    except MicrointerpError as error:
+        print(error, file=sys.stderr)
+        return 2
+    report = run(models, settings, _progress())
+    show(report)
+    found = report.as_json()
+    given.json.parent.mkdir(parents=True, exist_ok=True)
+    given.json.write_text(json.dumps(found, indent=1))
+    picture = save_plot(found, given.json.with_suffix(".svg"))
+    print(f"wrote {given.json}" + (f" and {picture}" if picture else ", no plot: no matplotlib"))
+    print(f"took {report.seconds:.0f} s")
+    if report.different:
+        print("DIFFERENT outputs: " + "; ".join(report.different))
+        return 1
+    return 0
+
+
+def _progress() -> Callable[[str], None]:
+    """What is going on, on one line of a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return lambda text: None
+    return lambda text: print(f"\r\x1b[K{text}", end="\r", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
