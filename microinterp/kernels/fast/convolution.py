@@ -17,7 +17,7 @@ from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
 from microinterp.kernels.common import Window
 from microinterp.kernels.fast.matrix import Product, bias_of, filter_of, integer_product
-from microinterp.kernels.fast.windows import Axis, fill, tiles, windows
+from microinterp.kernels.fast.windows import MOST_FLOATS, Axis, fill, tiles, windows
 from microinterp.prepare import Arrays, Kernel
 
 
@@ -76,5 +76,12 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
     product = integer_product(w.reshape(len(w), -1).T, bias_of(node, len(w)), quant)
     if isinstance(product, str):
         return product
-    twin = Convolution(geometry.height, geometry.width, product, quant.input_zero_point)
-    return Fast(product.how, twin.bind)
+    return twin(geometry.height, geometry.width, product, quant.input_zero_point)
+
+
+def twin(height: Window, width: Window, product: Product, padding: int) -> Fast | str:
+    """The twin of a convolution, unless a row of its outputs gathers too much."""
+    per_row = width.outputs * product.floats_per_row
+    if per_row > MOST_FLOATS:
+        return f"a row of outputs would gather {per_row} floats"
+    return Fast(product.how, Convolution(height, width, product, padding).bind)

@@ -23,7 +23,7 @@ from microinterp.kernels.fast import convolution
 from microinterp.kernels.fast.matrix import Tail, bias_of, filter_of, integer_product
 from microinterp.kernels.fast.proof import sums_of
 from microinterp.kernels.fast.rescale import prove, prove_mean
-from microinterp.kernels.fast.windows import Axis, fill, tiles
+from microinterp.kernels.fast.windows import MOST_FLOATS, Axis, fill, tiles
 from microinterp.prepare import Arrays, Kernel
 
 
@@ -68,6 +68,11 @@ class Depthwise:
                 rows = sums.reshape(-1, channels), part.reshape(-1, channels)
                 calls += self.tail.bind(*rows, workspace)
         return calls
+
+    @property
+    def floats_per_row(self) -> int:
+        """Weights that a row of outputs takes: the filter, repeated for each column."""
+        return self.width.outputs * self.weights.size
 
     @property
     def _line(self) -> int:
@@ -140,17 +145,15 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
         if isinstance(product, str):
             return product
         windows = geometry.height, geometry.width
-        return Fast(
-            product.how,
-            convolution.Convolution(*windows, product, quant.input_zero_point).bind,
-        )
+        return convolution.twin(*windows, product, quant.input_zero_point)
     sums = sums_of(flat, -128, 127)
     if sums.dtype is not np.float32:
         return f"sums may reach {sums.bound}, float32 holds integers up to 2^24"
     tail = prove(quant, sums, bias - quant.input_zero_point * sums.weights)
     if isinstance(tail, str):
         return tail
-    twin = Depthwise(
+    how = f"float32 sums of {len(flat)} taps below 2^{log2(sums.bound + 1):.1f}, {tail.how}"
+    op = Depthwise(
         geometry.height,
         geometry.width,
         weights.astype(np.float32),
@@ -158,10 +161,13 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
         quant.input_zero_point,
         tail,
     )
-    return Fast(
-        f"float32 sums of {len(flat)} taps below 2^{log2(sums.bound + 1):.1f}, {tail.how}",
-        twin.bind,
-    )
+    return _twin(op, how)
+
+
+def _twin(op: Depthwise, how: str) -> Fast | str:
+    if op.floats_per_row > MOST_FLOATS:
+        return f"a row of outputs would take {op.floats_per_row} weights"
+    return Fast(how, op.bind)
 
 
 def choose_average(node: Node, kernel: Kernel) -> Fast | str:
@@ -171,14 +177,15 @@ def choose_average(node: Node, kernel: Kernel) -> Fast | str:
         return f"activations of {x.type_name}"
     if params.height.meets_padding() or params.width.meets_padding():
         return "means of fewer pixels at the edges"
-    count = params.height.size * params.width.size
-    channels = x.shape[3]
+    count, channels = params.height.size * params.width.size, x.shape[3]
+    if count * channels * params.width.outputs > MOST_FLOATS:
+        return f"{count} pixels in a window of {channels} channels"
     sums = sums_of(np.ones((count, 1), np.int64), -128, 127)
     if sums.dtype is not np.float32:
-        return f"{count} pixels in a window"
+        return f"sums of {count} pixels, float32 holds integers up to 2^24"
     tail = prove_mean(count, params.low, params.high, sums)
     if isinstance(tail, str):
         return tail
     weights = np.ones((params.height.size, params.width.size, channels), np.float32)
-    twin = Depthwise(params.height, params.width, weights, 1, 0, tail.repeated(channels))
-    return Fast(f"float32 sums of {count} pixels, {tail.how}", twin.bind)
+    op = Depthwise(params.height, params.width, weights, 1, 0, tail.repeated(channels))
+    return _twin(op, f"float32 sums of {count} pixels, {tail.how}")

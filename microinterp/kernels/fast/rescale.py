@@ -199,7 +199,7 @@ def _two_roundings(quant: Quant, staircase: Staircase, bias: Int64Array) -> Resc
     scale = np.ldexp(quant.multiplier.astype(np.float64), left.astype(np.int32) - 31)
     second: Doubles = np.ldexp(np.float64(_AWAY), -right.astype(np.int32))
     limits = quant.low, quant.high
-    offset: Doubles = bias * scale + _TIE
+    offset = bias * scale + np.float64(_TIE)
     form = _raised(scale, offset, second, quant.output_zero_point, limits, staircase.sums)
     return None if form is None or staircase.wrong(form).any() else form
 
@@ -216,10 +216,18 @@ def _raised(
     ends = np.stack((sums.low * scale + offset, sums.high * scale + offset))
     if second is not None:
         ends = ends * second + base
+    # Channels that are clamped whatever comes, dead ones mostly, must not widen the range.
+    for limit, clamped in zip(
+        limits, (ends[1] < limits[0] - 1, ends[0] > limits[1] + 1), strict=True
+    ):
+        scale, offset = np.where(clamped, 0, scale), np.where(clamped, limit - base, offset)
+        second = None if second is None else np.where(clamped, 1, second)
+        ends = np.where(clamped, limit, ends)
     lowest, highest = np.floor(ends.min()) - 1, np.ceil(ends.max()) + 1
     if not -(2**30) < lowest <= highest < 2**30:
         return None
     raised = 256 * max(0, math.ceil(-lowest / 256))
+    most = raised + max(int(highest), limits[1])
     return Rescale(
         scale=scale,
         offset=offset if second is not None else offset + (raised + 0.5),
@@ -228,7 +236,7 @@ def _raised(
         raised=raised,
         low=limits[0] + raised if lowest < limits[0] else None,
         high=limits[1] + raised if highest > limits[1] else None,
-        whole=np.int16 if highest + raised < 2**15 else np.int32,
+        whole=np.int16 if most < 2**15 else np.int32,
     )
 
 

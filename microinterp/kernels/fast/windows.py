@@ -17,6 +17,9 @@ from microinterp.kernels.common import Window
 TILE_FLOATS = 1 << 18
 """Floats of a tile's widest array: 1 MB. Smaller ones make more calls, for which threads wait."""
 
+MOST_FLOATS = 1 << 24
+"""Floats that one row of outputs may take; a layer that needs more runs its plain kernel."""
+
 
 @dataclass(frozen=True)
 class Tile:
