@@ -141,6 +141,10 @@ class DeviceError(MicrointerpError):
     """A board, or the line to it, did not do what was asked."""
 
 
+class WorkerError(MicrointerpError):
+    """A process or a cluster that should compute cannot be reached, or ends again and again."""
+
+
 class RuntimeUnavailableError(MicrointerpError):
     """A runtime to compare with is not installed here, crashed, or refused the model."""
 

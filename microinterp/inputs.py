@@ -8,7 +8,7 @@ The rules:
 - other numbers are real values and are quantised by the input's scale and zero point, as TFLM's
   QUANTIZE does it; with `raw` they are the input's own integers;
 - sound is a real value from -1 to 1, or the 16-bit samples themselves for an int16 input;
-- the pixels of pictures follow `ImageRange`.
+- the pixels of pictures follow `ImageRange`; so do uint8 arrays, where a range is asked for.
 """
 
 from __future__ import annotations
@@ -120,6 +120,27 @@ def random_samples(inputs: Sequence[Tensor], count: int, seed: int) -> tuple[Arr
     return tuple(_random(rng, tensor, (count, *tensor.shape)) for tensor in inputs)
 
 
+def fit(array: Array, tensor: Tensor, name: str) -> Array:
+    """`array` as samples [N, *tensor.shape], unconverted; `name` is for the error.
+
+    Raises:
+        InputError: the shape is neither that of a sample nor that of N of them.
+    """
+    return _fit(array, tensor, name)
+
+
+def convert(
+    array: Array, tensor: Tensor, name: str, reading: Reading
+) -> tuple[Array, tuple[str, ...]]:
+    """Numbers of any type as samples [N, *tensor.shape] of the input's type, and notes.
+
+    Raises:
+        InputError: shape or type do not fit.
+    """
+    reader = _Reader(reading)
+    return reader.numbers(array, tensor, name), tuple(reader.notes)
+
+
 def quantise(values: Array, tensor: Tensor) -> tuple[Array, int]:
     """Real values to `tensor`'s integers, as TFLM's QUANTIZE operator does it.
 
@@ -178,6 +199,8 @@ class _Reader:
         return self._convert(_fit(array, tensor, path), tensor, path)
 
     def _convert(self, array: Array, tensor: Tensor, path: str) -> Array:
+        if array.dtype == np.uint8 and self.reading.image_range.kind != "auto":
+            return self._pixels(array, tensor, path)
         if array.dtype == tensor.dtype:
             return array
         if tensor.dtype.kind == "f":

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import microinterp
+from microinterp.cli import eval as evaluation
 from microinterp.cli import inspect, ops, output, pack, plan, run, verify
 from microinterp.cli.golden import app as golden_app
 from microinterp.errors import MicrointerpError
@@ -95,6 +96,7 @@ app.command("run")(run.command)
 app.command("verify")(verify.command)
 app.command("ops")(ops.command)
 app.command("plan")(plan.command)
+app.command("eval")(evaluation.command)
 app.command("pack")(pack.command)
 app.add_typer(golden_app, name="golden")
 

@@ -6,7 +6,6 @@ import io
 import statistics
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,20 +13,19 @@ import numpy.typing as npt
 import typer
 
 from microinterp.cli import output
+from microinterp.cli.labels import labels_for
 from microinterp.cli.run_report import Report, Timing
-from microinterp.errors import InputError, printable_path
+from microinterp.errors import InputError
 from microinterp.frontend import Frontend
 from microinterp.graph import Tensor
 from microinterp.images import parse_range
-from microinterp.input_files import read_bytes, write_bytes
+from microinterp.input_files import write_bytes
 from microinterp.inputs import Reading, Samples, dequantise, read_samples
 from microinterp.interpreter import Interpreter
 from microinterp.quant.profile import PROFILES
 from microinterp.trace import Timer
 
 Array = npt.NDArray[Any]
-
-_LABELS_LIMIT = 1 << 20
 
 
 def command(
@@ -126,7 +124,7 @@ def command(
             raise InputError("--stride is of no use without --frontend")
         reading = Reading(raw=raw, resize=resize, image_range=parse_range(image_range))
         samples = read_samples(inputs or [], interpreter.graph.main.inputs, reading)
-    names = _labels(model, labels, interpreter.graph.main.outputs)
+    names = labels_for(model, labels, interpreter.graph.main.outputs)
     outputs, seconds = _invoke_all(interpreter, samples)
     timing = _time(data, profile, samples, seconds, repeat, per_op)
     if to is not None:
@@ -220,21 +218,3 @@ def _save(path: str, outputs: Sequence[Array]) -> None:
     arrays: dict[str, Any] = {f"output_{i}": array for i, array in enumerate(outputs)}
     np.savez_compressed(packed, **arrays)
     write_bytes(path, packed.getvalue())
-
-
-def _labels(model: str, given: str | None, outputs: Sequence[Tensor]) -> list[str]:
-    """Labels from the file given, or from the one beside the model; empty if there are none."""
-    beside = Path(model).with_suffix(".labels.txt")
-    if given is None and not beside.is_file():
-        return []
-    path = given if given is not None else str(beside)
-    text = read_bytes(path, _LABELS_LIMIT).decode("utf-8-sig", "backslashreplace")
-    labels = text.strip("\n").splitlines()
-    sizes = [tensor.elements for tensor in outputs]
-    if len(labels) not in sizes:
-        raise InputError(
-            f"'{printable_path(path)}' has {len(labels)} labels, the model's outputs have "
-            f"{', '.join(map(str, sizes)) or 'no'} elements",
-            hint="one label per line, in the order of the outputs",
-        )
-    return labels
