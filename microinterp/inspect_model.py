@@ -6,20 +6,19 @@ Everything works on damaged and on unsupported models too: what cannot be told i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import tflite
 
 from microinterp.arena.plan import plan
 from microinterp.errors import MicrointerpError, ModelError, Problem, UnsupportedError, Where
 from microinterp.graph import build
-from microinterp.kernels import default_registry
+from microinterp.kernels import chooser_of, default_registry
+from microinterp.macs import elements_of, macs_of
 from microinterp.model import FileTensor, Model, Operator, SubGraph, load
-from microinterp.prepare import prepare, prepare_problems
+from microinterp.prepare import Prepared, prepare, prepare_problems
 from microinterp.quant.profile import get_profile
 from microinterp.registry import Registry
-from microinterp.rules.common import is_constant, op_code, op_name, op_where
+from microinterp.rules.common import is_constant, op_name, op_where
 from microinterp.tensor_types import BY_CODE, name_of
 from microinterp.verify import verify
 
@@ -63,6 +62,8 @@ class OpFacts:
         supported: None where that cannot be checked because the file has other errors.
         reason: why it does not run, else empty.
         exactness: "exact", or the bound against TFLM; empty for unknown ops.
+        path: "fast" or "plain", the kernel that runs here; empty where the model does not run.
+        path_reason: why the fast one is exact, or why the plain one runs.
     """
 
     subgraph: int
@@ -75,6 +76,8 @@ class OpFacts:
     supported: bool | None
     reason: str
     exactness: str
+    path: str = ""
+    path_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +149,8 @@ def inspect_model(data: bytes, registry: Registry | None = None) -> ModelFacts:
     """
     registry = registry or default_registry()
     model = load(data)
-    problems = model_problems(model, registry)
-    support = _Support(model, registry, problems)
+    problems, prepared = _checked(model, registry)
+    support = _Support(model, registry, problems, prepared)
     subgraphs = tuple(_subgraph_facts(model, s, support) for s in model.subgraphs)
     ops = [op for subgraph in subgraphs for op in subgraph.ops]
     return ModelFacts(
@@ -185,17 +188,24 @@ def all_problems(data: bytes, registry: Registry | None = None) -> list[Problem]
 
 def model_problems(model: Model, registry: Registry) -> list[Problem]:
     """The rules that a loaded model breaks, then what its ops complain of."""
+    return _checked(model, registry)[0]
+
+
+def _checked(model: Model, registry: Registry) -> tuple[list[Problem], Prepared | None]:
+    """The problems; and the prepared graph, where there are no errors."""
     found = verify(model)
     if any(problem.severity == "error" for problem in found):
-        return found + _unknown_operators(model, registry)
+        return found + _unknown_operators(model, registry), None
     graph, profile = build(model), get_profile("tflm")
     errors = prepare_problems(graph, registry, profile)
     if not errors:
         try:
-            plan(prepare(graph, registry, profile))
+            prepared = prepare(graph, registry, profile, chooser_of("auto"))
+            plan(prepared)
+            return found, prepared
         except MicrointerpError as error:
             errors = [error]
-    return found + [as_problem(error) for error in errors]
+    return found + [as_problem(error) for error in errors], None
 
 
 def as_problem(error: MicrointerpError) -> Problem:
@@ -217,7 +227,14 @@ def _unknown_operators(model: Model, registry: Registry) -> list[Problem]:
 class _Support:
     """Whether each op runs, from the problems of the whole model."""
 
-    def __init__(self, model: Model, registry: Registry, problems: Sequence[Problem]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        registry: Registry,
+        problems: Sequence[Problem],
+        prepared: Prepared | None,
+    ) -> None:
+        self._prepared = prepared
         self._ops = {op.name: op for op in registry}
         self._model = model
         self._at_op: dict[tuple[int, int], str] = {}
@@ -230,8 +247,8 @@ class _Support:
                 self._at_op.setdefault((subgraph, place.op_index), reason)
             elif place.tensor_index is not None:
                 self._at_tensor.setdefault((subgraph, place.tensor_index), reason)
-        prepared = {as_problem(UnsupportedError("")).rule, "prepare"}
-        self._all_checked = all(problem.rule in prepared for problem in errors)
+        checked = {as_problem(UnsupportedError("")).rule, "prepare"}
+        self._all_checked = all(problem.rule in checked for problem in errors)
 
     def of(self, subgraph: int, index: int, op: Operator) -> tuple[bool | None, str, str]:
         """Return (supported, reason, exactness)."""
@@ -246,6 +263,13 @@ class _Support:
         if reason:
             return False, reason, exactness
         return (True if self._all_checked else None), "", exactness
+
+    def path(self, subgraph: int, index: int) -> tuple[str, str]:
+        """Return (path, its reason)."""
+        if self._prepared is None:
+            return "", ""
+        node = self._prepared.subgraphs[subgraph][index]
+        return "plain" if node.fast is None else "fast", node.why
 
 
 def _reason(problem: Problem) -> str:
@@ -292,17 +316,20 @@ def _op_facts(
     outputs = [_tensor(subgraph, number) for number in op.outputs]
     weights = (t for t in inputs if t is not None and is_constant(model, t))
     supported, reason, exactness = support.of(subgraph.index, index, op)
+    path, path_reason = support.path(subgraph.index, index)
     return OpFacts(
         subgraph=subgraph.index,
         index=index,
         name=op_name(model, op),
         inputs=op.inputs,
         outputs=op.outputs,
-        macs=_macs(model, op, inputs, outputs),
+        macs=macs_of(model, op, inputs, outputs),
         weight_bytes=sum(_buffer_bytes(model, tensor.buffer) for tensor in weights),
         supported=supported,
         reason=reason,
         exactness=exactness,
+        path=path,
+        path_reason=path_reason,
     )
 
 
@@ -310,18 +337,11 @@ def _tensor(subgraph: SubGraph, number: int) -> FileTensor | None:
     return subgraph.tensors[number] if 0 <= number < len(subgraph.tensors) else None
 
 
-def _elements(shape: tuple[int, ...] | None) -> int:
-    count = 1
-    for size in shape or ():
-        count *= max(size, 0)
-    return count
-
-
 def _arena_bytes(tensor: FileTensor) -> int | None:
     element = BY_CODE.get(tensor.type_code)
     if tensor.shape is None or element is None or element.dtype is None:
         return None
-    return _elements(tensor.shape) * element.nbytes
+    return elements_of(tensor.shape) * element.nbytes
 
 
 def _buffer_bytes(model: Model, number: int) -> int:
@@ -332,54 +352,3 @@ def _buffer_bytes(model: Model, number: int) -> int:
 def _constant_bytes(model: Model) -> int:
     used = {tensor.buffer for subgraph in model.subgraphs for tensor in subgraph.tensors}
     return sum(_buffer_bytes(model, number) for number in used)
-
-
-Shape = tuple[int, ...]
-
-
-def _matmul_macs(out: Shape, x: Shape) -> int:
-    """x is [..., rows, depth], or transposed; out is [..., rows, columns]."""
-    return _elements(out) * (_elements(x[-2:]) // max(1, _elements(out[-2:-1])))
-
-
-# What counts an op's multiply-accumulates: the inputs whose shapes it takes behind the output's.
-# Filters are [filters, height, width, depth] (DEPTHWISE_CONV_2D: [1, height, width, channels],
-# FULLY_CONNECTED: [outputs, depth]). Each pixel of TRANSPOSE_CONV meets all filters. SVDF's are
-# [filters, inputs] and [filters, memory], the LSTM's [states, inputs] and [states, states].
-_MACS: Mapping[int, tuple[Sequence[int], Callable[..., int]]] = {
-    tflite.BuiltinOperator.CONV_2D: ((1,), lambda out, w: _elements(out) * _elements(w[1:])),
-    tflite.BuiltinOperator.DEPTHWISE_CONV_2D: (
-        (1,),
-        lambda out, w: _elements(out) * _elements(w[1:3]),
-    ),
-    tflite.BuiltinOperator.FULLY_CONNECTED: (
-        (1,),
-        lambda out, w: _elements(out) * _elements(w[1:]),
-    ),
-    tflite.BuiltinOperator.TRANSPOSE_CONV: (
-        (1, 2),
-        lambda out, w, x: _elements(x) * _elements(w[:3]),
-    ),
-    tflite.BuiltinOperator.BATCH_MATMUL: ((0,), _matmul_macs),
-    tflite.BuiltinOperator.SVDF: (
-        (0, 1, 2),
-        lambda out, x, *filters: _elements(x[:1]) * sum(map(_elements, filters)),
-    ),
-    tflite.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM: (
-        range(9),
-        lambda out, x, *filters: _elements(x[:-1]) * sum(map(_elements, filters)),
-    ),
-}
-
-
-def _macs(
-    model: Model,
-    op: Operator,
-    inputs: Sequence[FileTensor | None],
-    outputs: Sequence[FileTensor | None],
-) -> int:
-    numbers, count = _MACS.get(op_code(model, op), ((), None))
-    if count is None or len(inputs) <= max(numbers):
-        return 0
-    shapes = [t.shape if t else None for t in (*outputs[:1], *(inputs[i] for i in numbers))]
-    return count(*shapes) if len(shapes) == len(numbers) + 1 and all(shapes) else 0

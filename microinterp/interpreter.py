@@ -61,6 +61,7 @@ class Interpreter:
         preserve_all_tensors: bool = False,
         registry: Registry | None = None,
         kernels: str = "auto",
+        exact: bool = True,
     ) -> None:
         """Load, verify, prepare, plan and bind; after this invoke has nothing to complain of.
 
@@ -75,6 +76,8 @@ class Interpreter:
             registry: operators to use; None takes all that the package has.
             kernels: "auto" runs each op's fast twin where that is proved to give the same bytes,
                 "plain" the kernels that read like the formula.
+            exact: False lets convolutions and dense layers of float32 run as matrix products, whose
+                sums run in another order than TFLM's: faster, and not its bits.
 
         Raises:
             InputError: `kernels` is neither.
@@ -84,7 +87,7 @@ class Interpreter:
             ArenaError: the arena is too small; says need and have.
         """
         self._preserve = preserve_all_tensors
-        self._prepared = prepare_model(model, profile, registry, kernels)
+        self._prepared = prepare_model(model, profile, registry, kernels, exact)
         self._plan = plan(self._prepared, "linear" if preserve_all_tensors else planner)
         self._binding = bind(self._prepared, self._plan, arena_size)
         self._batches = Batches(self._prepared, self._plan)
@@ -223,6 +226,7 @@ def prepare_model(
     profile: str = "tflm",
     registry: Registry | None = None,
     kernels: str = "auto",
+    exact: bool = True,
 ) -> Prepared:
     """From file contents to a prepared graph: load, verify, build, prepare.
 
@@ -234,7 +238,9 @@ def prepare_model(
     errors = [problem for problem in verify(model) if problem.severity == "error"]
     if errors:
         raise ModelError.from_problems(errors)
-    return prepare(build(model), registry or default_registry(), numbers, chooser_of(kernels))
+    return prepare(
+        build(model), registry or default_registry(), numbers, chooser_of(kernels, exact)
+    )
 
 
 def _at(items: tuple[ItemT, ...], index: int, what: str) -> ItemT:

@@ -21,6 +21,18 @@ def test_text(tmp_path: Path) -> None:
     assert "1 op, 8 MACs, 8 bytes of constants: runs" in shown
 
 
+def test_paths_say_which_kernel_runs_and_why(tmp_path: Path) -> None:
+    shown = good("inspect", "--paths", stored(tmp_path, sums_model())).splitlines()
+    row = next(line.split() for line in shown if "product," in line)
+    assert row[:2] == ["0", "FULLY_CONNECTED"]
+    assert row[2] == "fast"
+    assert " ".join(row[3:]).startswith("4 x 2 float32 product, sums below 2^")
+    assert shown[-1].endswith("runs, 1 of them fast")
+    (op,) = good_json("inspect", stored(tmp_path, sums_model()))["subgraphs"][0]["ops"]
+    assert op["path"] == "fast"
+    assert op["path_reason"] == " ".join(row[3:])
+
+
 def test_columns_with_nothing_in_them_are_left_out(tmp_path: Path) -> None:
     model = ModelBuilder()
     g = model.subgraph()

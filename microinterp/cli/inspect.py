@@ -18,13 +18,20 @@ def command(
     tensors: Annotated[
         bool, typer.Option("--tensors", help="List every tensor of each subgraph too.")
     ] = False,
+    paths: Annotated[
+        bool,
+        typer.Option(
+            "--paths", help="Say of each op which kernel runs here, and why (docs/performance.md)."
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Show a model's operators, shapes, quantisation, cost, and whether it runs.
 
     MACs are multiply-accumulates of convolutions, dense and recurrent layers and BATCH_MATMUL,
     padding counted; weights are bytes of an op's constants. "runs" says how exactly an op equals
-    TFLM, or why it does not run.
+    TFLM, or why it does not run. Fast ops run as float products that are proved to give the same
+    bytes (--paths).
 
     JSON: file_bytes, sha256, version, description, runs, macs, weight_bytes, ops, subgraphs (each
     with index, name, inputs, outputs, tensors, ops), metadata, signatures, problems.
@@ -41,6 +48,9 @@ def command(
             title = Text(f"subgraph {subgraph.index} ", style="bold")
             screen.print(title + output.safe(subgraph.name))
         screen.print(output.op_table(subgraph))
+        if paths and facts.runs:
+            screen.print()
+            screen.print(_path_table(subgraph))
         if tensors:
             screen.print()
             screen.print(_tensor_table(subgraph))
@@ -92,11 +102,25 @@ def _tensor_table(subgraph: SubgraphFacts) -> Table:
     return made
 
 
+def _path_table(subgraph: SubgraphFacts) -> Table:
+    made = output.table("op", "name", "kernel", "why", right=("op",), firm=("name", "kernel"))
+    for op in subgraph.ops:
+        style = "green" if op.path == "fast" else ""
+        made.add_row(
+            str(op.index),
+            output.safe(op.name, limit=40),
+            Text(op.path, style=style),
+            output.safe(op.path_reason, limit=200),
+        )
+    return made
+
+
 def _totals(facts: ModelFacts) -> Text:
     ops = f"{facts.ops} op{'s' if facts.ops != 1 else ''}"
     total = f"{ops}, {facts.macs:,} MACs, {facts.weight_bytes:,} bytes of constants: "
     errors = [problem for problem in facts.problems if problem.severity == "error"]
     if facts.runs:
-        return Text(total) + Text("runs", style="bold green")
+        fast = sum(op.path == "fast" for subgraph in facts.subgraphs for op in subgraph.ops)
+        return Text(total) + Text("runs", style="bold green") + Text(f", {fast} of them fast")
     count = f"does not run, {len(errors)} error{'s' if len(errors) != 1 else ''}"
     return Text(total) + Text(f"{count} (see `microinterp verify`)", style="bold red")

@@ -122,6 +122,7 @@ def _facts(row: operator_table.Row) -> dict[str, Sequence[str]]:
         "types": operator_table.grouped(row.types),
         "limits": row.limits or ["none"],
         "against TFLM": re.split(r"; (?=int16: |float32: )", row.exactness),
+        "fast on a PC": operator_table.grouped(row.fast) or ["no"],
         "boards": [", ".join(row.boards) + " kernels" if row.boards else "no"],
         "compare": [f"{row.test}  # in a checkout"],
     }

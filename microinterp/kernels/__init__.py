@@ -83,8 +83,11 @@ def default_registry() -> Registry:
     return Registry(op for module in modules for op in module.OPS)
 
 
-def chooser_of(kernels: str) -> Chooser:
+def chooser_of(kernels: str, exact: bool = True) -> Chooser:
     """What chooses the kernels: "auto" proved fast twins where there are any, "plain" none.
+
+    Args:
+        exact: False lets float layers run in another order than TFLM's, where that is faster.
 
     Raises:
         InputError: it is neither.
@@ -93,5 +96,6 @@ def chooser_of(kernels: str) -> Chooser:
         return only_plain
     if kernels != "auto":
         raise InputError(f"kernels is {kernels!r}, wanted 'auto' or 'plain'")
-    choose: Chooser = import_module(f"{__name__}.fast").choose
+    fast = import_module(f"{__name__}.fast")
+    choose: Chooser = fast.choose if exact else fast.choose_inexact
     return choose

@@ -9,7 +9,7 @@ from microinterp.fast_path import Fast
 from microinterp.graph import Node
 from microinterp.kernels import conv_2d, depthwise_conv_2d, fully_connected, pool_2d
 from microinterp.kernels.common import Evaluate
-from microinterp.kernels.fast import convolution, dense, depthwise
+from microinterp.kernels.fast import convolution, dense, depthwise, inexact
 from microinterp.kernels.filters import Int4Filter, SampleBySample
 from microinterp.prepare import Chooser, Kernel
 
@@ -26,10 +26,19 @@ CHOOSERS: Mapping[Evaluate, Chooser] = MappingProxyType(
 
 def choose(node: Node, kernel: Kernel) -> Fast | str:
     """The fast twin of a prepared node, or why the plain kernel runs."""
+    return _choose(CHOOSERS, node, kernel)
+
+
+def choose_inexact(node: Node, kernel: Kernel) -> Fast | str:
+    """The same, where float layers need not have TFLM's bits."""
+    return _choose({**CHOOSERS, **inexact.CHOOSERS}, node, kernel)
+
+
+def _choose(choosers: Mapping[Evaluate, Chooser], node: Node, kernel: Kernel) -> Fast | str:
     evaluate = kernel.evaluate
     if isinstance(evaluate, SampleBySample):
         return "its filter or bias is computed"
     if isinstance(evaluate, Int4Filter):
         evaluate = evaluate.evaluate
-    chooser = CHOOSERS.get(evaluate) if isinstance(evaluate, FunctionType) else None
+    chooser = choosers.get(evaluate) if isinstance(evaluate, FunctionType) else None
     return chooser(node, kernel) if chooser is not None else "no fast form"

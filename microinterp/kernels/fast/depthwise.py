@@ -161,10 +161,11 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
         quant.input_zero_point,
         tail,
     )
-    return _twin(op, how)
+    return twin(op, how)
 
 
-def _twin(op: Depthwise, how: str) -> Fast | str:
+def twin(op: Depthwise, how: str) -> Fast | str:
+    """The twin of a depthwise convolution, unless its repeated weights take too much."""
     if op.floats_per_row > MOST_FLOATS:
         return f"a row of outputs would take {op.floats_per_row} weights"
     return Fast(how, op.bind)
@@ -188,4 +189,4 @@ def choose_average(node: Node, kernel: Kernel) -> Fast | str:
         return tail
     weights = np.ones((params.height.size, params.width.size, channels), np.float32)
     op = Depthwise(params.height, params.width, weights, 1, 0, tail.repeated(channels))
-    return _twin(op, f"float32 sums of {count} pixels, {tail.how}")
+    return twin(op, f"float32 sums of {count} pixels, {tail.how}")
