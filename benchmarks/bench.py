@@ -147,7 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MicrointerpError as error:
         print(error, file=sys.stderr)
         return 2
-    report = run(models, settings, _progress())
+    say = _progress()
+    report = run(models, settings, say)
+    say("")
     show(report)
     found = report.as_json()
     given.json.parent.mkdir(parents=True, exist_ok=True)

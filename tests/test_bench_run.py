@@ -10,10 +10,12 @@ import pytest
 
 from benchmarks import bench, growth, layers
 from benchmarks.bench import Report, main, run, show
+from benchmarks.markdown import BEGIN, END, PAGE, replaced, results
 from benchmarks.measuring import Agreement, Settings
 from benchmarks.models import conv_chain
 from benchmarks.plot import save_plot
 from benchmarks.runtimes import is_ours
+from benchmarks.tables import microseconds
 
 SMALL = Settings(rounds=1, turn_seconds=0.0, batch=4, checked=6, checked_slow=3)
 
@@ -103,3 +105,27 @@ def test_a_batch_that_differs_counts(report: Report, monkeypatch: pytest.MonkeyP
 def test_a_missing_model_is_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--models", "nowhere.tflite"]) == 2
     assert "nowhere.tflite" in capsys.readouterr().err
+
+
+def test_the_page_shows_what_the_file_holds(report: Report) -> None:
+    found = json.loads(json.dumps(report.as_json()))
+    text = results(found)
+    (model,) = found["models"]
+    row = next(line for line in text.splitlines() if line.startswith(f"| {model['model']} | 0.02"))
+    assert f"| {microseconds(model['times']['fast']['median'])} ±" in row
+    assert "| 512 |" not in text
+    assert text.count("| 3 | ") == 1  # the largest batch of this small run
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.count("|") > 2 and line.endswith("|") for line in tables)
+
+
+def test_only_what_stands_between_the_marks_is_replaced() -> None:
+    page = f"# Title\n{BEGIN}\nold\n{END}\nthe rest\n"
+    assert replaced(page, "new") == f"# Title\n{BEGIN}\nnew\n{END}\nthe rest\n"
+    assert replaced(PAGE.read_text(), "new") != PAGE.read_text()
+
+
+@pytest.mark.parametrize("page", ["", BEGIN, END, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
+def test_a_page_without_its_marks_is_left_alone(page: str) -> None:
+    with pytest.raises(ValueError, match="wanted one"):
+        replaced(page, "new")
