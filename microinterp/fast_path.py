@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 Call = Callable[[], object]
 """One piece of an op's work on arrays that were fixed when it was bound."""
+
+
+def assign(target: npt.NDArray[Any], source: npt.NDArray[Any]) -> Call:
+    """The call that converts and copies `source` into `target`, of the same shape.
+
+    It is NumPy's `target[...] = source`, which starts sooner than np.copyto.
+    """
+    return partial(target.__setitem__, Ellipsis, source)
 
 
 class Workspace:

@@ -66,5 +66,5 @@ def test_plain_kernels_stay_plain() -> None:
 
 
 def test_unknown_kernels_are_refused() -> None:
-    with pytest.raises(InputError, match="'quick'.*'auto' or 'plain'"):
+    with pytest.raises(InputError, match=r"'quick'.*'auto' or 'plain'"):
         Interpreter.from_bytes(layer("CONV_2D"), kernels="quick")

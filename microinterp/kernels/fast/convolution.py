@@ -7,13 +7,12 @@ zero point, whose share in each sum the folded bias takes off again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels.common import Window
 from microinterp.kernels.fast.matrix import Product, bias_of, filter_of, integer_product
@@ -55,7 +54,7 @@ class Convolution:
             for tile in group:
                 pixels = view[:, tile.rows]
                 columns = self.product.columns(workspace, int(np.prod(pixels.shape[:3])))
-                calls.append(partial(np.copyto, columns.reshape(pixels.shape), pixels))
+                calls.append(assign(columns.reshape(pixels.shape), pixels))
                 rows = outputs[tile.images, tile.rows].reshape(len(columns), -1)
                 calls += self.product.bind(columns, rows, workspace)
         return calls

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels import conv_2d, depthwise_conv_2d, fully_connected
 from microinterp.kernels.common import Evaluate
@@ -44,7 +44,7 @@ class FloatTail:
             calls.append(partial(np.maximum, sums, self.low, out=sums))
         if self.high < limits.max:
             calls.append(partial(np.minimum, sums, self.high, out=sums))
-        return [*calls, partial(np.copyto, out, sums)]
+        return [*calls, assign(out, sums)]
 
 
 def _tail(node: Node, kernel: Kernel, channels: int) -> FloatTail:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Workspace
+from microinterp.fast_path import Call, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels.fast.proof import sums_of
 from microinterp.kernels.fast.rescale import prove
@@ -69,7 +69,7 @@ class Product:
         for start in range(0, len(x), at_once):
             part = slice(start, min(len(x), start + at_once))
             columns = self.columns(workspace, part.stop - part.start)
-            calls.append(partial(np.copyto, columns, x[part]))
+            calls.append(assign(columns, x[part]))
             calls += self.bind(columns, out[part], workspace)
         return calls
 

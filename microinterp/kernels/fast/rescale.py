@@ -19,15 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Workspace
+from microinterp.fast_path import Call, Workspace, assign
 from microinterp.kernels.fast.proof import THRESHOLDS, Sums
 from microinterp.kernels.filters import Quant
 from microinterp.quant.fixedpoint import INT32_MAX, Int64Array
 
 Doubles = npt.NDArray[np.float64]
 
-_LINE = 4096
-"""Elements of a line of repeated channel constants: so many make a pass's overhead small."""
+_LINE, _ONE_LINE = 4096, 8192
+"""Elements of a line of repeated channel constants: so many make a pass's overhead small, and
+layers up to the second size have only one."""
 _TIE = 2.0**-32
 """Half the grid of products with a 31-bit multiplier: what is added or left out to break ties."""
 _AWAY = 1 + 2.0**-30
@@ -62,10 +63,11 @@ class Rescale:
     def rounded(
         self, sums: npt.NDArray[Any], real: Doubles, whole: npt.NDArray[Any], repeats: int = 1
     ) -> list[Call]:
-        """The calls from sums [lines, repeats * channels] to raised outputs before the clamp."""
+        """The calls from sums [..., repeats * channels] to raised outputs before the clamp."""
         scale, offset = np.tile(self.scale, repeats), np.tile(self.offset, repeats)
         calls: list[Call] = [
-            partial(np.multiply, sums, scale, real),
+            assign(real, sums),  # a multiplication of mixed types would convert more slowly
+            partial(np.multiply, real, scale, real),
             partial(np.add, real, offset, real),
         ]
         if self.second is not None:
@@ -74,24 +76,23 @@ class Rescale:
                 partial(np.multiply, real, np.tile(self.second, repeats), real),
                 partial(np.add, real, np.full(real.shape[-1], self.base), real),
             ]
-        return [*calls, partial(np.copyto, whole, real, casting="unsafe")]
+        return [*calls, assign(whole, real)]
 
     def bind(
         self, sums: npt.NDArray[Any], out: npt.NDArray[np.int8], workspace: Workspace
     ) -> list[Call]:
         """The calls from sums [rows, channels], which stay as they are, to out [rows, channels]."""
         rows, channels = sums.shape
-        repeats = _largest_divisor(rows, max(1, _LINE // channels))
-        lines = rows // repeats, repeats * channels
-        real = workspace.array("real", lines, np.float64)
-        whole = workspace.array("whole", lines, self.whole)
-        calls = self.rounded(sums.reshape(lines), real, whole, repeats)
+        repeats = _repeats(rows, channels)
+        line = repeats * channels
+        shape = (line,) if repeats == rows else (rows // repeats, line)  # one axis is quickest
+        real = workspace.array("real", shape, np.float64)
+        whole = workspace.array("whole", shape, self.whole)
+        calls = self.rounded(sums.reshape(shape), real, whole, repeats)
         for limit, ufunc in ((self.low, np.maximum), (self.high, np.minimum)):
             if limit is not None:
-                line = np.full(lines[1], limit, self.whole)
-                calls.append(partial(ufunc, whole, line, out=whole))
-        calls.append(partial(np.copyto, out.reshape(lines), whole, casting="unsafe"))
-        return calls
+                calls.append(partial(ufunc, whole, np.full(line, limit, self.whole), out=whole))
+        return [*calls, assign(out.reshape(shape), whole)]
 
     def repeated(self, channels: int) -> Rescale:
         """The same constants, of one channel, for many."""
@@ -240,5 +241,9 @@ def _raised(
     )
 
 
-def _largest_divisor(number: int, limit: int) -> int:
-    return next(d for d in range(min(number, limit), 0, -1) if number % d == 0)
+def _repeats(rows: int, channels: int) -> int:
+    """How many rows share a line of repeated constants; it divides the rows."""
+    if rows * channels <= _ONE_LINE:
+        return rows
+    most = min(rows, max(1, _LINE // channels))
+    return next(repeats for repeats in range(most, 0, -1) if rows % repeats == 0)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
-from microinterp.fast_path import Call
+from microinterp.fast_path import Call, assign
 from microinterp.kernels.common import Window
 
 TILE_FLOATS = 1 << 18
@@ -100,7 +98,7 @@ def fill(
     rows, from_rows = height.pixels(0)
     columns, from_columns = width.pixels(phase)
     source = images[:, from_rows, from_columns]
-    return partial(np.copyto, padded[:, rows, columns], source)
+    return assign(padded[:, rows, columns], source)
 
 
 def windows(padded: npt.NDArray[Any], height: Window, width: Window) -> npt.NDArray[Any]:
