@@ -3,7 +3,8 @@
     python -m benchmarks.bench [--quick] [--models NAME_OR_PATH ...] [--json PATH]
 
 Without --models it takes the digits example, the wake words that a PyPI package brings and, where
-the folder is there, ../shared/models. Exit status 1: outputs that must be equal are not.
+the folder is there, ../shared/models. Exit status 1: outputs that must be equal are not, or a way of ours to run
+a model failed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from benchmarks.machine import machine_facts
 from benchmarks.measuring import ModelResult, Settings, measure_model
 from benchmarks.models import BenchModel, chosen_files, read
 from benchmarks.plot import save_plot
-from benchmarks.runtimes import MAKERS
+from benchmarks.runtimes import MAKERS, is_ours
 from benchmarks.startup import Startup, import_seconds, measure_startup
 from benchmarks.targets import Target, targets
 from microinterp import Interpreter, MicrointerpError
@@ -60,6 +61,19 @@ class Report:
         found = [f"{r.model}: {name}" for r in made for name in r.different]
         return found + [f"{self.growth.batch_model}: {text}" for text in self.growth.different]
 
+    @property
+    def failed(self) -> list[str]:
+        """Which of our own ways to run a model did not; the other runtimes may fail."""
+        made = (*self.models, *self.growth.channels, *self.growth.depths, *self.startup)
+        rows = [(r.model, r.failures) for r in made]
+        rows.append((self.growth.batch_model, self.growth.failures))
+        return [
+            f"{model}: {name}: {text}"
+            for model, failures in rows
+            for name, text in failures.items()
+            if is_ours(name)
+        ]
+
     def as_json(self) -> dict[str, Any]:
         """Plain values, with the ratios and verdicts that the tables show."""
         found = asdict(self)
@@ -67,7 +81,7 @@ class Report:
             row["times_faster_than_tflm"] = {name: result.ratio(name) for name in result.times}
         for row, target in zip(found["targets"], self.targets, strict=True):
             row["met"] = target.met
-        return {**found, "different": self.different}
+        return {**found, "different": self.different, "failed": self.failed}
 
 
 def run(models: Sequence[BenchModel], settings: Settings, say: Callable[[str], None]) -> Report:
@@ -159,8 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"took {report.seconds:.0f} s")
     if report.different:
         print("DIFFERENT outputs: " + "; ".join(report.different))
-        return 1
-    return 0
+    if report.failed:
+        print("FAILED: " + "; ".join(report.failed))
+    return 1 if report.different or report.failed else 0
 
 
 def _progress() -> Callable[[str], None]:

@@ -102,6 +102,24 @@ def test_a_batch_that_differs_counts(report: Report, monkeypatch: pytest.MonkeyP
     assert report.different == [f"{report.growth.batch_model}: batched, 2 threads, 3 samples"]
 
 
+@pytest.mark.parametrize(
+    ("name", "status"), [("batched", 1), ("plain", 1), ("TFLM", 0), ("XNNPACK, 1 thread", 0)]
+)
+def test_only_a_failure_of_ours_is_one(
+    report: Report,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    status: int,
+) -> None:
+    monkeypatch.setitem(report.models[0].failures, name, "no answer within 120 s")
+    monkeypatch.setattr(bench, "run", lambda models, settings, say: report)
+    arguments = ["--models", "digits_int8", "--json", str(tmp_path / "bench.json")]
+    assert main(arguments) == status
+    assert (f"FAILED: {report.models[0].model}: {name}" in capsys.readouterr().out) == bool(status)
+
+
 def test_a_missing_model_is_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--models", "nowhere.tflite"]) == 2
     assert "nowhere.tflite" in capsys.readouterr().err
