@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from microinterp.fast_path import Call, Workspace, assign
 from microinterp.graph import Node
-from microinterp.kernels.fast.proof import sums_of
+from microinterp.kernels.fast.proof import products_are_exact, sums_of
 from microinterp.kernels.fast.rescale import prove
 from microinterp.kernels.fast.windows import TILE_FLOATS
 from microinterp.kernels.filters import Quant, unpack_int4
@@ -87,6 +87,8 @@ def integer_product(
     sums = sums_of(weights, -128, 127)
     if sums.dtype is None:
         return f"sums may reach {sums.bound}, which no float holds exactly"
+    if not products_are_exact():
+        return "matrix products of this machine lose bits"
     tail = prove(quant, sums, bias - quant.input_zero_point * sums.weights)
     if isinstance(tail, str):
         return tail

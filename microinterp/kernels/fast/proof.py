@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +70,25 @@ def sums_of(weights: npt.NDArray[np.integer], low: int, high: int) -> Sums:
     )
 
 
+@cache
+def products_are_exact() -> bool:
+    """Whether this machine's matrix products keep the integers that floats hold; looked at once.
+
+    BLAS libraries can be told to compute float32 with fewer bits. The sums here climb to the last
+    integers of both types, by odd steps, in matrices of several shapes.
+    """
+    rng = np.random.default_rng(0)
+    for dtype, bits in ((np.float32, 24), (np.float64, 53)):
+        largest = (1 << bits) - 1
+        for rows, taps, channels in ((1, 129, 33), (37, 129, 33), (64, 1024, 8)):
+            x = rng.integers(-128, 128, (rows, taps))
+            w = rng.integers(-127, 128, (taps, channels))
+            w[0], x[:, 0] = 1, largest - np.abs(x[:, 1:]) @ np.abs(w[1:]).max(axis=1)
+            if (x.astype(dtype) @ w.astype(dtype) != x @ w).any():
+                return False
+    return True
+
+
 Thresholds = Callable[[IntLike, IntLike, Int64Array], Int64Array]
 
 
@@ -89,7 +109,8 @@ def double_thresholds(multiplier: IntLike, shift: IntLike, levels: Int64Array) -
     shift = np.asarray(shift, np.int64)
     right, left = np.maximum(-shift, 0), np.maximum(shift, 0)
     first = (levels << right) - ((np.int64(1) << right) >> 1) + ((levels <= 0) & (right > 0))
-    first = np.clip(first, -(1 << 31), 1 << 31)
+    if right.max(initial=0) > 22:  # no first result is greater than 2^31, nor is any of these else
+        first = np.clip(first, -(1 << 31), 1 << 31)
     return _divide_up((first << 31) - (1 << 30), multiplier, left, levels)
 
 
@@ -107,8 +128,12 @@ def _divide_up(
     """The least x with (x << left) * multiplier >= wanted; a multiplier of 0 reaches only 0."""
     multiplier = np.asarray(multiplier, np.int64)
     least = -(-wanted // np.maximum(multiplier, 1))
-    least = -(-least >> left)
-    result: Int64Array = np.where(multiplier > 0, least, np.where(levels <= 0, -NOWHERE, NOWHERE))
+    if left.any():
+        least = -(-least >> left)
+    if multiplier.all():
+        return least
+    nowhere = np.where(levels <= 0, -NOWHERE, NOWHERE)
+    result: Int64Array = np.where(multiplier > 0, least, nowhere)
     return result
 
 

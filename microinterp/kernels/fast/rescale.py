@@ -12,6 +12,7 @@ integers then only moves every threshold by the same half unit of the first roun
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,6 +30,8 @@ Doubles = npt.NDArray[np.float64]
 _LINE, _ONE_LINE = 4096, 8192
 """Elements of a line of repeated channel constants: so many make a pass's overhead small, and
 layers up to the second size have only one."""
+_BLOCK = 32
+"""Channels that are checked at once: their arrays stay in the caches."""
 _TIE = 2.0**-32
 """Half the grid of products with a 31-bit multiplier: what is added or left out to break ties."""
 _AWAY = 1 + 2.0**-30
@@ -94,6 +97,13 @@ class Rescale:
                 calls.append(partial(ufunc, whole, np.full(line, limit, self.whole), out=whole))
         return [*calls, assign(out.reshape(shape), whole)]
 
+    def of(self, channels: slice) -> Rescale:
+        """The constants of some channels."""
+        second = None if self.second is None else self.second[channels]
+        return replace(
+            self, scale=self.scale[channels], offset=self.offset[channels], second=second
+        )
+
     def repeated(self, channels: int) -> Rescale:
         """The same constants, of one channel, for many."""
         scale, offset = (np.repeat(a, channels) for a in (self.scale, self.offset))
@@ -119,21 +129,19 @@ class Staircase:
     steps: Int64Array
     sums: Sums
 
-    @property
-    def checks(self) -> int:
-        """How many pairs of neighbours are compared."""
-        return self.steps.size
-
     def wrong(self, rescale: Rescale) -> npt.NDArray[np.bool_]:
         """The channels in which `rescale` has another value at some step or before it."""
         wrong = np.zeros(self.steps.shape[1], bool)
-        for at in (self.steps, self.steps - 1):
-            at = np.clip(at, self.sums.low, self.sums.high)
-            real, whole = np.empty(at.shape), np.empty(at.shape, rescale.whole)
-            for call in rescale.rounded(at.astype(self.sums.dtype), real, whole):
-                call()
-            reached = whole >= self.levels + rescale.raised
-            wrong |= (reached != (at >= self.steps)).any(axis=0)
+        raised = (self.levels + rescale.raised).astype(rescale.whole)
+        for some in _blocks(len(wrong)):
+            steps, form = self.steps[:, some], rescale.of(some)
+            low, high = self.sums.low[some], self.sums.high[some]
+            real, whole = np.empty(steps.shape), np.empty(steps.shape, form.whole)
+            for at in (steps, steps - 1):
+                within = np.minimum(np.maximum(at, low), high)
+                for call in form.rounded(within, real, whole):
+                    call()
+                wrong[some] |= ((whole >= raised) != (within >= steps)).any(axis=0)
         return wrong
 
 
@@ -153,7 +161,10 @@ def prove(quant: Quant, sums: Sums, bias: Int64Array) -> Rescale | str:
         return "sums with their bias, shifted to the left, may overflow int32"
     levels = np.arange(quant.low + 1, quant.high + 1, dtype=np.int64)[:, None]
     thresholds = THRESHOLDS[quant.requantise]
-    steps = thresholds(quant.multiplier, quant.shift, levels - quant.output_zero_point) - bias
+    steps = np.empty((len(levels), len(bias)), np.int64)
+    for some in _blocks(len(bias)):
+        scaling = quant.multiplier[some], quant.shift[some]
+        steps[:, some] = thresholds(*scaling, levels - quant.output_zero_point) - bias[some]
     staircase = Staircase(levels, steps, sums)
     form = _one_rounding(quant, staircase, bias) or _two_roundings(quant, staircase, bias)
     return form or "floats would round some output differently"
@@ -239,6 +250,11 @@ def _raised(
         high=limits[1] + raised if highest > limits[1] else None,
         whole=np.int16 if most < 2**15 else np.int32,
     )
+
+
+def _blocks(channels: int) -> Iterator[slice]:
+    for start in range(0, channels, _BLOCK):
+        yield slice(start, start + _BLOCK)
 
 
 def _repeats(rows: int, channels: int) -> int:
