@@ -107,7 +107,7 @@ class Batches:
         if total:
             split = self._split(total, max_bytes, threads)
             chunks = self._take(split)
-            with one_blas_thread():
+            with one_blas_thread:
                 _run_parts(chunks, split.parts, inputs, outputs)
             self._idle = defaultdict(list, {split.samples: chunks})
         return outputs

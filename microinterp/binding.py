@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from microinterp.arena.plan import ALIGNMENT, Plan, align_up
 from microinterp.errors import ArenaError, InputError
-from microinterp.fast_path import Call, Workspace
+from microinterp.fast_path import Call, Workspace, one_blas_thread
 from microinterp.graph import Tensor
 from microinterp.prepare import Arrays, Prepared, PreparedNode, State, Status
 from microinterp.trace import Trace
@@ -129,7 +129,7 @@ class Binding:
         if trace is not None:
             trace.begin(self)
         # C arithmetic overflows and divides by zero in silence, and so do the kernels
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), one_blas_thread:
             return self._calls[0].run()
 
     def reset(self, everything: bool) -> None:

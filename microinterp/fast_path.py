@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 if TYPE_CHECKING:
     from microinterp.prepare import Arrays
@@ -60,13 +60,38 @@ class Fast:
     bind: Callable[[Arrays, Workspace], Sequence[Call]]
 
 
+class _OneBlasThread:
+    """Holds matrix products to one thread, for the whole process, while any thread is inside.
+
+    Layers of microcontrollers are too small to be shared out: threads that wait for each other cost
+    more than they bring, and far more on a busy machine.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._before: list[tuple[LibController, int]] = []
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._before = [(blas, blas.get_num_threads()) for blas in _blas_libraries()]
+                for blas, _ in self._before:
+                    blas.set_num_threads(1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                for blas, threads in self._before:
+                    blas.set_num_threads(threads)
+
+
 @cache
-def _blas() -> ThreadpoolController:
-    """The thread pools of this process; finding them takes milliseconds, so it is done once."""
-    return ThreadpoolController().select(user_api="blas")
+def _blas_libraries() -> list[LibController]:
+    """Those of this process; finding them takes milliseconds, so it is done once."""
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Holds matrix products to one thread, for the whole process, while the context lasts."""
-    limit: AbstractContextManager[object] = _blas().limit(limits=1)
-    return limit
+one_blas_thread = _OneBlasThread()
