@@ -195,12 +195,13 @@ def _cost(found: Evaluation) -> str:
     timing = found.timing
     rate = found.samples / timing.seconds
     where = "on the cluster" if timing.workers is None else _many(timing.workers, "process", "es")
-    lost = f"; {_many(timing.lost_workers, 'worker')} lost and replaced"
+    lost = (
+        f"; {_many(timing.lost_workers, 'worker')} lost and replaced" if timing.lost_workers else ""
+    )
     silent = found.samples - found.answers
     return (
         f"{_many(found.samples, 'sample')} in {timing.seconds:.2f} s, {rate:,.0f} a second "
-        f"({where}{lost if timing.lost_workers else ''})"
-        + (f"; {_many(silent, 'sample')} without an answer" if silent else "")
+        f"({where}{lost})" + (f"; {_many(silent, 'sample')} without an answer" if silent else "")
     )
 
 

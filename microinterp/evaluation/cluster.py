@@ -12,7 +12,7 @@ from typing import Any
 from microinterp.errors import MicrointerpError, WorkerError, printable
 from microinterp.evaluation.data import Piece, Pieces
 from microinterp.evaluation.engine import Engine
-from microinterp.evaluation.gathering import Gathering, gone
+from microinterp.evaluation.gathering import OUT_OF_MEMORY, Gathering
 from microinterp.evaluation.job import Job, Result
 from microinterp.evaluation.workers import Answers
 
@@ -135,6 +135,8 @@ class _Cluster:
             self._failed(number, error)
             return None
         if isinstance(result, MicrointerpError):
+            if self._gathering.pieces[number].paths and not result.hint:
+                result.hint = "every worker of a cluster reads the files itself, by the same path"
             self._gathering.failed(number, result)
             return None
         assert isinstance(result, Result)
@@ -148,7 +150,8 @@ class _Cluster:
 
         where = self._gathering.pieces[number].where()
         if isinstance(error, killed):
-            self._gathering.failed(number, gone(where, "killed, says Dask"))
+            text = f"{where}: worker after worker has ended while it computed this, says Dask"
+            self._gathering.failed(number, WorkerError(text, hint=OUT_OF_MEMORY))
         elif isinstance(error, (CancelledError, futures.CancelledError, TimeoutError, OSError)):
             # The only worker that held the model, or the result, has died: hand both over again.
             self._scattered = None

@@ -16,6 +16,8 @@ from microinterp.evaluation.data import Pieces
 ATTEMPTS = 3
 """Workers that a piece may cost before it is given up."""
 
+OUT_OF_MEMORY = "if memory ran out: fewer workers, or fewer samples at once with --piece N"
+
 
 class Gathering:
     """The state of an evaluation; for use from several threads."""
@@ -83,5 +85,5 @@ def gone(where: str, reason: str) -> WorkerError:
     """The error, to raise, for a piece that ends every worker."""
     return WorkerError(
         f"{where}: {ATTEMPTS} workers have ended while they computed this, the last one {reason}",
-        hint="if memory ran out: fewer --workers, or fewer samples at once with --piece N",
+        hint=OUT_OF_MEMORY,
     )

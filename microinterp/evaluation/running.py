@@ -85,13 +85,13 @@ class Timing:
         seconds: wall time, with loading the model and starting workers.
         run_seconds: in the interpreter, summed over workers.
         workers: processes; None on a cluster.
-        lost_workers: of these, how many have ended before their time and were replaced.
+        lost_workers: how many have ended before their time and were replaced; None on a cluster.
     """
 
     seconds: float
     run_seconds: float
     workers: int | None
-    lost_workers: int
+    lost_workers: int | None
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,14 @@ def evaluate(
             done += len(result.answers)
             progress(done)
     seconds = time.perf_counter() - began
-    workers = None if chosen.cluster is not None else chosen.workers
-    return gatherer.evaluation(Timing(seconds, gatherer.run_seconds, workers, lost.count))
+    here = chosen.cluster is None
+    timing = Timing(
+        seconds,
+        gatherer.run_seconds,
+        workers=chosen.workers if here else None,
+        lost_workers=lost.count if here else None,
+    )
+    return gatherer.evaluation(timing)
 
 
 def _job(model: bytes, settings: Settings, truth: Truth, in_order: bool) -> Job:
