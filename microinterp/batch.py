@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -142,9 +142,14 @@ def _run_parts(
     for part in parts:
         waiting.put(part)
 
+    def next_part() -> slice | None:
+        try:
+            return waiting.get_nowait()  # another thread may have taken the last one
+        except Empty:
+            return None
+
     def work(chunk: Chunk) -> None:
-        while not waiting.empty():
-            part = waiting.get()
+        while (part := next_part()) is not None:
             chunk.run([a[part] for a in inputs], [a[part] for a in outputs])
 
     if len(chunks) == 1:

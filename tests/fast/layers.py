@@ -1,0 +1,393 @@
+"""Random layers at the edges of the proof, inputs that reach their bounds, and their comparison."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from microinterp import Interpreter
+from microinterp.kernels.fast import matrix, windows
+from microinterp.prepare import PreparedNode
+from tests.ops.layers import Layer, options_of
+from tests.ops.movement import Input
+from tests.ops.strategies import ACTIVATIONS
+from tests.spec_ops import conv as spec
+from tests.spec_ops.conv import Axis
+
+Array = npt.NDArray[Any]
+Rng = np.random.Generator
+OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+INT8 = -128, 127
+
+
+def node_of(interpreter: Interpreter) -> PreparedNode:
+    """The first op of the main graph."""
+    return interpreter.prepared.subgraphs[0][0]
+
+
+@contextmanager
+def tiles_of(floats: int | None) -> Iterator[None]:
+    """Tiles of so few floats that small layers have many, while interpreters are made and run."""
+    with pytest.MonkeyPatch.context() as patch:
+        if floats is not None:
+            for module in (windows, matrix):
+                patch.setattr(module, "TILE_FLOATS", floats)
+        yield
+
+
+@dataclass
+class Tally:
+    """What a run over many layers has shown.
+
+    Attributes:
+        layers: compared, by operator.
+        why: forms and reasons, cut to what does not depend on the shape.
+        varied: layers whose outputs take more than one value.
+    """
+
+    layers: Counter[str] = field(default_factory=Counter)
+    why: Counter[str] = field(default_factory=Counter)
+    varied: int = 0
+    bytes: int = 0
+
+    def add(self, op: str, node: PreparedNode, outputs: Array) -> None:
+        self.layers[op] += 1
+        self.why["twin" if node.fast else "plain"] += 1
+        for part in ("one rounding", "two roundings", "float64", "float32", "overflow int32"):
+            self.why[part] += part in node.why
+        self.varied += outputs.min() != outputs.max()
+        self.bytes += outputs.nbytes
+
+
+# Geometry ---------------------------------------------------------------------------------------
+
+
+def random_axes(rng: Rng) -> tuple[Axis, Axis]:
+    """Strides beyond the filter, dilations, and now and then a filter wider than any image."""
+    padding = ("SAME", "VALID")[rng.integers(2)]
+    rows, columns = (
+        Axis(
+            int(rng.choice((1, 1, 2, 3, 4, 11) if padding == "SAME" else (1, 1, 2, 3, 4))),
+            int(rng.choice((1, 1, 2, 3, 5))),
+            int(rng.choice((1, 1, 1, 2, 3))),
+            padding,
+        )
+        for _ in range(2)
+    )
+    return rows, columns
+
+
+def random_sides(rng: Rng, axes: tuple[Axis, Axis]) -> list[int]:
+    """Image sides that the filter fits, one pixel among them; VALID leaves pixels unused."""
+    return [
+        int(rng.integers(least, least + 8)) if rng.integers(5) else least
+        for least in (a.reach if a.padding == "VALID" else 1 for a in axes)
+    ]
+
+
+def random_geometry(rng: Rng, op: str) -> Layer:
+    """A layer without its numbers: shapes and options, all weights 0."""
+    y = Input((), "int8", 1.0, 0)
+    if op == "FULLY_CONNECTED":
+        rows, depth, channels = (int(rng.integers(1, n)) for n in (4, 40, 7))
+        w = np.zeros((channels, depth), np.int8)
+        x = Input((rows, depth), "int8", 1.0, 0)
+        return Layer(op, x, w, replace(y, shape=(rows, channels)))
+    axes = random_axes(rng)
+    sides = random_sides(rng, axes)
+    images, depth = int(rng.integers(1, 3)), int(rng.choice((1, 2, 3, 5)))
+    channels = int(rng.integers(1, 7))
+    options: dict[str, Any] = {**options_of(axes)}
+    sizes = [a.size for a in axes]
+    w_shape: tuple[int, ...] = (channels, *sizes, depth)
+    if op == "DEPTHWISE_CONV_2D":
+        options["depth_multiplier"] = int(rng.choice((1, 1, 2, 3)))
+        channels = depth * options["depth_multiplier"]
+        w_shape = (1, *sizes, channels)
+    x = Input((images, *sides, depth), "int8", 1.0, 0)
+    y = replace(y, shape=spec.output_shape(x.shape, channels, axes))
+    axis = 3 if op == "DEPTHWISE_CONV_2D" else 0
+    return Layer(op, x, np.zeros(w_shape, np.int8), y, axis=axis, options=options)
+
+
+# Numbers ----------------------------------------------------------------------------------------
+
+
+def taps_of(layer: Layer) -> npt.NDArray[np.int64]:
+    """The weights [taps, channels], the filter's zero point taken off where it counts."""
+    w = layer.w.astype(np.int64)
+    if layer.op == "FULLY_CONNECTED" and len(layer.w_scales) == 1:
+        w = w - layer.w_zero_point
+    return w.reshape(-1, layer.channels) if layer.axis == 3 else w.reshape(len(w), -1).T
+
+
+def bounds_of(layer: Layer) -> tuple[Array, Array]:
+    """Least and greatest sum of raw inputs and weights, by trying both ends tap by tap."""
+    taps = taps_of(layer)[..., None] * np.array(INT8)
+    return taps.min(-1).sum(0), taps.max(-1).sum(0)
+
+
+def random_weights(rng: Rng, shape: tuple[int, ...], axis: int, low: int = -128) -> Array:
+    """Whole range, small, one-sided or extreme weights; some channels all 0."""
+    high = -low - 1
+    style = rng.integers(6)
+    if style < 3:
+        w = rng.integers(low, high + 1, shape)
+    elif style == 3:
+        w = rng.integers(-1, 2, shape)
+    elif style == 4:
+        w = rng.integers(0, high + 1, shape) * rng.choice((1, -1))
+    else:
+        w = rng.choice((low, high), shape)
+    if rng.integers(6) == 0:
+        channel = [slice(None)] * len(shape)
+        channel[axis] = slice(0, 1)
+        w[tuple(channel)] = 0
+    return w.astype(np.int8)
+
+
+def random_factors(rng: Rng, spans: Array, powers: bool) -> Array:
+    """Output steps per unit of a sum, for each channel: most spread its sums over the outputs."""
+    spread = 255.0 / np.maximum(spans, 1) * 2.0 ** rng.uniform(-2, 3, len(spans))
+    style = rng.integers(8)
+    if style == 0:
+        spread = 2.0 ** rng.uniform(-40, 8, len(spans))
+    elif style == 1:
+        spread = 2.0 ** rng.integers(-36, 30, len(spans)).astype(float)
+    return 2.0 ** np.round(np.log2(spread)) if powers else spread
+
+
+def with_numbers(rng: Rng, layer: Layer, w: Array | None = None) -> Layer:
+    """The layer with random weights, scales, zero points, bias and activation."""
+    is_dense = layer.op == "FULLY_CONNECTED"
+    powers = bool(rng.integers(3) == 0)  # exact powers of two: ties at every other sum
+    is_int4 = w is None and rng.integers(8) == 0
+    low = -8 if is_int4 else -128
+    w = random_weights(rng, layer.w.shape, layer.axis, low) if w is None else w
+    per_channel = bool(rng.integers(2)) and not (is_dense and is_int4)
+    if is_int4 and layer.axis == 3 and layer.x.shape[3] % 2:
+        is_int4 = False  # refused by rules of some profiles
+    layer = replace(layer, w=w, w_type="int4" if is_int4 else None, w_scales=[1.0])
+    if is_dense and not per_channel and rng.integers(3) == 0:
+        layer = replace(layer, w_zero_point=int(rng.choice((low, 3, -low - 1))))
+    least, greatest = bounds_of(layer)
+    factors = random_factors(rng, greatest - least, powers)
+    x_scale, y_scale = 2.0 ** rng.integers(-8, 2), 2.0 ** rng.integers(-6, 4)
+    if not powers:
+        x_scale, y_scale = x_scale * rng.uniform(0.5, 1), y_scale * rng.uniform(0.5, 1)
+    x_scale, y_scale = (float(np.float32(s)) for s in (x_scale, y_scale))
+    if not per_channel:
+        factors = np.full_like(factors, factors[0])
+    if is_dense and not per_channel:
+        factors = np.minimum(factors, 2.0**16)  # the bias' scale is checked against theirs
+    scales = [float(np.float32(f * y_scale / x_scale)) for f in factors]
+    zeros = [int(rng.choice((-128, 127, 0, rng.integers(-128, 128)))) for _ in range(2)]
+    bias = random_bias(rng, factors, least, greatest, zeros[0] * taps_of(layer).sum(0))
+    options = {**layer.options, "fused_activation_function": str(rng.choice(ACTIVATIONS))}
+    return replace(
+        layer,
+        w_scales=scales if per_channel else scales[:1],
+        x=replace(layer.x, scale=x_scale, zero_point=zeros[0]),
+        y=replace(layer.y, scale=y_scale, zero_point=zeros[1]),
+        bias=bias,
+        options=options,
+    )
+
+
+def random_bias(
+    rng: Rng, factors: Array, least: Array, greatest: Array, share: Array
+) -> Array | None:
+    """None, or what moves the middle, or an end, of the sums to 0, or near int32's ends.
+
+    Args:
+        share: of the input's zero point in each sum.
+    """
+    style = rng.integers(8)
+    if style == 0:
+        return None
+    steps = rng.integers(-200, 200, len(factors)) / factors
+    if style == 1:
+        room = 1 << int(rng.integers(0, 28))  # how far from the end, sums and all
+        sign = rng.choice((1, -1), len(factors))
+        end = np.where(sign > 0, (1 << 31) - 1 - greatest, -(1 << 31) + 1 - least)
+        bias = end + share - sign * rng.integers(-room, room, len(factors))
+    else:
+        middle = (least + greatest) // 2 if style < 6 else (least, greatest)[style % 2]
+        bias = share - middle + np.clip(steps, -(2**30), 2**30).astype(np.int64)
+    return np.clip(bias, -(1 << 31), (1 << 31) - 1).astype(np.int32)
+
+
+# Layers at the edge of exact floats ---------------------------------------------------------------
+
+
+def weights_with_bound(rng: Rng, bound: int, depth: int) -> Array:
+    """Weights [depth] whose sums reach exactly `bound` and no more in magnitude.
+
+    128 * P + 127 * N, P and N being the sums of positive and of negative weights.
+    """
+    n = -bound % 128
+    p, rest = divmod(bound - 127 * n, 128)
+    assert rest == 0
+    assert p >= n
+    weights = [127] * (p // 127) + [p % 127] * (p % 127 > 0)
+    weights += [-127] * (n // 127) + [-(n % 127)] * (n % 127 > 0)
+    # ones among them let a sum take every value near the bound
+    weights += [0] * (depth - len(weights))
+    split = min(4, sum(value == 0 for value in weights) // 126)
+    for _ in range(split):
+        weights.remove(127)
+        weights += [1] * 127
+        for _ in range(126):
+            weights.remove(0)
+    assert len(weights) == depth
+    result: Array = rng.permutation(np.array(weights, np.int8))
+    return result
+
+
+def at_the_edge(rng: Rng, bound: int, op: str = "FULLY_CONNECTED") -> Layer:
+    """A dense layer or a 1 x 1 convolution whose greatest sums are near `bound`.
+
+    The bias takes them back to where the outputs step, one unit of a sum at a time or a few.
+    """
+    depth = bound // (127 * 128) + 300
+    channels = int(rng.integers(1, 4))
+    w = np.stack([weights_with_bound(rng, bound, depth) for _ in range(channels)])
+    w = w * rng.choice((1, -1), channels)[:, None]
+    dense = Layer(op, Input((1, depth)), w.astype(np.int8), Input((1, channels)), w_scales=[1.0])
+    least, greatest = bounds_of(dense)
+    ends = np.where(rng.integers(2, size=channels) == 1, least, greatest)
+    factor = float(2.0 ** rng.integers(-3, 1)) * (1 if rng.integers(2) else rng.uniform(0.5, 1))
+    zeros = [int(rng.integers(-128, 128)) for _ in range(2)]
+    bias = zeros[0] * taps_of(dense).sum(0) - ends + rng.integers(-100, 100, channels)
+    options: dict[str, Any] = {"fused_activation_function": str(rng.choice(ACTIVATIONS))}
+    shape: tuple[int, ...] = (1, depth)
+    if op == "CONV_2D":
+        options |= options_of((Axis(1, 1, 1, "VALID"), Axis(1, 1, 1, "VALID")))
+        shape, w = (1, 1, 1, depth), w.reshape(channels, 1, 1, depth)
+    return replace(
+        dense,
+        x=Input(shape, "int8", 1.0, zeros[0]),
+        w=w.astype(np.int8),
+        y=Input((*shape[:-1], channels), "int8", float(np.float32(1 / factor)), zeros[1]),
+        bias=bias.astype(np.int32),
+        options=options,
+    )
+
+
+def depthwise_at_the_edge(rng: Rng, taps_down: int) -> Layer:
+    """32 x 32 taps of -128 sum to exactly 2^24, 33 x 32 to more."""
+    shape = 1, taps_down, 32, 2
+    axes = Axis(taps_down, 1, 1, "VALID"), Axis(32, 1, 1, "VALID")
+    w = np.full(shape, -128, np.int8)
+    bias = np.array([-taps_down * 32 * 128 * 128 + 50, taps_down * 32 * 128 * 127 - 50], np.int32)
+    return Layer(
+        "DEPTHWISE_CONV_2D",
+        Input(shape, "int8", 1.0, 0),
+        w,
+        Input((1, 1, 1, 2), "int8", float(2.0 ** rng.integers(0, 3)), 0),
+        bias=bias,
+        w_scales=[1.0],
+        axis=3,
+        options={**options_of(axes), "depth_multiplier": 1},
+    )
+
+
+def random_layer(rng: Rng) -> Layer:
+    """A layer of any kind."""
+    style = rng.integers(20)
+    if style == 0:
+        bound = (1 << 24) + int(rng.choice((-128, -1, 0, 1, 2, 128, 1 << 22)))
+        return at_the_edge(rng, bound, OPS[2 * rng.integers(2)])
+    return with_numbers(rng, random_geometry(rng, OPS[rng.integers(3)]))
+
+
+# Inputs -------------------------------------------------------------------------------------------
+
+
+def inputs_for(rng: Rng, layer: Layer, random: int = 2) -> Array:
+    """Inputs [N, ...]: all of one value, signs matched to the weights, near those, random."""
+    shape = layer.x.shape
+    found = [np.full(shape, value, np.int8) for value in (*INT8, layer.x.zero_point or 0)]
+    for sign in (1, -1):
+        ends = matched(rng, layer, int(rng.integers(layer.channels)), sign)
+        found.append(ends)
+        near = ends.copy()
+        at = rng.integers(0, near.size, 1 + int(rng.integers(4)))
+        near.reshape(-1)[at] += np.where(near.reshape(-1)[at] < 0, 1, -1).astype(np.int8)
+        found.append(near)
+    found += [rng.integers(-128, 128, shape).astype(np.int8) for _ in range(random)]
+    return np.stack(found)
+
+
+def matched(rng: Rng, layer: Layer, channel: int, sign: int) -> Array:
+    """A random input, but under one window the values that push one channel's sum furthest."""
+    x = rng.integers(-128, 128, layer.x.shape).astype(np.int8)
+    taps = taps_of(layer)[:, channel] * sign
+    ends = np.where(taps > 0, 127, -128)
+    if layer.op == "FULLY_CONNECTED":
+        x.reshape(-1, len(taps))[rng.integers(x.size // len(taps))] = ends
+        return x
+    is_depthwise = layer.axis == 3
+    image = x[rng.integers(len(x))]
+    pixels = ends.reshape(*layer.w.shape[1:3], -1)
+    where = channel // (layer.channels // x.shape[3]) if is_depthwise else slice(None)
+    down, across = (
+        axis.pixels(int(rng.integers(outputs)), length)
+        for axis, outputs, length in zip(
+            layer.axes(), layer.y.shape[1:3], x.shape[1:3], strict=True
+        )
+    )
+    for (ky, row), (kx, column) in product(down, across):
+        image[row, column, where] = pixels[ky, kx, 0] if is_depthwise else pixels[ky, kx]
+    return x
+
+
+# Comparison ---------------------------------------------------------------------------------------
+
+
+def run_each(interpreter: Interpreter, batch: Array) -> Array:
+    """Output 0 of one invoke after the other."""
+    found = []
+    for sample in batch:
+        interpreter.set_input(sample, 0)
+        interpreter.invoke()
+        found.append(interpreter.get_output(0))
+    return np.stack(found)
+
+
+def assert_same(data: bytes, batch: Array, rng: Rng, profile: str = "tflm") -> tuple[Any, Array]:
+    """Plain, fast, and fast in batches: the same bytes. Returns the fast node and the outputs."""
+    plain = Interpreter.from_bytes(data, profile=profile, kernels="plain")
+    fast = Interpreter.from_bytes(data, profile=profile)
+    want = run_each(plain, batch)
+    assert run_each(fast, batch).tobytes() == want.tobytes(), node_of(fast).why
+    per_sample = max(1, fast.arena.head_bytes)
+    for threads, max_bytes in ((1, None), (2, 1), (2, int(rng.integers(2, 9)) * per_sample)):
+        (have,) = fast.run_batch(batch, threads=threads, max_bytes=max_bytes)
+        assert have.tobytes() == want.tobytes(), (node_of(fast).why, threads, max_bytes)
+    return node_of(fast), want
+
+
+def check_layers(count: int, seed: int) -> Tally:
+    """Compare `count` random layers; a failure names the seed that draws its layer again."""
+    tally = Tally()
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        layer = random_layer(rng)
+        floats = None if rng.integers(2) else int(2 ** rng.uniform(0, 10))
+        profile = str(rng.choice(("tflm", "tflm", "single", "cmsis-nn", "litert-ref")))
+        try:
+            with tiles_of(floats):
+                node, outputs = assert_same(layer.data(), inputs_for(rng, layer), rng, profile)
+        except AssertionError as error:
+            raise AssertionError(f"layer {(seed, number)}, {profile}: {error}") from None
+        tally.add(layer.op, node, outputs)
+    return tally
