@@ -36,6 +36,8 @@ def choose_inexact(node: Node, kernel: Kernel) -> Fast | str:
 
 def _choose(choosers: Mapping[Evaluate, Chooser], node: Node, kernel: Kernel) -> Fast | str:
     evaluate = kernel.evaluate
+    if all(tensor is None or tensor.is_constant for tensor in node.inputs):
+        return "its inputs are constant"  # in a batch they lack the axis that its outputs have
     if isinstance(evaluate, SampleBySample):
         return "its filter or bias is computed"
     if isinstance(evaluate, Int4Filter):
