@@ -3,8 +3,8 @@
     python -m benchmarks.bench [--quick] [--models NAME_OR_PATH ...] [--json PATH]
 
 Without --models it takes the digits example, the wake words that a PyPI package brings and, where
-the folder is there, ../shared/models. Exit status 1: outputs that must be equal are not, or a way of ours to run
-a model failed.
+the folder is there, ../shared/models. Exit status 1: outputs that must be equal are not, or one of
+our own ways to run a model failed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.child import ROOT, Child, RuntimeFailedError
 from benchmarks.growth import Growth, measure_growth
 from benchmarks.layers import Layer, copy_limit, layers, product_limit
 from benchmarks.machine import machine_facts
-from benchmarks.measuring import ModelResult, Settings, measure_model
+from benchmarks.measuring import ModelResult, Rounds, Settings, Timing, measure_model
 from benchmarks.models import BenchModel, chosen_files, read
 from benchmarks.plot import save_plot
 from benchmarks.runtimes import MAKERS, is_ours
@@ -36,7 +36,6 @@ from microinterp import Interpreter, MicrointerpError
 START_MODELS = ("vww_96_int8", "ic_resnet8_int8", "digits_int8")
 LAYER_MODELS = ("ic_resnet8_int8", "vww_96_int8", "kws_int8", "digits_int8")
 BATCH_MODELS = ("ic_resnet8_int8", "digits_int8")
-BUSY_LOAD = 0.5
 
 
 @dataclass
@@ -74,6 +73,13 @@ class Report:
             if is_ours(name)
         ]
 
+    @property
+    def timings(self) -> list[Timing]:
+        """Of every model and every batch."""
+        made = (*self.models, *self.growth.channels, *self.growth.depths)
+        rows = [*(r.times for r in made), *self.growth.batches.values()]
+        return [timing for row in rows for timing in row.values()]
+
     def as_json(self) -> dict[str, Any]:
         """Plain values, with the ratios and verdicts that the tables show."""
         found = asdict(self)
@@ -81,6 +87,8 @@ class Report:
             row["times_faster_than_tflm"] = {name: result.ratio(name) for name in result.times}
         for row, target in zip(found["targets"], self.targets, strict=True):
             row["met"] = target.met
+        found["disturbed_turns"] = sum(timing.disturbed for timing in self.timings)
+        found["turns"] = sum(timing.rounds for timing in self.timings)
         return {**found, "different": self.different, "failed": self.failed}
 
 
@@ -88,15 +96,16 @@ def run(models: Sequence[BenchModel], settings: Settings, say: Callable[[str], N
     """Measure everything."""
     start = time.perf_counter()
     report = Report(machine_facts(), settings)
+    rounds = Rounds(settings)
     with ExitStack() as stack:
         children = {name: stack.enter_context(Child(name)) for name in MAKERS}
         for model in models:
-            report.models.append(measure_model(model, children, settings, say))
+            report.models.append(measure_model(model, children, settings, rounds, say))
         for model in _some(models, LAYER_MODELS):
             say(f"{model.name}: layers")
             report.layers[model.name] = _layers(model, children["fast"])
         batch_model = _some(models, BATCH_MODELS)[0]
-        report.growth = measure_growth(children, batch_model, settings, say)
+        report.growth = measure_growth(children, batch_model, settings, rounds, say)
     say("limits of this machine")
     report.limits = {f"product, {n} thread{'s' * (n > 1)}": product_limit(n) for n in (1, 2)}
     report.limits["copy, bytes"] = copy_limit()
@@ -144,9 +153,11 @@ def show(report: Report) -> None:
         f"{imports['base'] * 1e3:.0f} ms, ratio {imports['microinterp'] / imports['base']:.2f}"
     )
     print("limits: " + ", ".join(f"{n} {v / 1e9:.1f} G/s" for n, v in report.limits.items()))
-    load = report.machine["load_before"]
-    if load is not None and load > BUSY_LOAD:
-        print(f"the machine was busy before this run (load {load:.1f}): do not quote these figures")
+    timings = report.timings
+    print(
+        f"{sum(t.disturbed for t in timings)} of {sum(t.rounds for t in timings)} turns had to "
+        "share a processor with other programs, as far as Linux tells"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

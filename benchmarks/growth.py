@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from benchmarks.child import Child, RuntimeFailedError
 from benchmarks.measuring import (
     ModelResult,
+    Rounds,
     Settings,
     Timing,
     compare,
-    in_turns,
     measure_model,
     turn_of,
 )
@@ -53,6 +53,7 @@ def measure_growth(
     children: Mapping[str, Child],
     batch_model: BenchModel,
     settings: Settings,
+    rounds: Rounds,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Growth:
     """Channels doubled, depth doubled, batch doubled."""
@@ -61,11 +62,11 @@ def measure_growth(
     found = Growth(batch_model=batch_model.name)
     for channels in CHANNELS:
         model = conv_chain(channels, FIXED_DEPTH)
-        found.channels.append(measure_model(model, some, small, progress))
+        found.channels.append(measure_model(model, some, small, rounds, progress))
     for depth in DEPTHS:
         model = conv_chain(FIXED_CHANNELS, depth)
-        found.depths.append(measure_model(model, some, small, progress))
-    _batches(found, children, batch_model, settings, progress)
+        found.depths.append(measure_model(model, some, small, rounds, progress))
+    _batches(found, children, batch_model, settings, rounds, progress)
     return found
 
 
@@ -74,6 +75,7 @@ def _batches(
     children: Mapping[str, Child],
     model: BenchModel,
     settings: Settings,
+    rounds: Rounds,
     progress: Callable[[str], None],
 ) -> None:
     samples = model.samples(max(BATCHES))
@@ -93,5 +95,5 @@ def _batches(
             able[name] = turn_of(children[name], part, settings.turn_seconds)
             if name.startswith("batched") and compare(singles, outputs).differing:
                 found.different.append(f"{name}, {size} samples")
-        for name, times in in_turns(able, settings.rounds, found.failures).items():
-            found.batches.setdefault(name, {})[size] = Timing.of(times)
+        for name, timing in rounds.take(able, found.failures).items():
+            found.batches.setdefault(name, {})[size] = timing

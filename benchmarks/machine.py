@@ -14,7 +14,7 @@ PACKAGES = ("microinterp", "numpy", "tflite-micro", "ai-edge-litert")
 
 
 def machine_facts() -> dict[str, Any]:
-    """CPU, cores, load before the run, BLAS and versions; None for what cannot be told."""
+    """CPU, cores, load, BLAS and versions; None for what cannot be told."""
     np.dot(np.ones((2, 2)), np.ones((2, 2)))  # threadpoolctl sees a BLAS that is loaded
     blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
     return {

@@ -56,8 +56,8 @@ def _machine(found: Row) -> Iterator[str]:
     yield (
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}; Python "
         f"{machine['python']}, {versions}, {', '.join(machine['blas'])}. "
-        f"{settings['rounds']} rounds, batches of {settings['batch']}. The load before the run was "
-        f"{machine['load_before'] or 0:.1f}. "
+        f"{settings['rounds']} rounds, batches of {settings['batch']}; "
+        f"{found['disturbed_turns']} of {found['turns']} turns had to share a processor with other programs. "
         f"A large float32 matrix product reaches {limits['product, 1 thread'] / 1e9:.0f} GMAC/s in "
         f"one thread and {limits['product, 2 threads'] / 1e9:.0f} in two; memory is copied at "
         f"{limits['copy, bytes'] / 1e9:.0f} GB/s."

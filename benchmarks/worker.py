@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import glob
 import os
 import pickle
 import resource
@@ -49,15 +51,21 @@ class Worker:
         with blas_threads(blas_threads_of(self._name)):
             return self.runtime.many(arrays)
 
-    def seconds(self, arrays: Sequence[Array], budget: float) -> list[float]:
-        """Wall seconds per sample, over and over for `budget` seconds (one untimed run before)."""
+    def seconds(self, arrays: Sequence[Array], budget: float) -> tuple[list[float], float]:
+        """Wall seconds per sample, over and over for `budget` seconds (one untimed run before).
+
+        Returns:
+            The times, and which share of all that the process waited for a processor.
+        """
         runtime = self.runtime
+        timed = _batch_seconds if runtime.batched else _single_seconds
         with blas_threads(blas_threads_of(self._name)):
             gc.disable()
             try:
-                if runtime.batched:
-                    return _batch_seconds(runtime, arrays, budget)
-                return _single_seconds(runtime, arrays, budget)
+                waited, start = waiting_seconds(), time.perf_counter()
+                times = timed(runtime, arrays, budget)
+                took = time.perf_counter() - start
+                return times, max(0.0, waiting_seconds() - waited) / took
             finally:
                 gc.enable()
 
@@ -132,6 +140,19 @@ def _batch_seconds(runtime: Runtime, arrays: Sequence[Array], budget: float) -> 
         runtime.many(arrays)
         times.append((time.perf_counter() - start) / count)
     return times
+
+
+def waiting_seconds() -> float:
+    """How long the threads that live now were ready to run and did not.
+
+    0 where there is no Linux to count it. Threads that have ended are left out, among them
+    run_batch's.
+    """
+    total = 0
+    for path in glob.glob("/proc/self/task/*/schedstat"):
+        with contextlib.suppress(OSError), open(path) as file:
+            total += int(file.read().split()[1])
+    return total * 1e-9
 
 
 def peak_bytes() -> int:

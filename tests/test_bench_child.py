@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ import pytest
 from benchmarks.child import Child, RuntimeFailedError
 from benchmarks.models import BenchModel, conv_chain
 from benchmarks.runtimes import EXACT, MAKERS, blas_threads_of
+from benchmarks.worker import waiting_seconds
 from microinterp.runtimes.tflm import version
 from tests.conftest import require_or_skip
 
@@ -76,6 +81,29 @@ def test_peak_memory_is_the_process_own(child: Child) -> None:
         assert 5e6 < fresh.ask("peak") < 200e6 < ballast.nbytes
 
 
+def test_waiting_for_a_processor_is_seen() -> None:
+    """More busy threads than processors: some of them must wait; they live on while we look."""
+    if not Path("/proc/self/schedstat").exists():
+        pytest.skip("this system does not count how long threads wait")
+    stop = threading.Event()
+
+    def burn() -> None:
+        data = bytes(1 << 20)
+        while not stop.is_set():
+            zlib.crc32(data)  # lets the other threads run
+
+    threads = [threading.Thread(target=burn) for _ in range(2 * (os.cpu_count() or 1) + 1)]
+    before = waiting_seconds()
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    waited = waiting_seconds() - before
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert waited > 0.1
+
+
 def test_first_output_steps_and_ops_are_timed(child: Child, model: BenchModel) -> None:
     sample = [array[0] for array in model.samples(1)]
     first = child.ask("first", model.data, 1, sample)
@@ -95,7 +123,9 @@ def test_our_ways_give_tflms_bytes(tflm_outputs: np.ndarray, model: BenchModel, 
     with Child(name) as child:
         child.ask("load", model.data, 1, 7)
         (outputs,) = child.ask("outputs", samples)
-        assert len(child.ask("seconds", samples, 0.0)) == 1
+        times, waited = child.ask("seconds", samples, 0.0)
+        assert len(times) == 1
+        assert 0 <= waited < 100
     assert outputs.tobytes() == tflm_outputs.tobytes()
 
 

@@ -17,7 +17,7 @@ from benchmarks.plot import save_plot
 from benchmarks.runtimes import is_ours
 from benchmarks.tables import microseconds
 
-SMALL = Settings(rounds=1, turn_seconds=0.0, batch=4, checked=6, checked_slow=3)
+SMALL = Settings(rounds=1, turn_seconds=0.0, patience=0.0, batch=4, checked=6, checked_slow=3)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,7 @@ def test_exit_status_says_whether_outputs_are_equal(
         return report
 
     monkeypatch.setattr(bench, "run", measured)
+    monkeypatch.setattr(bench, "save_plot", lambda found, path: None)
     path = tmp_path / "new" / "bench.json"
     assert main(["--quick", "--models", "digits_int8", "--json", str(path)]) == int(different)
     assert asked == [("digits_int8", Settings.quick())]
@@ -115,6 +116,7 @@ def test_only_a_failure_of_ours_is_one(
 ) -> None:
     monkeypatch.setitem(report.models[0].failures, name, "no answer within 120 s")
     monkeypatch.setattr(bench, "run", lambda models, settings, say: report)
+    monkeypatch.setattr(bench, "save_plot", lambda found, path: None)
     arguments = ["--models", "digits_int8", "--json", str(tmp_path / "bench.json")]
     assert main(arguments) == status
     assert (f"FAILED: {report.models[0].model}: {name}" in capsys.readouterr().out) == bool(status)

@@ -15,7 +15,7 @@ from benchmarks.targets import SIX, Target, targets
 
 def result(model: str, tflm: float, fast: float, batched: float, macs: int = 10**6) -> ModelResult:
     times = {"TFLM": tflm, "fast": fast, "batched": batched}
-    timings = {name: Timing(value, 0.9 * value, 1.2 * value, 7) for name, value in times.items()}
+    timings = {name: Timing(value, 0.9 * value, 1.2 * value, 7, 0) for name, value in times.items()}
     agreement = {"fast": Agreement(256, 2560, 0, 0.0), "batched": Agreement(256, 2560, 0, 0.0)}
     return ModelResult(model, macs, False, "TFLM", timings, agreement)
 
@@ -86,7 +86,7 @@ def test_a_difference_is_shouted() -> None:
 
 
 def test_equal_is_never_said_of_nothing() -> None:
-    lonely = ModelResult("m", 1, False, "TFLM", {"TFLM": Timing(1, 1, 1, 1)})
+    lonely = ModelResult("m", 1, False, "TFLM", {"TFLM": Timing(1, 1, 1, 1, 0)})
     assert "not compared" in list(tables.outputs([lonely]))[-1]
 
 
@@ -97,7 +97,7 @@ def test_a_reason_is_given_once() -> None:
 
 
 def test_growth_start_layers_and_targets_have_their_lines() -> None:
-    batches = {size: Timing(2e-6 / size, 0, 1, 3) for size in (1, 2)}
+    batches = {size: Timing(2e-6 / size, 0, 1, 3, 0) for size in (1, 2)}
     made = [result("4 channels", 4e-3, 1e-3, 5e-4)]
     growth = Growth(made, [], "m", {"batched, 1 thread": batches})
     rows = [line.split() for line in tables.growth(growth)]
