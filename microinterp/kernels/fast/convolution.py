@@ -16,7 +16,14 @@ from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels.common import Window
 from microinterp.kernels.fast.matrix import Product, bias_of, filter_of, integer_product
-from microinterp.kernels.fast.windows import MOST_FLOATS, Axis, fill, tiles, windows
+from microinterp.kernels.fast.windows import (
+    MOST_FLOATS,
+    Axis,
+    fill,
+    padded_floats,
+    tiles,
+    windows,
+)
 from microinterp.prepare import Arrays, Kernel
 
 
@@ -44,9 +51,9 @@ class Convolution:
         per_row = self.width.outputs * self.product.floats_per_row
         padded: npt.NDArray[Any] | None = None
         calls: list[Call] = []
-        for group in tiles(len(images), self.height.outputs, per_row):
+        for group in tiles(len(images), self.height.outputs, per_row, self.padded_floats):
             members = images[group[0].images]
-            if self.height.meets_padding() or self.width.meets_padding():
+            if self.padded_floats:
                 padded = self._padded(members) if padded is None else padded[: len(members)]
                 calls.append(fill(padded, members, Axis(self.height), Axis(self.width)))
                 members = padded
@@ -58,6 +65,14 @@ class Convolution:
                 rows = outputs[tile.images, tile.rows].reshape(len(columns), -1)
                 calls += self.product.bind(columns, rows, workspace)
         return calls
+
+    @property
+    def padded_floats(self) -> int:
+        """Elements of an image with its padding; 0 where no tap meets padding."""
+        if not (self.height.meets_padding() or self.width.meets_padding()):
+            return 0
+        channels = len(self.product.weights) // (self.height.size * self.width.size)
+        return padded_floats(self.height, self.width, channels)
 
     def _padded(self, images: npt.NDArray[Any]) -> npt.NDArray[Any]:
         shape = len(images), Axis(self.height).padded, Axis(self.width).padded, images.shape[-1]
@@ -79,8 +94,11 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
 
 
 def twin(height: Window, width: Window, product: Product, padding: int) -> Fast | str:
-    """The twin of a convolution, unless a row of its outputs gathers too much."""
+    """The twin of a convolution, unless it takes too much memory."""
     per_row = width.outputs * product.floats_per_row
     if per_row > MOST_FLOATS:
         return f"a row of outputs would gather {per_row} floats"
-    return Fast(product.how, Convolution(height, width, product, padding).bind)
+    op = Convolution(height, width, product, padding)
+    if op.padded_floats > MOST_FLOATS:
+        return f"its padded image would have {op.padded_floats} elements"
+    return Fast(product.how, op.bind)

@@ -23,7 +23,7 @@ from microinterp.kernels.fast import convolution
 from microinterp.kernels.fast.matrix import Tail, bias_of, filter_of, integer_product
 from microinterp.kernels.fast.proof import sums_of
 from microinterp.kernels.fast.rescale import prove, prove_mean
-from microinterp.kernels.fast.windows import MOST_FLOATS, Axis, fill, tiles
+from microinterp.kernels.fast.windows import MOST_FLOATS, Axis, fill, padded_floats, tiles
 from microinterp.prepare import Arrays, Kernel
 
 
@@ -52,7 +52,7 @@ class Depthwise:
         assert x is not None
         images = x.reshape(-1, *x.shape[-3:])
         outputs = out.reshape(-1, *out.shape[-3:])
-        groups = list(tiles(len(images), self.height.outputs, 2 * self._line))
+        groups = list(tiles(len(images), self.height.outputs, 2 * self._line, self.padded_floats))
         largest = max(tile.shape[0] for group in groups for tile in group)
         phases = [_Phase(self, phase, largest) for phase in self._phases()]
         calls: list[Call] = []
@@ -73,6 +73,11 @@ class Depthwise:
     def floats_per_row(self) -> int:
         """Weights that a row of outputs takes: the filter, repeated for each column."""
         return self.width.outputs * self.weights.size
+
+    @property
+    def padded_floats(self) -> int:
+        """Elements of an image with its padding."""
+        return padded_floats(self.height, self.width, self.weights.shape[2])
 
     @property
     def _line(self) -> int:
@@ -165,9 +170,11 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
 
 
 def twin(op: Depthwise, how: str) -> Fast | str:
-    """The twin of a depthwise convolution, unless its repeated weights take too much."""
+    """The twin of a depthwise convolution, unless it takes too much memory."""
     if op.floats_per_row > MOST_FLOATS:
         return f"a row of outputs would take {op.floats_per_row} weights"
+    if op.padded_floats > MOST_FLOATS:
+        return f"its padded image would have {op.padded_floats} elements"
     return Fast(how, op.bind)
 
 

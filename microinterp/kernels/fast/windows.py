@@ -16,7 +16,8 @@ TILE_FLOATS = 1 << 18
 """Floats of a tile's widest array: 1 MB. Smaller ones make more calls, for which threads wait."""
 
 MOST_FLOATS = 1 << 24
-"""Floats that one row of outputs may take; a layer that needs more runs its plain kernel."""
+"""Floats that a row of outputs, and the padded images of a tile, may take; a layer that needs more
+runs its plain kernel."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,17 @@ class Tile:
         return self.images.stop - self.images.start, self.rows.stop - self.rows.start
 
 
-def tiles(images: int, rows: int, floats_per_row: int) -> Iterator[list[Tile]]:
+def tiles(
+    images: int, rows: int, floats_per_row: int, floats_per_image: int = 0
+) -> Iterator[list[Tile]]:
     """The tiles of each group of images; a group is either one image or one tile.
 
     Args:
         floats_per_row: of the widest array, for one row of outputs.
+        floats_per_image: of an image with its padding.
     """
     at_once = max(1, TILE_FLOATS // floats_per_row)
-    group = max(1, min(images, at_once // rows))
+    group = max(1, min(images, at_once // rows, MOST_FLOATS // max(1, floats_per_image)))
     for start in range(0, images, group):
         members = slice(start, min(images, start + group))
         height = rows if group > 1 else _even(rows, at_once)
@@ -85,6 +89,11 @@ class Axis:
         count = max(0, min(count, self.padded - first))
         stop = start + (count - 1) * self.phases + 1 if count else start
         return slice(first, first + count), slice(start, stop, self.phases)
+
+
+def padded_floats(height: Window, width: Window, channels: int) -> int:
+    """Elements of an image with its padding, which taps far apart make far larger."""
+    return Axis(height).padded * Axis(width).padded * channels
 
 
 def fill(
