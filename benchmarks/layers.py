@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from benchmarks.runtimes import Sample, blas_threads
+from benchmarks.runtimes import Sample
 from microinterp.arena.plan import plan
 from microinterp.binding import bind
 from microinterp.graph import Node, build
@@ -104,7 +105,7 @@ def _product_rate(rows: int, inner: int, columns: int, threads: int, budget: flo
     b = rng.random((inner, columns), np.float32)
     out = np.empty((rows, columns), np.float32)
     best = np.inf
-    with blas_threads(threads):
+    with threadpool_limits(threads, user_api="blas"):
         np.matmul(a, b, out=out)
         end = time.perf_counter() + budget
         while time.perf_counter() < end:

@@ -6,7 +6,6 @@ This file imports none of them at the top: what a runtime costs to import is mea
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -161,19 +160,9 @@ class LiteRtBatched(LiteRt):
         return [output.reshape(count, 1, *output.shape[1:]) for output in outputs]
 
 
-def blas_threads(count: int | None) -> AbstractContextManager[Any]:
-    """Hold NumPy's BLAS to `count` threads; None leaves it alone."""
-    if count is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(count, user_api="blas")
-
-
 MAKERS: dict[str, Callable[[], Runtime]] = {
     "plain": lambda: Ours("plain"),
     "fast": lambda: Ours("auto"),
-    "fast, free BLAS": lambda: Ours("auto", None),
     "batched": lambda: OursBatched("auto", None),
     "batched, 1 thread": lambda: OursBatched("auto", 1),
     "batched, 2 threads": lambda: OursBatched("auto", 2),
@@ -189,7 +178,6 @@ MAKERS: dict[str, Callable[[], Runtime]] = {
 EXACT = (
     "plain",
     "fast",
-    "fast, free BLAS",
     "batched",
     "batched, 1 thread",
     "batched, 2 threads",
@@ -204,11 +192,3 @@ SLOW = ("plain", "LiteRT reference")
 def is_ours(name: str) -> bool:
     """True for this project's own ways to run a model."""
     return name.startswith(("plain", "fast", "batched"))
-
-
-def blas_threads_of(name: str) -> int | None:
-    """BLAS threads that a runtime may use; None leaves that to it.
-
-    One for ours, but where BLAS is free by name, and where run_batch chooses its threads.
-    """
-    return 1 if is_ours(name) and name not in ("fast, free BLAS", "batched") else None

@@ -14,7 +14,6 @@ from benchmarks.targets import Target
 SHORT = {
     "plain": "plain",
     "fast": "fast",
-    "fast, free BLAS": "freeBLAS",
     "batched": "batched",
     "batched, 1 thread": "batch 1t",
     "batched, 2 threads": "batch 2t",

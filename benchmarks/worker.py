@@ -19,8 +19,6 @@ from benchmarks.runtimes import (
     Outputs,
     Runtime,
     Sample,
-    blas_threads,
-    blas_threads_of,
 )
 
 BLOCK_SECONDS = 0.0005
@@ -48,8 +46,7 @@ class Worker:
 
     def outputs(self, arrays: Sequence[Array]) -> Outputs:
         """Outputs [N, ...] of all samples, from the state that loading left."""
-        with blas_threads(blas_threads_of(self._name)):
-            return self.runtime.many(arrays)
+        return self.runtime.many(arrays)
 
     def seconds(self, arrays: Sequence[Array], budget: float) -> tuple[list[float], float]:
         """Wall seconds per sample, over and over for `budget` seconds (one untimed run before).
@@ -59,25 +56,23 @@ class Worker:
         """
         runtime = self.runtime
         timed = _batch_seconds if runtime.batched else _single_seconds
-        with blas_threads(blas_threads_of(self._name)):
-            gc.disable()
-            try:
-                waited, start = waiting_seconds(), time.perf_counter()
-                times = timed(runtime, arrays, budget)
-                took = time.perf_counter() - start
-                return times, max(0.0, waiting_seconds() - waited) / took
-            finally:
-                gc.enable()
+        gc.disable()
+        try:
+            waited, start = waiting_seconds(), time.perf_counter()
+            times = timed(runtime, arrays, budget)
+            took = time.perf_counter() - start
+            return times, max(0.0, waiting_seconds() - waited) / took
+        finally:
+            gc.enable()
 
     def first(self, model: bytes, outputs: int, sample: Sample) -> dict[str, float]:
         """Seconds of the import, of loading, and from there to the first output; peak memory."""
         runtime = self.runtime
-        with blas_threads(blas_threads_of(self._name)):
-            start = time.perf_counter()
-            runtime.load(model, outputs)
-            loaded = time.perf_counter()
-            runtime.one(sample)
-            done = time.perf_counter()
+        start = time.perf_counter()
+        runtime.load(model, outputs)
+        loaded = time.perf_counter()
+        runtime.one(sample)
+        done = time.perf_counter()
         return {
             "import": self.import_seconds,
             "load": loaded - start,
@@ -92,15 +87,13 @@ class Worker:
         """Median seconds of each op of the main subgraph (ours only)."""
         from benchmarks.layers import op_seconds
 
-        with blas_threads(1):
-            return op_seconds(self.runtime, _samples(arrays), budget)
+        return op_seconds(self.runtime, _samples(arrays), budget)
 
     def stages(self, model: bytes, repeats: int) -> dict[str, float]:
         """Median seconds of each step from bytes to an interpreter (ours only)."""
         from benchmarks.layers import stage_seconds
 
-        with blas_threads(1):
-            return stage_seconds(model, repeats)
+        return stage_seconds(model, repeats)
 
 
 def _samples(arrays: Sequence[Array]) -> list[Sample]:

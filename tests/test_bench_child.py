@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.child import Child, RuntimeFailedError
 from benchmarks.models import BenchModel, conv_chain
-from benchmarks.runtimes import EXACT, MAKERS, blas_threads_of
+from benchmarks.runtimes import EXACT, MAKERS
 from benchmarks.worker import waiting_seconds
 from microinterp.runtimes.tflm import version
 from tests.conftest import require_or_skip
@@ -151,11 +151,3 @@ def test_litert_batched_is_litert(model: BenchModel, name: str) -> None:
         (expected,), (found,) = single.ask("outputs", samples), other.ask("outputs", samples)
     assert found.shape == expected.shape
     assert found.tobytes() == expected.tobytes()
-
-
-def test_blas_is_held_to_one_thread_but_where_the_name_says_so() -> None:
-    free = {name for name in MAKERS if blas_threads_of(name) is None}
-    assert {"fast, free BLAS", "batched", "TFLM"} <= free
-    assert {"plain", "fast", "batched, 1 thread", "batched, 2 threads"} == set(MAKERS) - free - {
-        name for name in MAKERS if "XNNPACK" in name or "LiteRT" in name
-    }
