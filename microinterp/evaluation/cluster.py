@@ -91,6 +91,7 @@ class _Cluster:
         self._ready: queue.Queue[Any] = queue.Queue()
         self._scattered: Any = None
         self._alone_since: float | None = None
+        self._suspects: set[int] = set()  # one of these may have ended the workers
 
     def answers(self) -> Answers:
         """Numbers of pieces and their results, as they are ready."""
@@ -105,13 +106,18 @@ class _Cluster:
             number, _ = self._futures.pop(future.key, (None, None))
             if number is not None and (result := self._result(number, future)) is not None:
                 self._gathering.done(number)
+                self._suspects.discard(number)
                 yield number, result
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Keep the cluster busy, and little in its scheduler's memory."""
+        """Keep the cluster busy, and little in its scheduler's memory.
+
+        Suspects go one by one, so that the guilty one shows.
+        """
         threads = sum(self._client.nthreads().values())
-        while len(self._futures) < max(2, _AHEAD * threads):
+        wanted = 1 if self._suspects else max(2, _AHEAD * threads)
+        while len(self._futures) < wanted:
             number = self._gathering.take()
             if number is None:
                 return
@@ -155,6 +161,7 @@ class _Cluster:
         elif isinstance(error, (CancelledError, futures.CancelledError, TimeoutError, OSError)):
             # The only worker that held the model, or the result, has died: hand both over again.
             self._scattered = None
+            self._suspects.add(number)
             self._gathering.lost(number, "lost by Dask")
         elif isinstance(error, ImportError):
             self._gathering.failed(
