@@ -50,13 +50,8 @@ class Layer:
     product_rate: float | None
 
 
-def stage_seconds(data: bytes, repeats: int) -> dict[str, float]:
-    """Median seconds of each step from a file's bytes to an interpreter and its first invoke."""
-    rows = [_stages(data) for _ in range(repeats)]
-    return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
-
-
-def _stages(data: bytes) -> dict[str, float]:
+def stage_seconds(data: bytes) -> dict[str, float]:
+    """Seconds of each step from a file's bytes to an interpreter, and of its first invoke."""
     seconds: dict[str, float] = {}
 
     def step(name: str, call: Callable[[], Any]) -> Any:

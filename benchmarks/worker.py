@@ -89,11 +89,11 @@ class Worker:
 
         return op_seconds(self.runtime, _samples(arrays), budget)
 
-    def stages(self, model: bytes, repeats: int) -> dict[str, float]:
-        """Median seconds of each step from bytes to an interpreter (ours only)."""
+    def stages(self, model: bytes) -> dict[str, float]:
+        """Seconds of each step from bytes to an interpreter, then its first invoke (ours only)."""
         from benchmarks.layers import stage_seconds
 
-        return stage_seconds(model, repeats)
+        return stage_seconds(model)
 
 
 def _samples(arrays: Sequence[Array]) -> list[Sample]:
