@@ -49,10 +49,20 @@ def timeless(found: Evaluation) -> str:
     return str(dataclasses.replace(found, timing=Timing(0.0, 0.0, None, None)))
 
 
-def adding_model(size: int = 2) -> bytes:
-    """int8 [1, size]: each answer is the sum of all inputs since the start (scale 1)."""
+def adding_model(size: int = 2, once: bool = False) -> bytes:
+    """int8 [1, size]: each answer is the sum of all inputs since the start (scale 1).
+
+    With `once` CALL_ONCE sets the sum to 0 first, without which LiteRT does not read it.
+    """
     b = ModelBuilder()
     g = b.subgraph("main")
+    if once:
+        start = b.subgraph("once")
+        zero = start.constant("zero", np.zeros((1, size), np.int8), scale=1.0, zero_point=0)
+        held = start.tensor("handle", (), "resource")
+        start.op("VAR_HANDLE", [], [held], container="", shared_name="sum")
+        start.op("ASSIGN_VARIABLE", [held, zero], [])
+        g.op("CALL_ONCE", [], [], init_subgraph_index=start.index)
     x = g.input("x", (1, size), "int8", scale=1.0, zero_point=0)
     handle = g.tensor("handle", (), "resource")
     before, after = (

@@ -113,7 +113,7 @@ class Tflm:
 class LiteRt:
     """LiteRT on this machine's processor, with its reference kernels or XNNPACK."""
 
-    def __init__(self, model: bytes, reference: bool) -> None:
+    def __init__(self, model: bytes, reference: bool, in_order: bool) -> None:
         try:
             litert = import_module("ai_edge_litert.interpreter")
         except ImportError:
@@ -121,34 +121,44 @@ class LiteRt:
                 "LiteRT is not installed", hint="pip install ai-edge-litert"
             ) from None
         kinds = litert.OpResolverType
-        kind = kinds.BUILTIN_REF if reference else kinds.AUTO
+        self._new = partial(
+            litert.Interpreter,
+            model_content=model,
+            experimental_op_resolver_type=kinds.BUILTIN_REF if reference else kinds.AUTO,
+            num_threads=1,
+        )
+        self._in_order = in_order
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        """A new interpreter: resetting its variables would undo what CALL_ONCE has done."""
         try:
-            self._litert = litert.Interpreter(
-                model_content=model, experimental_op_resolver_type=kind, num_threads=1
-            )
+            self._litert: Any = self._new()
             self._litert.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise RuntimeUnavailableError(f"LiteRT says: {printable(str(error), 300)}") from None
+            raise _litert_says(error) from None
 
     def run(self, arrays: Sequence[Array], starts: Mask) -> tuple[list[Array], Mask]:
         """See Runner."""
-        runtime = self._litert
-        inputs = [each["index"] for each in runtime.get_input_details()]
-        outputs = [each["index"] for each in runtime.get_output_details()]
+        inputs = [each["index"] for each in self._litert.get_input_details()]
+        outputs = [each["index"] for each in self._litert.get_output_details()]
         found: list[list[Array]] = []
         for number, start in enumerate(starts):
-            if start:
-                runtime.reset_all_variables()
-            for index, array in zip(inputs, arrays, strict=True):
-                runtime.set_tensor(index, array[number])
+            if start and self._in_order:
+                self._start_anew()
+            runtime = self._litert
             try:
+                for index, array in zip(inputs, arrays, strict=True):
+                    runtime.set_tensor(index, array[number])
                 runtime.invoke()
-            except RuntimeError as error:
-                raise RuntimeUnavailableError(
-                    f"LiteRT says: {printable(str(error), 300)}"
-                ) from None
+            except (RuntimeError, ValueError) as error:
+                raise _litert_says(error) from None
             found.append([runtime.get_tensor(index) for index in outputs])
         return [np.stack(each) for each in zip(*found, strict=True)], np.ones(len(starts), bool)
+
+
+def _litert_says(error: Exception) -> RuntimeUnavailableError:
+    return RuntimeUnavailableError(f"LiteRT says: {printable(str(error), 300)}")
 
 
 def other(name: str, model: bytes, profile: str, in_order: bool, threads: int | None) -> Runner:
@@ -171,7 +181,7 @@ def other(name: str, model: bytes, profile: str, in_order: bool, threads: int | 
     if name == "tflm":
         return Tflm(model, in_order)
     if name in LITERT:
-        return LiteRt(model, reference=name == "litert-reference")
+        return LiteRt(model, name == "litert-reference", in_order)
     if name == "plain":
         return Ours(model, profile, "plain", in_order, threads)
     return Ours(model, name, "auto", in_order, threads)
