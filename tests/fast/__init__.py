@@ -1,0 +1,1 @@
+"""Tests of the fast kernels: bytes equal to those of the plain ones."""
