@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.child import ROOT
-from benchmarks.tables import microseconds
+from benchmarks.tables import COUNTS, microseconds
 
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
@@ -73,15 +73,18 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _speed(found: Row) -> Iterator[str]:
-    yield "Times faster than TFLM's wheel, per sample (TFLM's own time in microseconds, and ours):"
+    yield "Times faster than TFLM's wheel, per sample (TFLM's own time in microseconds, and ours; the"
+    yield "last column counts turns that had to share a processor):"
     yield ""
     rows = []
     for model in found["models"]:
         ratios = model["times_faster_than_tflm"]
         cells = [_number(ratios.get(name)) for name in RATIOS]
         times = [_time(model["times"].get(name)) for name in ("TFLM", "fast")]
-        rows.append([model["model"], f"{model['macs'] / 1e6:.2f}", *times, *cells])
-    yield from _table(["model", "MMAC", "TFLM, us", "fast, us", *RATIOS.values()], rows)
+        disturbed, turns = (sum(t[key] for t in model["times"].values()) for key in COUNTS)
+        macs, shared = f"{model['macs'] / 1e6:.2f}", f"{disturbed}/{turns}"
+        rows.append([model["model"], macs, *times, *cells, shared])
+    yield from _table(["model", "MMAC", "TFLM, us", "fast, us", *RATIOS.values(), "shared"], rows)
 
 
 def _time(timing: Row | None) -> str:

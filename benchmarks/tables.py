@@ -25,6 +25,7 @@ SHORT = {
     "XNNPACK batched, 2 threads": "XNNb 2t",
 }
 WIDTH = 9
+COUNTS = ("disturbed", "rounds")
 
 
 def microseconds(seconds: float) -> str:
@@ -34,14 +35,17 @@ def microseconds(seconds: float) -> str:
 
 
 def times(results: Sequence[ModelResult]) -> Iterator[str]:
-    """Microseconds per sample, and how far the rounds lie apart."""
-    yield "microseconds per sample (medians); spread: half the quartiles' distance, middle runtime"
-    yield _header("MMAC") + f"{'spread':>8}"
+    """Microseconds per sample, how far the rounds lie apart, and turns that were disturbed."""
+    yield "microseconds per sample (medians); spread: half the quartiles' distance, middle runtime;"
+    yield "shared: turns that had to share a processor with other programs, of all"
+    yield _header("MMAC") + f"{'spread':>8}{'shared':>9}"
     for r in results:
         cells = [_cell(r.times[n].median if n in r.times else None) for n in SHORT]
         spreads = sorted(spread(t) for t in r.times.values())
         middle = f"{spreads[len(spreads) // 2]:8.0%}" if spreads else f"{'-':>8}"
-        yield f"{r.model:26}{r.macs / 1e6:8.2f}" + "".join(cells) + middle
+        disturbed, turns = (sum(getattr(t, n) for t in r.times.values()) for n in COUNTS)
+        shared = f"{disturbed}/{turns}"
+        yield f"{r.model:26}{r.macs / 1e6:8.2f}" + "".join(cells) + middle + f"{shared:>9}"
 
 
 def spread(timing: Timing) -> float:

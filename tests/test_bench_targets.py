@@ -68,7 +68,9 @@ def test_every_runtime_has_a_column() -> None:
 
 def test_times_and_ratios_show_what_ran() -> None:
     shown = [result("m", 8e-3, 2e-3, 5e-4)]
-    assert "2,000" in list(tables.times(shown))[-1]
+    line = list(tables.times(shown))[-1]
+    assert "2,000" in line
+    assert line.endswith(" 0/21")  # three runtimes of seven turns each, none disturbed
     (row,) = list(tables.ratios(shown))[2:]
     cells = dict(zip(tables.SHORT, row.split()[1:], strict=True))
     known = {name: cell for name, cell in cells.items() if cell != "-"}
