@@ -73,8 +73,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _speed(found: Row) -> Iterator[str]:
-    yield "Times faster than TFLM's wheel, per sample (TFLM's own time in microseconds, and ours; the"
-    yield "last column counts turns that had to share a processor):"
+    yield "Times faster than TFLM's wheel, per sample (TFLM's own time in microseconds, and ours;"
+    yield "the last column counts turns that had to share a processor):"
     yield ""
     rows = []
     for model in found["models"]:
