@@ -186,7 +186,7 @@ def with_numbers(rng: Rng, layer: Layer, w: Array | None = None) -> Layer:
     x_scale, y_scale = (float(np.float32(s)) for s in (x_scale, y_scale))
     if not per_channel:
         factors = np.full_like(factors, factors[0])
-    if is_dense and not per_channel:
+    if is_dense and (not per_channel or layer.channels == 1):
         factors = np.minimum(factors, 2.0**16)  # the bias' scale is checked against theirs
     scales = [float(np.float32(f * y_scale / x_scale)) for f in factors]
     zeros = [int(rng.choice((-128, 127, 0, rng.integers(-128, 128)))) for _ in range(2)]

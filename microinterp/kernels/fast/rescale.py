@@ -23,7 +23,7 @@ import numpy.typing as npt
 from microinterp.fast_path import Call, Workspace, assign
 from microinterp.kernels.fast.proof import THRESHOLDS, Sums
 from microinterp.kernels.filters import Quant
-from microinterp.quant.fixedpoint import INT32_MAX, Int64Array
+from microinterp.quant.fixedpoint import INT32_MAX, Int64Array, multiply_double
 
 Doubles = npt.NDArray[np.float64]
 
@@ -189,10 +189,11 @@ def prove_mean(count: int, low: int, high: int, sums: Sums) -> Rescale | str:
 
 
 def _one_rounding(quant: Quant, staircase: Staircase, bias: Int64Array) -> Rescale | None:
-    """Thresholds of outputs above 0 lie half a unit of the first rounding low, others high."""
+    """Two roundings move thresholds by half a unit of the first: outputs above 0 step earlier."""
     scale = np.ldexp(quant.multiplier.astype(np.float64), quant.shift.astype(np.int32) - 31)
     unit = np.ldexp(1.0, np.minimum(quant.shift, 0).astype(np.int32))
-    half = np.where(quant.shift < 0, 0.5, 0.0)
+    rounds_twice = quant.requantise is multiply_double
+    half = np.where(rounds_twice & (quant.shift < 0), 0.5, 0.0)
     middle = bias * scale + quant.output_zero_point
     limits = quant.low, quant.high
     above, below = (middle + (side * half + _TIE) * unit for side in (1, -1))
