@@ -187,10 +187,12 @@ def test_sequences_are_never_cut(tmp_path: Path) -> None:
 
 
 def test_pieces_have_a_sensible_size(digits: Data) -> None:
-    assert entries_per_piece(digits, 1) == 188
-    assert entries_per_piece(digits, 100) == 2
+    assert entries_per_piece(digits, 1, False) == 188
+    assert entries_per_piece(digits, 100, True) == 2
     large = Data("x", (np.zeros((4, 1 << 19), np.float32),))
-    assert entries_per_piece(large, 1) == 1
+    assert entries_per_piece(large, 1, True) == 1
+    many = Data("x", (np.zeros((4096, 1 << 14), np.uint8),))
+    assert [entries_per_piece(many, 1, sent) for sent in (True, False)] == [64, 256]
 
 
 def test_gathering_waits_for_what_stands_before_a_failure(digits: Data) -> None:

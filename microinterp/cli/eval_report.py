@@ -110,7 +110,7 @@ def _show_classes(screen: Console, figures: ClassFigures, names: tuple[str, ...]
             _share(row["precision"]),
             _share(row["recall"]),
             _share(row["f1"]),
-            _figure(row["auc"]),
+            "-" if row["auc"] is None else f"{row['auc']:.6f}",
         )
     screen.print()
     screen.print(table)

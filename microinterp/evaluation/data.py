@@ -15,7 +15,8 @@ Array = npt.NDArray[Any]
 
 _PIECES_PER_WORKER = 8
 _PIECE_ENTRIES = 256
-_PIECE_BYTES = 1 << 20  # what travels to a worker, or to a cluster's scheduler
+_PIECE_BYTES = 16 << 20
+_SENT_BYTES = 1 << 20  # what travels to a worker, or to a cluster's scheduler
 
 
 @dataclass(frozen=True)
@@ -129,11 +130,12 @@ class Pieces(Sequence[Piece]):
         return slice(self._bounds[number], self._bounds[number + 1])
 
 
-def entries_per_piece(data: Data, workers: int) -> int:
-    """So many that every worker gets several pieces, and none is large to send."""
+def entries_per_piece(data: Data, workers: int, sent: bool) -> int:
+    """So many that every worker gets several pieces, and none is large to hold, or to be sent."""
+    limit = _SENT_BYTES if sent else _PIECE_BYTES
     size = 1 if data.arrays is None else sum(a[:1].nbytes for a in data.arrays)
     share = -(-len(data) // (workers * _PIECES_PER_WORKER))
-    return max(1, min(share, _PIECE_ENTRIES, _PIECE_BYTES // max(1, size)))
+    return max(1, min(share, _PIECE_ENTRIES, limit // max(1, size)))
 
 
 def _bounds(starts: npt.NDArray[np.intp], count: int, entries: int) -> list[int]:

@@ -194,7 +194,8 @@ def version(name: str) -> str:
     if name == "tflm":
         return f"tflite-micro {tflm.version()}"
     if name in LITERT:
-        return f"ai-edge-litert {installed('ai-edge-litert')}"
+        kernels = "reference kernels" if name == "litert-reference" else "XNNPACK"
+        return f"ai-edge-litert {installed('ai-edge-litert')}, {kernels}"
     if name == "plain":
         return f"microinterp {microinterp.__version__}, plain kernels"
     return f"microinterp {microinterp.__version__}, profile {name}"

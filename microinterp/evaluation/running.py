@@ -158,7 +158,7 @@ def evaluate(
         data if chosen.cluster is None else _absolute(data),
         truth.labels if truth.task == "values" else None,
         sequences if in_order else None,
-        chosen.piece or entries_per_piece(data, chosen.workers),
+        chosen.piece or entries_per_piece(data, chosen.workers, not _alone(chosen)),
     )
     lost = LostWorkers()
     began = time.perf_counter()
@@ -180,7 +180,6 @@ def evaluate(
 
 
 def _job(model: bytes, settings: Settings, truth: Truth, in_order: bool) -> Job:
-    alone = settings.workers == 1 and settings.cluster is None
     return Job(
         model=model,
         profile=settings.profile,
@@ -192,8 +191,13 @@ def _job(model: bytes, settings: Settings, truth: Truth, in_order: bool) -> Job:
         stride=settings.stride,
         against=settings.against,
         in_order=in_order,
-        threads=None if alone else 1,
+        threads=None if _alone(settings) else 1,
     )
+
+
+def _alone(settings: Settings) -> bool:
+    """True if this process computes, with all its cores."""
+    return settings.workers == 1 and settings.cluster is None
 
 
 def _computed(job: Job, pieces: Pieces, settings: Settings, lost: LostWorkers) -> Answers:
