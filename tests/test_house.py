@@ -20,6 +20,7 @@ KERNEL_HELPERS = {
     "filters",
     "lstm_gates",
     "resizing",
+    "scaling",
     "tabulated",
 }
 GENERATED = "microinterp/generated/"

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,14 +22,13 @@ from microinterp.kernels.common import (
     is_float,
     multiplier_of,
     pick_by_type,
-    requantised,
     require_positive_scales,
     require_quantized,
     require_zero_points,
     unary_operands,
 )
+from microinterp.kernels.scaling import UnaryScaling, requantised
 from microinterp.prepare import Arrays, Context, Kernel, Status
-from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.fixedpoint_math import inverse_sqrt
 from microinterp.registry import Op
 
@@ -40,27 +38,14 @@ _MAX_RIGHT_SHIFT = 31
 """C leaves an int32 undefined that is shifted further."""
 
 
-@dataclass(frozen=True)
-class Params:
-    """Folded parameters of an integer ABS or RSQRT."""
-
-    input_zero_point: int
-    requantise: Requantise
-    multiplier: int
-    shift: int
-    output_zero_point: int
-    low: int
-    high: int
-
-
-def evaluate_abs_int(p: Params, arrays: Arrays) -> None:
+def evaluate_abs_int(p: UnaryScaling, arrays: Arrays) -> None:
     """int8 or int16 x -> out of the same type."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
     out[...] = requantised(np.abs(x.astype(np.int64) - p.input_zero_point), p, out.dtype)
 
 
-def evaluate_abs_same_scale(p: Params, arrays: Arrays) -> None:
+def evaluate_abs_same_scale(p: UnaryScaling, arrays: Arrays) -> None:
     """int8 or int16 x -> out of the same type and scale."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
@@ -75,7 +60,7 @@ def evaluate_abs_plain(_: None, arrays: Arrays) -> None:
     np.abs(x, out=out)
 
 
-def evaluate_rsqrt_int(p: Params, arrays: Arrays) -> Status:
+def evaluate_rsqrt_int(p: UnaryScaling, arrays: Arrays) -> Status:
     """int8 or int16 x -> out of the same type; an error if an element is below the zero point."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
@@ -127,7 +112,7 @@ def _require_quantization(node: Node, x: Tensor, out: Tensor) -> None:
 
 def _params(
     node: Node, context: Context, x: Tensor, out: Tensor, real: float, right_shift: int = 0
-) -> Params:
+) -> UnaryScaling:
     multiplier = multiplier_of(node, real)
     shift = multiplier.shift - right_shift
     node.require(
@@ -136,7 +121,7 @@ def _params(
         hint="the scales are far too large",
     )
     info = np.iinfo(out.dtype)
-    return Params(
+    return UnaryScaling(
         input_zero_point=x.zero_point,
         requantise=context.profile.requantise(node.name),
         multiplier=multiplier.multiplier,

@@ -25,11 +25,10 @@ from microinterp.kernels.common import (
     is_float,
     multiplier_below_one,
     pick_by_type,
-    requantised,
     require_quantized,
 )
+from microinterp.kernels.scaling import Scaling, requantised
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.params import (
     activation_range_float,
     activation_range_int32,
@@ -38,7 +37,7 @@ from microinterp.registry import Op
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(Scaling):
     """Folded parameters of one integer ADD or SUB.
 
     Attributes:
@@ -46,19 +45,10 @@ class Params:
         combine: np.add or np.subtract.
         left_shift: bits that the operands gain before they are rescaled.
         zero_points, scaling: of the two operands.
-        requantise: rounding function.
-        multiplier, shift: from the common scale to the output's.
-        low, high: clamp limits.
     """
 
     operands: ScaledOperands
     combine: np.ufunc
-    requantise: Requantise
-    multiplier: int
-    shift: int
-    output_zero_point: int
-    low: int
-    high: int
 
 
 @dataclass(frozen=True)

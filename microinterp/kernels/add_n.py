@@ -20,15 +20,15 @@ from microinterp.kernels.common import (
     Evaluate,
     multiplier_below_one,
     pick_by_type,
-    requantised,
     require_positive_scales,
     require_quantized,
     require_rank,
     require_same_type,
     require_shape,
 )
+from microinterp.kernels.scaling import Scaling, requantised
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Int64Array, Requantise, wrap32
+from microinterp.quant.fixedpoint import Int64Array, wrap32
 from microinterp.quant.params import Multiplier, quantize_multiplier
 from microinterp.registry import Op
 
@@ -39,16 +39,10 @@ _HALF = quantize_multiplier(0.5)
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(Scaling):
     """Folded parameters of an int8 ADD_N."""
 
     input_zero_point: int
-    requantise: Requantise
-    multiplier: int
-    shift: int
-    output_zero_point: int
-    low: int = -128
-    high: int = 127
 
     def halved(self, x: Int64Array) -> Int64Array:
         """Raw numbers in the scale of the sum."""
@@ -104,6 +98,8 @@ def prepare(node: Node, context: Context) -> Kernel:
         multiplier=factor.multiplier,
         shift=factor.shift,
         output_zero_point=out.zero_point,
+        low=-128,
+        high=127,
     )
     return Kernel(evaluate, params, scratch)
 

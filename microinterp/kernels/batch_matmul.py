@@ -24,13 +24,13 @@ from microinterp.kernels.common import (
     multipliers_of,
     pick_by_type,
     refuse_by,
-    requantised,
     require_quantized,
     require_rank,
     require_shape,
     require_zero_points,
 )
 from microinterp.kernels.filters import FLOAT_SUMS, MAX_LEFT_SHIFT_INT64
+from microinterp.kernels.scaling import requantised
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.fixedpoint import Requantise
 from microinterp.registry import Op

@@ -288,19 +288,6 @@ def clamp_float(
     return result
 
 
-def requantised(
-    accumulator: npt.NDArray[Any], params: Any, dtype: npt.DTypeLike
-) -> npt.NDArray[Any]:
-    """requantise(accumulator) + output zero point, clamped: the tail of most integer kernels.
-
-    `params` has requantise, multiplier, shift, output_zero_point, low and high.
-    """
-    scaled = params.requantise(accumulator, params.multiplier, params.shift)
-    shifted = (scaled + params.output_zero_point).astype(np.int32)  # wraps, as C's int32 does
-    result: npt.NDArray[Any] = np.clip(shifted, params.low, params.high).astype(dtype)
-    return result
-
-
 @dataclass(frozen=True, slots=True)
 class Window:
     """How a filter moves over an image, along one axis.

@@ -27,11 +27,11 @@ from microinterp.kernels.common import (
     multiplier_below_one,
     normalised_axis,
     pick_by_type,
-    requantised,
     require_quantized,
     require_rank,
     require_shape,
 )
+from microinterp.kernels.scaling import requantised
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.params import Multiplier, quantize_multiplier

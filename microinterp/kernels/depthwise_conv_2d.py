@@ -27,7 +27,6 @@ from microinterp.kernels.common import (
     pick_by_type,
     refuse_by,
     refuse_int16_zero_points,
-    requantised,
     require_shape,
     taps,
 )
@@ -43,6 +42,7 @@ from microinterp.kernels.filters import (
     require_windows,
     sample_by_sample,
 )
+from microinterp.kernels.scaling import requantised
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.params import activation_range_float
 from microinterp.registry import Op

@@ -33,7 +33,6 @@ from microinterp.kernels.common import (
     multipliers_of,
     pick_by_type,
     refuse_by,
-    requantised,
     require_quantized,
     require_rank,
     require_same_type,
@@ -52,9 +51,10 @@ from microinterp.kernels.lstm_gates import (
     Function,
     Gate,
     Product,
-    Scaling,
+    int16_scaling,
     weights,
 )
+from microinterp.kernels.scaling import Scaling, requantised
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.libm import checked_log2, tanhf
 from microinterp.quant.params import activation_range_float
@@ -304,7 +304,7 @@ def _cell_limits(context: Context, clip: float) -> tuple[int, int]:
 def _scaling(node: Node, context: Context, real: float) -> Scaling:
     factor = multiplier_of(node, real)
     requantise = context.profile.requantise(node.name)
-    return Scaling(requantise, factor.multiplier, factor.shift)
+    return int16_scaling(requantise, factor.multiplier, factor.shift)
 
 
 def _gate(
@@ -336,7 +336,7 @@ def _product(node: Node, context: Context, x: Tensor, w: Tensor) -> Product:
         x.zero_point,
         0 if profile.follows("lstm-filter-zero-points") else w.zero_point,
         np.int32 if is_32_bit else np.int64,
-        Scaling(requantise(node.name), factor.multiplier, factor.shift),
+        int16_scaling(requantise(node.name), int(factor.multiplier[0]), int(factor.shift[0])),
     )
 
 

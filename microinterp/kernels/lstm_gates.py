@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.kernels.common import requantised
+from microinterp.kernels.scaling import Scaling, requantised
 from microinterp.quant.fixedpoint import Requantise
 
 Array = npt.NDArray[Any]
@@ -30,16 +30,9 @@ def weights(
     return wx, wh, bias
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """How integer sums become steps of something: see kernels.common.requantised."""
-
-    requantise: Requantise
-    multiplier: int | npt.NDArray[np.int64]
-    shift: int | npt.NDArray[np.int64]
-    output_zero_point: int = 0
-    low: int = int(_INT16.min)
-    high: int = int(_INT16.max)
+def int16_scaling(requantise: Requantise, multiplier: int, shift: int) -> Scaling:
+    """To steps of int16 around 0."""
+    return Scaling(requantise, multiplier, shift, 0, int(_INT16.min), int(_INT16.max))
 
 
 @dataclass(frozen=True)

@@ -23,28 +23,21 @@ from microinterp.kernels.common import (
     is_float,
     multiplier_of,
     pick_by_type,
-    requantised,
     require_quantized,
     require_zero_points,
 )
+from microinterp.kernels.scaling import Scaling, requantised
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.params import activation_range_float, activation_range_int32
 from microinterp.registry import Op
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(Scaling):
     """Folded parameters of one integer MUL."""
 
     operands: Broadcast
     zero_points: tuple[int, int]
-    requantise: Requantise
-    multiplier: int
-    shift: int
-    output_zero_point: int
-    low: int
-    high: int
 
 
 def evaluate_int(p: Params, arrays: Arrays) -> None:

@@ -20,12 +20,12 @@ from microinterp.kernels.common import (
     is_float,
     multiplier_of,
     pick_by_type,
-    requantised,
     require_quantized,
     unary_operands,
 )
+from microinterp.kernels.scaling import UnaryScaling, requantised
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise, wrap32
+from microinterp.quant.fixedpoint import wrap32
 from microinterp.quant.libm import roundf
 from microinterp.registry import Op
 
@@ -38,19 +38,6 @@ class FloatParams:
 
     scale: np.float32
     zero_point: int
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class Params:
-    """Folded parameters of a QUANTIZE of integers."""
-
-    input_zero_point: int
-    requantise: Requantise
-    multiplier: int
-    shift: int
-    output_zero_point: int
     low: int
     high: int
 
@@ -76,7 +63,7 @@ def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
     out[...] = np.clip(whole + p.zero_point, p.low, p.high)
 
 
-def evaluate_int(p: Params, arrays: Arrays) -> None:
+def evaluate_int(p: UnaryScaling, arrays: Arrays) -> None:
     """int8, uint8, int16 or int32 x -> out of one of these types."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
@@ -106,7 +93,7 @@ def prepare_quantize(node: Node, context: Context) -> Kernel:
         return Kernel(evaluate, FloatParams(out.scale, out.zero_point, low, high))
     require_quantized(node, x)
     multiplier = multiplier_of(node, float(x.scale) / float(out.scale))
-    params = Params(
+    params = UnaryScaling(
         input_zero_point=x.zero_point,
         requantise=context.profile.requantise(node.name),
         multiplier=multiplier.multiplier,

@@ -24,12 +24,11 @@ from microinterp.kernels.common import (
     multiplier_of,
     normalised_axis,
     pick_by_type,
-    requantised,
     require_quantized,
     require_shape,
 )
+from microinterp.kernels.scaling import Scaling, requantised
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.params import Multiplier
 from microinterp.registry import Op
 
@@ -53,24 +52,16 @@ class Reduction:
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(Scaling):
     """Folded parameters of an integer MEAN or SUM.
 
     Attributes:
         reduction: which axes go.
         offset: what zero points add to a sum.
-        requantise, multiplier, shift: from a sum to output steps.
-        low, high: clamp limits.
     """
 
     reduction: Reduction
     offset: int
-    requantise: Requantise
-    multiplier: int
-    shift: int
-    output_zero_point: int
-    low: int
-    high: int
 
 
 def evaluate_int(p: Params, arrays: Arrays) -> None:

@@ -23,27 +23,13 @@ from microinterp.kernels.common import (
     is_float,
     multiplier_of,
     pick_by_type,
-    requantised,
     require_quantized,
     require_zero_points,
     unary_operands,
 )
+from microinterp.kernels.scaling import UnaryScaling, requantised
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise
 from microinterp.registry import Op
-
-
-@dataclass(frozen=True)
-class Params:
-    """Folded parameters of an integer RELU."""
-
-    input_zero_point: int
-    requantise: Requantise
-    multiplier: int
-    shift: int
-    output_zero_point: int
-    low: int
-    high: int
 
 
 @dataclass(frozen=True)
@@ -54,7 +40,7 @@ class Limits:
     high: int | np.float32
 
 
-def evaluate_relu_int(p: Params, arrays: Arrays) -> None:
+def evaluate_relu_int(p: UnaryScaling, arrays: Arrays) -> None:
     """int8 or int16 x -> out of the same type."""
     (x,), (out,) = arrays.inputs, arrays.outputs
     assert x is not None
@@ -84,7 +70,7 @@ def prepare_relu(node: Node, context: Context) -> Kernel:
     if x.dtype == np.int16:
         require_zero_points(node, 0, x, out)
     multiplier = multiplier_of(node, float(x.scale) / float(out.scale))
-    params = Params(
+    params = UnaryScaling(
         input_zero_point=x.zero_point,
         requantise=context.profile.requantise(node.name),
         multiplier=multiplier.multiplier,

@@ -20,13 +20,12 @@ from microinterp.kernels.common import (
     Evaluate,
     multiplier_of,
     pick_by_type,
-    requantised,
     require_positive_scales,
     require_quantized,
     require_zero_points,
 )
+from microinterp.kernels.scaling import Scaling, requantised
 from microinterp.prepare import Arrays, Context, Kernel
-from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.params import quantize_multiplier
 from microinterp.registry import Op
 
@@ -34,23 +33,14 @@ _LEFT_SHIFT = {"int8": 7, "int16": 0}
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(Scaling):
     """Folded parameters of an integer SQUARED_DIFFERENCE.
 
     Attributes:
         operands: how they come to a common scale.
-        requantise: rounding function.
-        multiplier, shift: from the square of the common scale to the output's.
-        low, high: clamp limits.
     """
 
     operands: ScaledOperands
-    requantise: Requantise
-    multiplier: int
-    shift: int
-    output_zero_point: int
-    low: int
-    high: int
 
 
 def evaluate_int(p: Params, arrays: Arrays) -> None:

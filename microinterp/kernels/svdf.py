@@ -27,12 +27,12 @@ from microinterp.kernels.common import (
     is_float,
     multiplier_of,
     pick_by_type,
-    requantised,
     require_quantized,
     require_rank,
     require_shape,
 )
 from microinterp.kernels.filters import FLOAT_SUMS
+from microinterp.kernels.scaling import requantised
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.fixedpoint import Requantise
 from microinterp.quant.libm import Float32Array, tanhf

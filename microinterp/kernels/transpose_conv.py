@@ -30,7 +30,6 @@ from microinterp.kernels.common import (
     is_float,
     pick_by_type,
     refuse_by,
-    requantised,
     require_rank,
     taps,
 )
@@ -43,6 +42,7 @@ from microinterp.kernels.filters import (
     quantized_bias_type,
     require_bias,
 )
+from microinterp.kernels.scaling import requantised
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.quant.params import activation_range_float
 from microinterp.registry import Op

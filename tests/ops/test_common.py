@@ -16,10 +16,10 @@ from microinterp.kernels.common import (
     make_window,
     multiplier_of,
     multipliers_of,
-    requantised,
     taps,
 )
 from microinterp.kernels.filters import Quant
+from microinterp.kernels.scaling import requantised
 from microinterp.model import load
 from microinterp.quant.fixedpoint import multiply_double
 from tests.models import conv_model

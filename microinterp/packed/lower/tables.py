@@ -8,6 +8,7 @@ import numpy as np
 
 from microinterp.graph import Tensor
 from microinterp.kernels import quantize, relu, softmax, tabulated
+from microinterp.kernels.scaling import UnaryScaling
 from microinterp.packed.lower.common import INT8_HINT, Lower, Lowering
 from microinterp.packed.steps import MAX_SOFTMAX_DEPTH, Dequantize, Lut, Softmax, Step
 from microinterp.prepare import Arrays
@@ -17,8 +18,8 @@ _LEAST_SCALE, _MOST_SCALE = 2.0**-126, 2.0**104
 """No result is subnormal or infinite then."""
 _UNARY: Mapping[str, type] = {
     "LOGISTIC": tabulated.Table,
-    "QUANTIZE": quantize.Params,
-    "RELU": relu.Params,
+    "QUANTIZE": UnaryScaling,
+    "RELU": UnaryScaling,
     "RELU6": relu.Limits,
     "TANH": tabulated.Table,
 }
