@@ -18,6 +18,7 @@ from microinterp.kernels.fast import casts, max_pool, moves, pairs, softmax, tab
 from microinterp.prepare import Arrays, PreparedNode
 from tests.differential.case import Case
 from tests.differential.cases import all_cases
+from tests.ops.movement import random_constant
 from tests.ops.strategies import seeds
 
 Array = npt.NDArray[Any]
@@ -77,6 +78,14 @@ def check_twin(
     return fast
 
 
+def random_run(
+    node: PreparedNode, rng: np.random.Generator, samples: tuple[int, ...] = ()
+) -> list[Array]:
+    """Random elements over the whole range of each computed input's type."""
+    tensors = [t for t in node.node.inputs if t is not None and _is_computed(t)]
+    return [random_constant(rng, (*samples, *t.shape), t.type_name) for t in tensors]
+
+
 def misplaced(array: Array, shift: int) -> Array:
     """A writable copy that starts `shift` bytes off."""
     memory = np.empty(array.nbytes + 16, np.uint8)
@@ -122,7 +131,7 @@ def check_case(case: Case, models: int = 20) -> Counter[str]:
     def check(data: bytes, seed: int, shift: int) -> None:
         node = only_node(data)
         if node.kernel.evaluate not in CHOOSERS:
-            seen["not chosen"] += 1
+            seen["no chooser"] += 1
             return
         twin = twin_of(node)
         if isinstance(twin, str):
