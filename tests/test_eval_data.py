@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,9 @@ def test_several_inputs(tmp_path: Path) -> None:
         ({"x": ROWS, "y": [0, 1, 3]}, r"\[2\] has the label 3: classes are 0 to 2"),
         ({"x": ROWS, "y": [0, -1, 3]}, r"\[1\] has the label -1: classes are 0 to 2"),
         ({"x": ROWS, "y": ["a", "b", "c"]}, "wanted numbers"),
+        ({"x": ROWS, "y": np.zeros((3, 0))}, r"labels have shape \[3, 0\]"),
+        ({"x": ROWS, "y": [1e300, 0, 0]}, r"\[0\] has the label 1e\+300"),
+        ({"x": ROWS, "y": np.array([2**63, 0, 0], np.uint64)}, "has the label 9.22337e"),
         ({"x": ROWS, "y": [0, np.nan, 1]}, r"the label of .*\[1\] is no finite number"),
         ({"x": ROWS, "y": [0.5, 1, 2]}, "1 true values for each sample, the output has 3"),
         ({"x": ROWS, "y": [[1, 2], [3, 4], [5, 6]]}, "2 true values for each sample"),
@@ -241,7 +245,7 @@ def test_a_list_of_labels(tmp_path: Path) -> None:
         ("none.png,1\n", r"cannot read '.*none\.png': No such file"),
         ("a.txt,1\n", "of no kind that can be read"),
         ("a.png,x\na.png,y\n", "has 2 classes, the output has 4"),
-        ("s.npy,0,1\ns.npy,0,2\ns.npy,0,1\n", "sequence 1 begins anew at sample 2"),
+        ("s.npy,0,1\ns.npy,0,2\ns.npy,0,1\n", "sequence 0 begins anew at sample 2"),
     ],
 )
 def test_a_bad_list_is_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -275,6 +279,22 @@ def test_bad_folders_are_refused(tmp_path: Path) -> None:
         opened(model, tmp_path / "a" / "broken.png")
     with pytest.raises(InputError, match="No such file"):
         opened(model, tmp_path / "none.npz")
+
+
+def test_a_folder_that_cannot_be_opened_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of_classes(tmp_path, "abcd")
+    listed = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("deep1"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(InputError, match="cannot read '.*deep1': Permission denied"):
+        opened(copying_model((1, 2, 2, 1)), tmp_path)
 
 
 def test_a_flat_folder_takes_its_labels_from_a_file(tmp_path: Path) -> None:

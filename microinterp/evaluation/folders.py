@@ -64,7 +64,8 @@ def open_folder(path: str, sequences: str | None) -> Data:
             f"no sequences '{printable(sequences)}' in a folder",
             hint="--sequences file or folder, or a third column in labels.csv",
         )
-    keys = np.array(found.sequences) if found.sequences else None
+    known: dict[str, int] = {}
+    keys = [known.setdefault(key, len(known)) for key in found.sequences]
     notes: tuple[str, ...] = ()
     if found.left_out:
         notes = (f"{name}: {found.left_out} files of other kinds were left out",)
@@ -73,7 +74,7 @@ def open_folder(path: str, sequences: str | None) -> Data:
         None,
         tuple(found.paths),
         labels=tuple(found.labels) if found.labels else None,
-        sequences=numbered(keys, name),
+        sequences=numbered(np.array(keys), name) if keys else None,
         notes=notes,
     )
 
@@ -90,7 +91,7 @@ def _from_tree(path: str) -> _Found:
         return found
     for name in classes:
         before = len(found.paths)
-        for folder, folders, files in os.walk(os.path.join(path, name)):
+        for folder, folders, files in os.walk(os.path.join(path, name), onerror=_refuse):
             folders[:] = sorted(each for each in folders if not each.startswith("."))
             _take(found, folder, sorted(files))
         found.labels += [name] * (len(found.paths) - before)
@@ -102,6 +103,10 @@ def _from_tree(path: str) -> _Found:
             hint=f"put every file into the folder of its class, or list them in {LIST_NAME}",
         )
     return found
+
+
+def _refuse(error: OSError) -> None:
+    raise unreadable(str(error.filename), error.strerror or error) from None
 
 
 def _take(found: _Found, folder: str, names: list[str]) -> None:

@@ -97,10 +97,12 @@ def _flat(labels: Array, data: Data) -> Array:
     """[entries] or [entries, elements] of finite numbers."""
     if labels.dtype.kind not in "biuf":
         raise InputError(f"{data.name}: labels are {labels.dtype}, wanted numbers")
-    bad = ~np.isfinite(labels.reshape(len(labels), -1)).all(axis=1)
+    if not labels.size:
+        raise InputError(f"{data.name}: labels have shape {list(labels.shape)}: there are none")
+    flat = labels.reshape(len(labels), -1)
+    bad = ~np.isfinite(flat).all(axis=1)
     if bad.any():
         raise InputError(f"the label of {data.name_of(int(bad.argmax()))} is no finite number")
-    flat = labels.reshape(len(labels), -1)
     return flat[:, 0] if flat.shape[1] == 1 else flat
 
 

@@ -7,19 +7,37 @@ from types import FunctionType, MappingProxyType
 
 from microinterp.fast_path import Fast
 from microinterp.graph import Node
-from microinterp.kernels import conv_2d, depthwise_conv_2d, fully_connected, pool_2d
 from microinterp.kernels.common import Evaluate
-from microinterp.kernels.fast import convolution, dense, depthwise, inexact
+from microinterp.kernels.fast import (
+    casts,
+    convolution,
+    dense,
+    depthwise,
+    inexact,
+    max_pool,
+    moves,
+    pairs,
+    softmax,
+    tables,
+    ufuncs,
+)
 from microinterp.kernels.filters import Int4Filter, SampleBySample
 from microinterp.prepare import Chooser, Kernel
 
+_FAMILIES = (
+    casts,
+    convolution,
+    dense,
+    depthwise,
+    max_pool,
+    moves,
+    pairs,
+    softmax,
+    tables,
+    ufuncs,
+)
 CHOOSERS: Mapping[Evaluate, Chooser] = MappingProxyType(
-    {
-        conv_2d.evaluate_int: convolution.choose,
-        depthwise_conv_2d.evaluate_int: depthwise.choose,
-        fully_connected.evaluate_int: dense.choose,
-        pool_2d.evaluate_average_int: depthwise.choose_average,
-    }
+    {evaluate: choose for family in _FAMILIES for evaluate, choose in family.CHOOSERS.items()}
 )
 """By the evaluate function of the plain kernel: kernels that users register stay as they are."""
 
