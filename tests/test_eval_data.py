@@ -293,7 +293,7 @@ def test_a_folder_that_cannot_be_opened_is_not_left_out(
         return listed(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(InputError, match="cannot read '.*deep1': Permission denied"):
+    with pytest.raises(InputError, match=r"cannot read '.*deep1': Permission denied"):
         opened(copying_model((1, 2, 2, 1)), tmp_path)
 
 
