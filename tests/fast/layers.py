@@ -284,7 +284,7 @@ def weights_with_bound(rng: Rng, bound: int, depth: int) -> Array:
     weights += [-127] * (n // 127) + [-(n % 127)] * (n % 127 > 0)
     # ones among them let a sum take every value near the bound
     weights += [0] * (depth - len(weights))
-    split = min(4, sum(value == 0 for value in weights) // 126)
+    split = min(4, weights.count(0) // 126, weights.count(127))
     for _ in range(split):
         weights.remove(127)
         weights += [1] * 127
@@ -307,10 +307,11 @@ def at_the_edge(rng: Rng, bound: int, op: str = "FULLY_CONNECTED") -> Layer:
     dense = Layer(op, Input((1, depth)), w.astype(np.int8), Input((1, channels)), w_scales=[1.0])
     least, greatest = bounds_of(dense)
     ends = np.where(rng.integers(2, size=channels) == 1, least, greatest)
-    factor = float(2.0 ** rng.integers(-3, 1)) * (1 if rng.integers(2) else rng.uniform(0.5, 1))
+    factor = float(2.0 ** rng.integers(-3, 1)) * (rng.uniform(0.5, 1) if rng.integers(4) else 1)
     zeros = [int(rng.integers(-128, 128)) for _ in range(2)]
     bias = zeros[0] * taps_of(dense).sum(0) - ends + rng.integers(-100, 100, channels)
-    options: dict[str, Any] = {"fused_activation_function": str(rng.choice(ACTIVATIONS))}
+    activation = str(rng.choice(("NONE", "NONE", "NONE", "RELU", "RELU6")))
+    options: dict[str, Any] = {"fused_activation_function": activation}
     shape: tuple[int, ...] = (1, depth)
     if op == "CONV_2D":
         options |= options_of((Axis(1, 1, 1, "VALID"), Axis(1, 1, 1, "VALID")))
@@ -325,7 +326,7 @@ def at_the_edge(rng: Rng, bound: int, op: str = "FULLY_CONNECTED") -> Layer:
     )
 
 
-def depthwise_at_the_edge(rng: Rng, taps_down: int) -> Layer:
+def depthwise_at_the_edge(taps_down: int) -> Layer:
     """32 x 32 taps of -128 sum to exactly 2^24, 33 x 32 to more."""
     shape = 1, taps_down, 32, 2
     axes = Axis(taps_down, 1, 1, "VALID"), Axis(32, 1, 1, "VALID")
@@ -335,7 +336,7 @@ def depthwise_at_the_edge(rng: Rng, taps_down: int) -> Layer:
         "DEPTHWISE_CONV_2D",
         Input(shape, "int8", 1.0, 0),
         w,
-        Input((1, 1, 1, 2), "int8", float(2.0 ** rng.integers(0, 3)), 0),
+        Input((1, 1, 1, 2), "int8", 1.0, 0),
         bias=bias,
         w_scales=[1.0],
         axis=3,
@@ -348,7 +349,7 @@ def random_layer(rng: Rng, op: str) -> Layer:
     if op != "DEPTHWISE_CONV_2D" and rng.integers(15) == 0:
         return at_the_edge(rng, (1 << 24) + int(rng.choice((-128, -1, 0, 1, 2, 128, 1 << 22))), op)
     if op == "DEPTHWISE_CONV_2D" and rng.integers(100) == 0:
-        return depthwise_at_the_edge(rng, int(rng.integers(31, 34)))
+        return depthwise_at_the_edge(int(rng.integers(31, 34)))
     return with_numbers(rng, random_geometry(rng, op))
 
 
@@ -359,22 +360,24 @@ def inputs_for(rng: Rng, layer: Layer, random: int = 2) -> Array:
     """Inputs [N, ...]: all of one value, signs matched to the weights, near those, random."""
     shape = layer.x.shape
     found = [np.full(shape, value, np.int8) for value in (*INT8, layer.x.zero_point or 0)]
-    for sign in (1, -1):
-        ends = matched(rng, layer, int(rng.integers(layer.channels)), sign)
-        found.append(ends)
-        near = ends.copy()
-        at = rng.integers(0, near.size, 1 + int(rng.integers(4)))
-        near.reshape(-1)[at] += np.where(near.reshape(-1)[at] < 0, 1, -1).astype(np.int8)
-        found.append(near)
+    for sign, is_near in product((1, -1), (False, True)):
+        found.append(matched(rng, layer, int(rng.integers(layer.channels)), sign, is_near))
     found += [rng.integers(-128, 128, shape).astype(np.int8) for _ in range(random)]
     return np.stack(found)
 
 
-def matched(rng: Rng, layer: Layer, channel: int, sign: int) -> Array:
-    """A random input, but under one window the values that push one channel's sum furthest."""
+def matched(rng: Rng, layer: Layer, channel: int, sign: int, is_near: bool) -> Array:
+    """A random input, but under one window the values that push one channel's sum furthest.
+
+    Args:
+        is_near: take some of the inputs with the least weights back a little.
+    """
     x = rng.integers(-128, 128, layer.x.shape).astype(np.int8)
     taps = taps_of(layer)[:, channel] * sign
     ends = np.where(taps > 0, 127, -128)
+    if is_near:
+        few = rng.choice(np.argsort(np.abs(taps) + (taps == 0) * 1000)[:50], rng.integers(1, 4))
+        ends[few] -= np.sign(ends[few]) * rng.integers(0, 60, len(few))
     if layer.op == "FULLY_CONNECTED":
         x.reshape(-1, len(taps))[rng.integers(x.size // len(taps))] = ends
         return x

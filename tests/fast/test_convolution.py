@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,13 +97,16 @@ def test_many_random_layers_equal_tflm(tflm: TflmRuntime) -> None:
 )
 def test_sums_just_under_and_over_2_to_the_24(bound: int, kind: str) -> None:
     rng = np.random.default_rng(bound)
-    varied = 0
+    twins = varied = 0
     for _ in range(8):
         layer = at_the_edge(rng, bound, "CONV_2D")
-        node, outputs = assert_same(layer.data(), inputs_for(rng, layer, 6), rng)
+        batch = np.concatenate([inputs_for(rng, layer, 0) for _ in range(6)])
+        node, outputs = assert_same(layer.data(), batch, rng)
+        assert node.fast is None or kind in node.why
+        twins += node.fast is not None
         varied += len(np.unique(outputs)) > 4
-        assert kind in node.why or node.fast is None
-    assert varied >= 3
+    assert twins >= 4
+    assert varied >= 4
 
 
 def test_worked_by_hand() -> None:
@@ -132,7 +134,7 @@ def far_apart(op: str, dilation: int, channels: int) -> Layer:
 @pytest.mark.parametrize("op", ["CONV_2D", "DEPTHWISE_CONV_2D"])
 @pytest.mark.parametrize("dilation", [700, 32767])
 def test_padding_takes_little_memory(op: str, dilation: int) -> None:
-    """A padded image may be far larger than the image: many at once, or a vast one, take too much."""
+    """A padded image may be far larger than the image: many at once, or a vast one."""
     data = far_apart(op, dilation, 2).data()
     batch = np.arange(200, dtype=np.uint8).view(np.int8).reshape(100, 1, 1, 1, 2)
     tracemalloc.start()
