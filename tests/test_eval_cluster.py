@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,10 +48,10 @@ def two_workers() -> Iterator[Any]:
         yield started
 
 
-def local_cluster(workers: int) -> Any:
+def local_cluster(workers: int, threads: int = 1) -> Any:
     from distributed import LocalCluster
 
-    return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
+    return LocalCluster(n_workers=workers, threads_per_worker=threads, dashboard_address=":0")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +97,7 @@ async def wait_for_start(worker: Any, before: int) -> None:
 
 
 def test_the_model_s_only_holder_may_die(two_workers: Any, digits: Data, alone: str) -> None:
-    with local_cluster(1) as started:
+    with local_cluster(1, threads=2) as started:
         kill = killer(lambda: int(started.workers[0].pid), after=2000)
         assert timeless(evaluate(MODEL, digits, on(started, piece=250), kill)) == alone
 
@@ -150,6 +152,12 @@ def test_no_scheduler_and_no_workers(
     with local_cluster(0) as empty:
         message = refused("eval", DIGITS_MODEL, data, "--cluster", empty.scheduler_address)
     assert "has no workers" in message
+
+
+def test_dask_is_imported_only_for_a_cluster() -> None:
+    code = "import sys, microinterp.cli; print({'dask', 'distributed'} & set(sys.modules))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert printed.stdout == "set()\n", printed.stderr
 
 
 def test_dask_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,16 @@ from microinterp.inputs import Reading
 from tests.cli import copying_model
 from tests.eval_data import opened
 
+KINDS: list[tuple[tuple[int, ...], str, int]] = [  # input, type, number of inputs
+    ((1, 3), "int8", 1),
+    ((1, 1), "int8", 1),
+    ((1, 2), "float32", 1),
+    ((1, 2), "int8", 2),
+    ((4,), "int16", 1),
+]
 MODELS = [
-    copying_model((1, 3)),
-    copying_model((1, 1)),
-    copying_model((1, 2), "float32", None, None),
-    copying_model((1, 2), count=2),
-    copying_model((4,), "int16"),
+    copying_model(shape, dtype, *((None, None) if dtype == "float32" else (0.5, 0)), count=count)
+    for shape, dtype, count in KINDS
 ]
 TYPES = ("int8", "uint8", "int16", "int64", "uint64", "float16", "float32", "float64", "bool")
 
@@ -33,16 +37,26 @@ def arrays(shapes: st.SearchStrategy[tuple[int, ...]]) -> st.SearchStrategy[Any]
 
 
 ANY = arrays(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
-LABELS = hnp.arrays("int64", st.just((3,)), elements=st.integers(-1, 4)) | ANY
-FITTING = [
-    hnp.arrays(dtype, (3, *shape))
-    for shape, dtype in (((1, 3), "int8"), ((1, 1), "int8"), ((1, 2), "float32"), ((4,), "int16"))
-]
-SAMPLES = st.one_of(*FITTING, ANY)
+LABELS = hnp.arrays("int64", (3,), elements=st.integers(0, 2)) | ANY
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[bytes, dict[str, Any]]:
+    """A model and arrays, mostly of its inputs' shapes."""
+    number = draw(st.integers(0, len(KINDS) - 1))
+    shape, dtype, count = KINDS[number]
+    fitting = hnp.arrays(dtype, (3, *shape))
+    contents = {f"x{i}": draw(st.one_of(fitting, fitting, fitting, ANY)) for i in range(count)}
+    for name in ("y", "s"):
+        if draw(st.integers(0, 3)):
+            contents[name] = draw(LABELS)
+    return MODELS[number], contents
+
+
 SETTINGS = st.builds(
     Settings,
-    task=st.sampled_from(["auto", "classes", "values", "anomaly"]),
-    output=st.integers(0, 1),
+    task=st.sampled_from(["auto", "auto", "classes", "values", "anomaly"]),
+    output=st.sampled_from([0, 0, 0, 1]),
     k=st.sampled_from([None, 1, 3, 9]),
     against=st.sampled_from([None, "plain"]),
     piece=st.sampled_from([None, 1, 2]),
@@ -55,16 +69,14 @@ SETTINGS = st.builds(
 
 
 @given(
-    model=st.sampled_from(MODELS),
-    contents=st.fixed_dictionaries(
-        {"x0": SAMPLES}, optional={"x1": SAMPLES, "y": LABELS, "s": LABELS}
-    ),
+    case=cases(),
     settings=SETTINGS,
     sequences=st.sampled_from([None, None, "s", "sample"]),
 )
 def test_arrays(
-    model: bytes, contents: dict[str, Any], settings: Settings, sequences: str | None
+    case: tuple[bytes, dict[str, Any]], settings: Settings, sequences: str | None
 ) -> None:
+    model, contents = case
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "d.npz"
         np.savez(path, **contents)
