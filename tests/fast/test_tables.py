@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from microinterp.fast_path import Workspace
 from microinterp.kernels.fast.blocks import BLOCK, every
 from microinterp.kernels.fast.tables import FEW_INT16, choose, simplest
-from microinterp.prepare import PreparedNode
+from microinterp.prepare import Arrays, PreparedNode
 from tests.differential.case import Case
 from tests.fast.twins import cases_of, check_case, check_twin, fast_twin, only_node, twin_of
 from tests.ops.movement import Constant, Input, op_model
@@ -76,6 +77,17 @@ def test_the_simplest_form_is_taken(op: str, out: Input, how: str) -> None:
 def test_an_offset_that_saturates_is_none() -> None:
     x, out = Input((9,), "int8", 0.05, -128), Input((9,), "int8", 0.05, -127)
     assert fast_twin(only_node(op_model("QUANTIZE", [x], [out]))).how.startswith("table")
+
+
+@pytest.mark.parametrize("low", [-128, -127, 0, 126])
+@pytest.mark.parametrize("high", [127, 126, 0, -127, -128])
+def test_every_clamp(low: int, high: int) -> None:
+    inputs = every(np.dtype(np.int8))
+    outputs = np.minimum(np.maximum(inputs, np.int8(low)), np.int8(high))
+    have = np.full_like(outputs, 99)
+    for call in simplest(inputs, outputs).bind(Arrays((inputs,), (have,)), Workspace()):
+        call()
+    np.testing.assert_array_equal(have, outputs)
 
 
 @pytest.mark.parametrize("form", ["clamp", "offset"])

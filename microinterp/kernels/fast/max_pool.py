@@ -69,20 +69,18 @@ def _taps(window: Window, out: npt.NDArray[Any], x: npt.NDArray[Any], axis: int)
 
 
 def _greatest(out: npt.NDArray[Any], taps: Sequence[Pair]) -> list[Call]:
-    """out = the greatest of what the taps meet, the type's lowest number where they meet nothing.
+    """out = the greatest of what the taps meet.
 
-    Taps that meet all outputs come first: with them `out` needs no first value.
+    SAME padding is less than the window: the tap that lies on the image's first pixel for the first
+    output meets the image for every output. With it, and its like, `out` needs no first value.
     """
     whole = [pixels for part, pixels in taps if part.shape == out.shape]
     partly = [(part, pixels) for part, pixels in taps if part.shape != out.shape]
-    if not whole:
-        calls: list[Call] = [partial(out.fill, np.iinfo(out.dtype).min)]
-    elif len(whole) == 1:
-        calls = [partial(np.copyto, out, whole[0])]
-    else:
-        calls = [partial(np.maximum, whole[0], whole[1], out=out)]
-        partly += [(out, pixels) for pixels in whole[2:]]
-    return calls + [partial(np.maximum, part, pixels, out=part) for part, pixels in partly]
+    first: Call = partial(np.copyto, out, whole[0])
+    if len(whole) > 1:
+        first = partial(np.maximum, whole[0], whole[1], out=out)
+    more = [(out, pixels) for pixels in whole[2:]] + partly
+    return [first, *(partial(np.maximum, part, pixels, out=part) for part, pixels in more)]
 
 
 def choose(node: Node, kernel: Kernel) -> Fast | str:
