@@ -78,7 +78,7 @@ def test_many_random_layers() -> None:
     assert tally.layers == 2000
     assert tally.why["twin"] >= 1400
     assert tally.varied >= 1000
-    for form in ("one rounding", "two roundings", "float64", "may overflow", "floats would round"):
+    for form in ("one rounding", "two roundings", "float64", "may overflow int32", "floats would round"):
         assert tally.why[form] >= 15, form
 
 

@@ -46,7 +46,7 @@ def test_many_random_layers() -> None:
     assert tally.layers == 2000
     assert tally.why["twin"] >= 1300
     assert tally.varied >= 1000
-    for form in ("one rounding", "two roundings", "float64", "may overflow", "multiply_real"):
+    for form in ("one rounding", "two roundings", "float64", "may overflow int32", "multiply_real"):
         assert tally.why[form] >= 15, form
 
 
