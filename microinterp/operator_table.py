@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from microinterp.kernels import default_registry
+from microinterp.kernels.fast.coverage import fast_types
 from microinterp.packed.lower import LOWER
 from microinterp.registry import Op
 
@@ -55,7 +56,7 @@ class Row:
         limits: TFLM's limits, which are ours.
         exactness: "exact", or the bound against TFLM with its reason, or "refused: " and why.
         refused: why no model with it runs; empty where it runs.
-        fast: types that have a fast kernel beside the plain one.
+        fast: types that some layers run in a fast twin of the plain kernel.
         boards: kernel tiers of boards that have it (int8); empty where boards lack it.
         test: the command that compares it with TFLM on random models.
     """
@@ -132,7 +133,7 @@ def _row(op: Op) -> Row:
         limits=op.limits,
         exactness=f"refused: {op.refused}" if op.refused else op.all_exactness,
         refused=op.refused,
-        fast=op.fast,
+        fast=fast_types(op),
         boards=BOARD_TIERS if runs_on_boards else (),
         test="" if op.refused else f"python -m tests.differential --op {op.name}",
     )

@@ -29,7 +29,6 @@ class Op:
         int16_exactness: the same for int16, where that differs from the other integers.
         is_custom: the file calls it a custom op; it may then have a builtin's name.
         limits: TFLM's own limits (ranks, equal scales, constants), each a short phrase.
-        fast: types that have a fast kernel beside the plain one.
         refused: why no model with it can run, empty for all but a row that is only listed.
     """
 
@@ -40,7 +39,6 @@ class Op:
     float_exactness: str = "exact"
     is_custom: bool = False
     limits: tuple[str, ...] = ()
-    fast: tuple[str, ...] = ()
     refused: str = ""
     int16_exactness: str = ""
 

@@ -50,7 +50,7 @@ def test_json_is_a_list_of_every_operator() -> None:
         "limits": found["limits"],
         "exactness": "exact",
         "refused": "",
-        "fast": [],
+        "fast": ["int8", "int16"],
         "boards": ["viper", "bytecode"],
         "test": "python -m tests.differential --op MAX_POOL_2D",
     }
@@ -87,6 +87,7 @@ def test_text_of_one_operator(monkeypatch: pytest.MonkeyPatch) -> None:
         "              int16 x int8",
         "limits        float32 of rank up to 4",
         "against TFLM  exact",
+        "fast on a PC  int8",
         "boards        no",
         "compare       python -m tests.differential --op PRELU  # in a checkout",
         "",
@@ -98,6 +99,10 @@ def test_text_of_one_operator(monkeypatch: pytest.MonkeyPatch) -> None:
         "              uint8 -> int8",
         "limits        none",
         "against TFLM  exact",
+        "fast on a PC  float32 -> int8 / int16",
+        "              int16 -> int8 / int16 / int32",
+        "              int8 -> int8 / uint8 / int16 / int32",
+        "              uint8 -> int8",
         "boards        viper, bytecode kernels",
         "compare       python -m tests.differential --op QUANTIZE  # in a checkout",
     ]

@@ -182,7 +182,6 @@ OPS = (
         prepare,
         FILTER_TYPES,
         float_exactness=FLOAT_SUMS,
-        fast=("int8 x int8", "int8 x int4"),
         limits=("rank 4", "int4 filter constant"),
     ),
 )

@@ -172,7 +172,6 @@ OPS = (
         prepare,
         ("float32 x float32", "int8 x int8", "int8 x int4", "int16 x int8"),
         float_exactness=FLOAT_SUMS,
-        fast=("int8 x int8", "int8 x int4"),
         limits=("rank 4", "int4 filter constant", "int16: 64-bit bias"),
     ),
 )

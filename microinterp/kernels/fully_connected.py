@@ -220,7 +220,6 @@ OPS = (
         prepare,
         FILTER_TYPES,
         float_exactness=FLOAT_SUMS,
-        fast=("int8 x int8", "int8 x int4"),
         limits=("filter of rank 2", "int4 filter constant, with one scale"),
     ),
 )

@@ -163,7 +163,7 @@ def prepare_l2(node: Node, context: Context) -> Kernel:
 TYPES = ("float32", "int8", "int16")
 LIMITS = ("rank 4", "equal scales and zero points")
 OPS = (
-    Op("AVERAGE_POOL_2D", prepare_average, TYPES, limits=LIMITS, fast=("int8",)),
+    Op("AVERAGE_POOL_2D", prepare_average, TYPES, limits=LIMITS),
     Op("MAX_POOL_2D", prepare_max, TYPES, limits=LIMITS),
     Op("L2_POOL_2D", prepare_l2, ("float32",), limits=LIMITS[:1]),
 )
