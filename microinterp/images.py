@@ -37,7 +37,7 @@ def read_image(path: str, height: int, width: int, channels: int, resize: bool) 
     Raises:
         InputError: damaged, too large, of more than 8 bits, or of another size without `resize`.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     data = read_bytes(path)
     try:
@@ -50,6 +50,8 @@ def read_image(path: str, height: int, width: int, channels: int, resize: bool) 
             image = image.convert(_MODES[channels])
     except InputError:
         raise
+    except UnidentifiedImageError:  # its own message names an address in memory
+        raise unreadable(path, "no sound picture (neither PNG, BMP nor JPEG)") from None
     except Exception as error:  # Pillow's decoders raise many kinds for damaged files
         raise unreadable(path, f"no sound picture ({error})") from None
     if depth.startswith(_DEEP_MODES):

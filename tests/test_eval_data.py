@@ -269,7 +269,7 @@ def test_bad_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"files beside them such as 'loose\.npy'"):
         opened(model, tmp_path)
     (tmp_path / "loose.npy").unlink()
-    with pytest.raises(InputError, match=r"broken\.png': no sound picture"):
+    with pytest.raises(InputError, match=r"broken\.png': no sound picture \(neither"):
         evaluate(model, opened(model, tmp_path), Settings(names=("a", "b", "c", "d")))
     with pytest.raises(InputError, match="is a folder"):
         opened(model, tmp_path, tmp_path)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from microinterp.evaluation import Settings, evaluate
+from microinterp.evaluation.figures import Anomalies, AnomalyFigures
 from microinterp.evaluation.ranking import Scores, area, area_of
 from microinterp.model_builder import ModelBuilder
 from tests.cli import copying_model
@@ -195,7 +196,27 @@ def test_anomalies_by_sequence(tmp_path: Path) -> None:
     assert figures.anomalous_error == (1.0 + 4.0) / 2
     alone = evaluate(model, opened(model, path), anomaly()).anomaly
     assert alone is not None
-    assert alone.auc == 0.75
+    assert (alone.auc, alone.by_sequence) == (0.75, False)
+
+
+def test_samples_of_one_file_are_scored_alone_unless_it_is_a_sequence(tmp_path: Path) -> None:
+    model = halving_model()
+    for name, rows in (("normal", [[2, 2], [6, 6]]), ("anomaly", [[4, 4], [8, 8], [8, 8]])):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "clip.npy", np.array(rows, np.int8))
+    for sequences, counts in ((None, (2, 3)), ("file", (1, 1))):
+        data = opened(model, tmp_path, sequences=sequences)
+        for piece in (1, 2):
+            settings = Settings(task="anomaly", piece=piece)
+            figures = evaluate(model, data, settings).anomaly
+            assert figures is not None
+            assert (figures.normal, figures.anomalous) == counts
+
+
+def test_no_answers_at_all_give_no_figures() -> None:
+    gathered = Anomalies()
+    gathered.add(0, {"error": np.zeros(0)}, np.zeros(0), None)
+    assert gathered.figures() == AnomalyFigures(None, False, 0, 0, None, None)
 
 
 def anomaly() -> Settings:

@@ -49,7 +49,7 @@ def show(screen: Console, found: Evaluation, passed: bool | None) -> None:
     if found.values is not None:
         _show_values(screen, found.values)
     if found.anomaly is not None:
-        _show_anomaly(screen, found.anomaly, found.sequences is not None)
+        _show_anomaly(screen, found.anomaly)
     if found.agreement is not None:
         _show_agreement(screen, found.agreement, found.answers)
     screen.print(Text(_cost(found)))
@@ -165,8 +165,8 @@ def _show_values(screen: Console, figures: ValueFigures) -> None:
     )
 
 
-def _show_anomaly(screen: Console, figures: AnomalyFigures, by_sequence: bool) -> None:
-    what = "sequences" if by_sequence else "samples"
+def _show_anomaly(screen: Console, figures: AnomalyFigures) -> None:
+    what = "sequences" if figures.by_sequence else "samples"
     screen.print(Text(f"AUC {_figure(figures.auc)} of the reconstruction error", "bold"))
     table = output.table("", what, "mean squared error", right=(what, "mean squared error"))
     table.add_row("normal", f"{figures.normal:,}", _figure(figures.normal_error))

@@ -60,11 +60,13 @@ class AnomalyFigures:
 
     Attributes:
         auc: area under the ROC curve; None where one kind is absent.
+        by_sequence: sequences were scored, not samples.
         normal, anomalous: how many of each.
         normal_error, anomalous_error: their mean squared errors on average.
     """
 
     auc: float | None
+    by_sequence: bool
     normal: int
     anomalous: int
     normal_error: float | None
@@ -169,23 +171,30 @@ class Anomalies:
     """Gathers AnomalyFigures: the error of a sequence is the mean over its answers."""
 
     def __init__(self) -> None:
-        self._pieces: dict[int, tuple[Array, Array, Array]] = {}
+        self._pieces: dict[int, tuple[Array, Array, Array | None]] = {}
 
-    def add(self, number: int, columns: Columns, truth: Array, sequences: Array) -> None:
-        """Add piece `number`: of each answer the truth (0 or 1) and its sequence."""
+    def add(self, number: int, columns: Columns, truth: Array, sequences: Array | None) -> None:
+        """Add piece `number`: of each answer the truth (0 or 1) and its sequence.
+
+        Without sequences each answer stands alone.
+        """
         self._pieces[number] = (columns["error"], truth, sequences)
 
     def figures(self) -> AnomalyFigures:
         """Of all pieces added."""
         parts = [self._pieces[number] for number in sorted(self._pieces)]
-        errors, truth, sequences = (
-            np.concatenate([*column, np.zeros(0)]) for column in zip(*parts, strict=True)
-        )
+        errors = np.concatenate([np.zeros(0), *(part[0] for part in parts)])
+        truth = np.concatenate([np.zeros(0), *(part[1] for part in parts)])
+        known = [part[2] for part in parts if part[2] is not None]
+        sequences = np.concatenate(known) if known else np.arange(len(errors))
+        if not len(errors):
+            return AnomalyFigures(None, bool(known), 0, 0, None, None)
         _, begins = np.unique(sequences, return_index=True)
         means = np.array([_total(part) / len(part) for part in np.split(errors, begins[1:])])
         anomalous = truth[begins] == 1
         return AnomalyFigures(
-            auc=area_of(means, anomalous) if len(begins) else None,
+            auc=area_of(means, anomalous),
+            by_sequence=bool(known),
             normal=int(np.count_nonzero(~anomalous)),
             anomalous=int(np.count_nonzero(anomalous)),
             normal_error=_quotient(_total(means[~anomalous]), int((~anomalous).sum())),

@@ -316,10 +316,9 @@ class _Gatherer:
         if self._classes is not None:
             self._classes.add(number, result.columns, truth)
         if self._anomalies is not None:
-            alone = np.repeat(np.arange(entries.start, entries.stop), result.answers)
-            groups = alone
-            if self._sequences is not None:
-                groups = self._sequences[alone]
+            groups = None
+            if self._data.sequences is not None:
+                groups = np.repeat(self._data.sequences[entries], result.answers)
             self._anomalies.add(number, result.columns, truth, groups)
 
     def evaluation(self, timing: Timing) -> Evaluation:
