@@ -51,13 +51,13 @@ class Layer:
 
 
 def stage_seconds(data: bytes) -> dict[str, float]:
-    """Seconds of each step from a file's bytes to an interpreter, and of its first invoke."""
+    """Processor seconds of each step from a file's bytes to an interpreter and its first invoke."""
     seconds: dict[str, float] = {}
 
     def step(name: str, call: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
+        start = time.process_time()
         value = call()
-        seconds[name] = time.perf_counter() - start
+        seconds[name] = time.process_time() - start
         return value
 
     model = step("load", lambda: load(data))

@@ -82,8 +82,8 @@ class Timing:
 class Rounds:
     """Takes turns in rounds; those that had to share a processor again, while patience lasts.
 
-    Another program's work does not fall on all alike: it hits a long invoke each time, and leaves
-    the median of short ones as it is.
+    Another program's work does not fall on all alike: runtimes of more than one thread, which wall
+    time must measure, lose most.
     """
 
     def __init__(self, settings: Settings) -> None:

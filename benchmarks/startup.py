@@ -22,9 +22,9 @@ class Start:
     """Medians for one runtime, in seconds.
 
     Attributes:
-        process: from starting Python to the first output's arrival, everything included.
-        imports: of the runtime's modules alone.
-        first: from bytes to the first output in a new process, imports done.
+        process: wall time from starting Python to the first output's arrival, all included.
+        imports: wall time of the runtime's modules alone.
+        first: from bytes to the first output in a new process, imports done, processor time.
         warm: the same again in that process.
         peak_bytes: the most memory the process held.
     """

@@ -10,16 +10,12 @@ import pickle
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
-from benchmarks.runtimes import (
-    MAKERS,
-    Array,
-    Outputs,
-    Runtime,
-    Sample,
-)
+from benchmarks.runtimes import MAKERS, Array, Outputs, Runtime, Sample
+
+Clock = Callable[[], float]
 
 BLOCK_SECONDS = 0.0005
 """Very short invokes are timed in blocks of about this length, so that the clock does not count."""
@@ -31,6 +27,7 @@ class Worker:
     def __init__(self, name: str) -> None:
         self._name = name
         self._runtime: Runtime | None = None
+        self._clock = clock_of(name)
         self.import_seconds = 0.0
 
     @property
@@ -49,7 +46,9 @@ class Worker:
         return self.runtime.many(arrays)
 
     def seconds(self, arrays: Sequence[Array], budget: float) -> tuple[list[float], float]:
-        """Wall seconds per sample, over and over for `budget` seconds (one untimed run before).
+        """Seconds per sample by the runtime's clock, over and over while `budget` lasts on the wall.
+
+        One untimed run comes before.
 
         Returns:
             The times, and which share of all that the process waited for a processor.
@@ -59,7 +58,7 @@ class Worker:
         gc.disable()
         try:
             waited, start = waiting_seconds(), time.perf_counter()
-            times = timed(runtime, arrays, budget)
+            times = timed(runtime, arrays, budget, self._clock)
             took = time.perf_counter() - start
             return times, max(0.0, waiting_seconds() - waited) / took
         finally:
@@ -68,11 +67,11 @@ class Worker:
     def first(self, model: bytes, outputs: int, sample: Sample) -> dict[str, float]:
         """Seconds of the import, of loading, and from there to the first output; peak memory."""
         runtime = self.runtime
-        start = time.perf_counter()
+        start = self._clock()
         runtime.load(model, outputs)
-        loaded = time.perf_counter()
+        loaded = self._clock()
         runtime.one(sample)
-        done = time.perf_counter()
+        done = self._clock()
         return {
             "import": self.import_seconds,
             "load": loaded - start,
@@ -100,7 +99,19 @@ def _samples(arrays: Sequence[Array]) -> list[Sample]:
     return [[array[i] for array in arrays] for i in range(len(arrays[0]))]
 
 
-def _single_seconds(runtime: Runtime, arrays: Sequence[Array], budget: float) -> list[float]:
+def clock_of(name: str) -> Clock:
+    """The clock of a runtime.
+
+    One that runs in one thread is timed by its process' processor time: on a quiet machine that is
+    wall time, and on a busy one other programs do not lengthen it. More threads need wall time.
+    """
+    is_parallel = "2 threads" in name or name == "batched"
+    return time.perf_counter if is_parallel else time.process_time
+
+
+def _single_seconds(
+    runtime: Runtime, arrays: Sequence[Array], budget: float, clock: Clock
+) -> list[float]:
     samples = _samples(arrays)
     runtime.one(samples[0])
     start = time.perf_counter()
@@ -111,17 +122,19 @@ def _single_seconds(runtime: Runtime, arrays: Sequence[Array], budget: float) ->
     times: list[float] = []
     end = time.perf_counter() + budget
     while not times or time.perf_counter() < end:
-        start = time.perf_counter()
+        start = clock()
         for sample in block:
             runtime.one(sample)
-        times.append((time.perf_counter() - start) / per_block)
+        times.append((clock() - start) / per_block)
         if per_block == 1:  # long ones go through the samples too
             samples.append(samples.pop(0))
             block = samples[:1]
     return times
 
 
-def _batch_seconds(runtime: Runtime, arrays: Sequence[Array], budget: float) -> list[float]:
+def _batch_seconds(
+    runtime: Runtime, arrays: Sequence[Array], budget: float, clock: Clock
+) -> list[float]:
     count = len(arrays[0])
     start = time.perf_counter()
     runtime.many(arrays)
@@ -129,9 +142,9 @@ def _batch_seconds(runtime: Runtime, arrays: Sequence[Array], budget: float) -> 
     times: list[float] = []
     end = start + max(budget, warm)
     while not times or time.perf_counter() < end:
-        start = time.perf_counter()
+        start = clock()
         runtime.many(arrays)
-        times.append((time.perf_counter() - start) / count)
+        times.append((clock() - start) / count)
     return times
 
 

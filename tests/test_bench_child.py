@@ -16,7 +16,7 @@ import pytest
 from benchmarks.child import Child, RuntimeFailedError
 from benchmarks.models import BenchModel, conv_chain
 from benchmarks.runtimes import EXACT, MAKERS
-from benchmarks.worker import waiting_seconds
+from benchmarks.worker import clock_of, waiting_seconds
 from microinterp.runtimes.tflm import version
 from tests.conftest import require_or_skip
 
@@ -102,6 +102,25 @@ def test_waiting_for_a_processor_is_seen() -> None:
     for thread in threads:
         thread.join()
     assert waited > 0.1
+
+
+def test_one_thread_is_timed_by_processor_time_and_more_by_the_wall() -> None:
+    clocks = {name: clock_of(name) for name in MAKERS}
+    on_the_wall = {name for name, clock in clocks.items() if clock is time.perf_counter}
+    assert on_the_wall == {"batched", *(name for name in MAKERS if "2 threads" in name)}
+    assert set(clocks.values()) == {time.perf_counter, time.process_time}
+
+
+@pytest.mark.parametrize("name", ["fast", "batched, 2 threads"])
+def test_times_are_within_those_of_the_parent(model: BenchModel, name: str) -> None:
+    samples = model.samples(8)
+    with Child(name) as child:
+        child.ask("load", model.data, 1, 8)
+        start = time.perf_counter()
+        times, _ = child.ask("seconds", samples, 0.1)
+        took = time.perf_counter() - start
+    blocks = sum(times) * (8 if "batched" in name else 1)
+    assert 0 < blocks < took
 
 
 def test_first_output_steps_and_ops_are_timed(child: Child, model: BenchModel) -> None:
