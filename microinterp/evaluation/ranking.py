@@ -69,5 +69,7 @@ class Scores:
         if self._counted:
             return area(self._counts[column, 0], self._counts[column, 1])
         parts = [self._pieces[number] for number in sorted(self._pieces)]
+        if not parts:
+            return None
         scores = np.concatenate([scores[:, column] for scores, _ in parts])
         return area_of(scores, np.concatenate([truth[:, column] for _, truth in parts]))
