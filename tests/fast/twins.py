@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from microinterp.fast_path import Fast, Workspace
 from microinterp.graph import Tensor
 from microinterp.interpreter import prepare_model
-from microinterp.kernels.fast import casts, max_pool, moves, pairs, softmax, tables, ufuncs
+from microinterp.kernels.fast import CHOOSERS as MERGED
+from microinterp.kernels.fast import sums
 from microinterp.prepare import Arrays, PreparedNode
 from tests.differential.case import Case
 from tests.differential.cases import all_cases
@@ -22,8 +23,7 @@ from tests.ops.movement import random_constant
 from tests.ops.strategies import seeds
 
 Array = npt.NDArray[Any]
-FAMILIES = (casts, max_pool, moves, pairs, softmax, tables, ufuncs)
-CHOOSERS = {evaluate: choose for module in FAMILIES for evaluate, choose in module.CHOOSERS.items()}
+CHOOSERS = {**MERGED, **sums.CHOOSERS}
 
 
 def only_node(data: bytes, profile: str = "tflm") -> PreparedNode:
