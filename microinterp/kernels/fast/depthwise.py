@@ -8,7 +8,7 @@ image is kept in phases, the pixels that are a stride apart side by side, so tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import gcd, log2
 from typing import Any
@@ -177,6 +177,8 @@ def twin(op: Depthwise, how: str) -> Fast | str:
         return f"a row of outputs would take {op.floats_per_row} weights"
     if op.padded_floats > MOST_FLOATS:
         return f"its padded image would have {op.padded_floats} elements"
+    if op.width.outputs == 1:  # a single column needs no phases
+        op = replace(op, width=replace(op.width, stride=1))
     return Fast(how, op.bind)
 
 
