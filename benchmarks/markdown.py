@@ -9,6 +9,7 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from benchmarks.child import ROOT
@@ -33,7 +34,8 @@ def results(found: Row) -> str:
     parts = [_machine(found), _speed(found), _xnnpack(found), _outputs(found), _targets(found)]
     parts += [_batches(found["growth"]), _sizes(found["growth"])]
     parts += [_layers(found), _start(found)]
-    return "\n\n".join("\n".join(part) for part in parts)
+    lines = [line for part in parts for line in (*part, "")]
+    return "\n".join(line if line.startswith("|") else fill(line, 100) for line in lines[:-1])
 
 
 def replaced(page: str, text: str) -> str:

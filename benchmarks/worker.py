@@ -46,7 +46,7 @@ class Worker:
         return self.runtime.many(arrays)
 
     def seconds(self, arrays: Sequence[Array], budget: float) -> tuple[list[float], float]:
-        """Seconds per sample by the runtime's clock, over and over while `budget` lasts on the wall.
+        """Seconds per sample by the runtime's clock, over and over for `budget` seconds of wall.
 
         One untimed run comes before.
 
