@@ -95,7 +95,7 @@ class Report:
 def run(models: Sequence[BenchModel], settings: Settings, say: Callable[[str], None]) -> Report:
     """Measure everything."""
     start = time.perf_counter()
-    report = Report(machine_facts(), settings)
+    report = Report(machine_facts(), settings, limits=_limits())
     rounds = Rounds(settings)
     with ExitStack() as stack:
         children = {name: stack.enter_context(Child(name)) for name in MAKERS}
@@ -106,15 +106,20 @@ def run(models: Sequence[BenchModel], settings: Settings, say: Callable[[str], N
             report.layers[model.name] = _layers(model, children["fast"])
         batch_model = _some(models, BATCH_MODELS)[0]
         report.growth = measure_growth(children, batch_model, settings, rounds, say)
-    say("limits of this machine")
-    report.limits = {f"product, {n} thread{'s' * (n > 1)}": product_limit(n) for n in (1, 2)}
-    report.limits["copy, bytes"] = copy_limit()
+    again = _limits()  # other programs may have been at work the first time
+    report.limits = {name: max(value, again[name]) for name, value in report.limits.items()}
     for model in _some(models, START_MODELS):
         report.startup.append(measure_startup(model, settings.rounds, settings.batch, say))
     report.imports = import_seconds(settings.rounds)
     report.targets = targets(report.models, report.startup, settings.batch)
     report.seconds = time.perf_counter() - start
     return report
+
+
+def _limits() -> dict[str, float]:
+    """What this machine can do at most, a second."""
+    products = {f"product, {n} thread{'s' * (n > 1)}": product_limit(n) for n in (1, 2)}
+    return {**products, "copy, bytes": copy_limit()}
 
 
 def _some(models: Sequence[BenchModel], names: Iterable[str]) -> list[BenchModel]:

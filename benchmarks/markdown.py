@@ -35,7 +35,10 @@ def results(found: Row) -> str:
     parts += [_batches(found["growth"]), _sizes(found["growth"])]
     parts += [_layers(found), _start(found)]
     lines = [line for part in parts for line in (*part, "")]
-    return "\n".join(line if line.startswith("|") else fill(line, 100) for line in lines[:-1])
+    return "\n".join(
+        line if line.startswith("|") else fill(line, 100, break_on_hyphens=False)
+        for line in lines[:-1]
+    )
 
 
 def replaced(page: str, text: str) -> str:
