@@ -21,6 +21,7 @@ OPS = (
     "PAD",
     "PADV2",
     "RESHAPE",
+    "RESIZE_NEAREST_NEIGHBOR",
     "SLICE",
     "SPACE_TO_DEPTH",
     "SPLIT",
@@ -92,7 +93,14 @@ def depth_to_space(c: int, dtype: str) -> bytes:
     return op_model("DEPTH_TO_SPACE", [x], [out], block_size=2)
 
 
+def resize(c: int, dtype: str) -> bytes:
+    x, out = Input((2, 5, 6, c), dtype), Input((2, 9, 12, c), dtype)
+    options = {"align_corners": False, "half_pixel_centers": True}
+    return op_model("RESIZE_NEAREST_NEIGHBOR", [x, numbers(9, 12)], [out], **options)
+
+
 MODELS = (
+    resize,
     concatenation,
     pad,
     pad_channels,

@@ -63,4 +63,5 @@ def tabulated(
             pieces = tuple(x[part] if len(x) > 1 else x for x in inputs)
             if kernel.evaluate(kernel.params, Arrays(pieces, (outputs[part],))):
                 return None
+    outputs.setflags(write=False)  # layers and threads share it
     return outputs.reshape(-1)

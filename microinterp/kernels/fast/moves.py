@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from microinterp.kernels import (
     pack,
     pad,
     reshape,
+    resize_nearest_neighbor,
     slice,
     split,
     strided_slice,
@@ -135,6 +137,24 @@ def _depth_to_space(p: depth_to_space.Params, arrays: Arrays) -> Iterator[tuple[
     yield out.reshape(out.shape[:-3] + blocks.shape[x.ndim - 3 :]), blocks
 
 
+def choose_nearest(node: Node, kernel: Kernel) -> Fast | str:
+    """The fast twin of resize_nearest_neighbor.evaluate: each output pixel's place is known."""
+    if node.input(0).data is not None:
+        return "its input is constant"
+    p: resize_nearest_neighbor.Params = kernel.params
+    places = (p.rows * node.input(0).shape[2] + p.columns).reshape(-1)
+
+    def bind(arrays: Arrays, workspace: Workspace) -> list[Call]:
+        pixels, found = (
+            image.reshape(-1, *image.shape[-3:]).view((np.void, image.shape[-1] * image.itemsize))
+            for image in _first(arrays)
+        )
+        flat = pixels.reshape(len(pixels), -1)
+        return [partial(flat.take, places, 1, found.reshape(len(found), -1), "wrap")]
+
+    return Fast("the same bytes, pixels taken whole", bind)
+
+
 def _first(arrays: Arrays) -> tuple[Array, Array]:
     x = arrays.inputs[0]
     assert x is not None
@@ -151,22 +171,25 @@ def _chooser(moves: Moves) -> Chooser:
     return choose
 
 
+_MOVES: Mapping[Evaluate, Moves] = MappingProxyType(
+    {
+        broadcast_to.evaluate: _broadcast_to,
+        concatenation.evaluate: _concatenation,
+        depth_to_space.evaluate: _depth_to_space,
+        mirror_pad.evaluate: _mirror_pad,
+        pack.evaluate_pack: _pack,
+        pack.evaluate_unpack: _unpack,
+        pad.evaluate_pad: _pad,
+        pad.evaluate_pad_value: _pad_value,
+        reshape.evaluate: _reshape,
+        slice.evaluate: _slice,
+        split.evaluate: _split,
+        strided_slice.evaluate: _strided_slice,
+        transpose.evaluate: _transpose,
+    }
+)
 CHOOSERS: Mapping[Evaluate, Chooser] = {
-    evaluate: _chooser(moves)
-    for evaluate, moves in (
-        (broadcast_to.evaluate, _broadcast_to),
-        (concatenation.evaluate, _concatenation),
-        (depth_to_space.evaluate, _depth_to_space),
-        (mirror_pad.evaluate, _mirror_pad),
-        (pack.evaluate_pack, _pack),
-        (pack.evaluate_unpack, _unpack),
-        (pad.evaluate_pad, _pad),
-        (pad.evaluate_pad_value, _pad_value),
-        (reshape.evaluate, _reshape),
-        (slice.evaluate, _slice),
-        (split.evaluate, _split),
-        (strided_slice.evaluate, _strided_slice),
-        (transpose.evaluate, _transpose),
-    )
+    **{evaluate: _chooser(moves) for evaluate, moves in _MOVES.items()},
+    resize_nearest_neighbor.evaluate: choose_nearest,
 }
 """By the evaluate function of the plain kernel."""
