@@ -126,6 +126,7 @@ _TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "int16",
         ),
         "RESHAPE": ALL,
+        "RESIZE_NEAREST_NEIGHBOR": ALL,
         "SLICE": ALL,
         "SOFTMAX": (
             "int8",
