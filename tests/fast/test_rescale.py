@@ -254,6 +254,26 @@ def test_dead_channels_are_clamped(value: int, limits: tuple[int, int]) -> None:
         assert not differs(quant, bias, form, every_sum(sums)).any()
 
 
+@pytest.mark.parametrize("value", [-(1 << 28), 1 << 28])
+def test_a_dead_channel_beside_one_that_takes_two_roundings(value: int) -> None:
+    sums = Sums(np.full(2, -5000), np.full(2, 5000), np.zeros(2, np.int64))
+    quant, bias = one_channel(1 << 30, -3, (-128, 127), 2, zero=-9), np.array([value, 0])
+    form = prove(quant, sums, bias)
+    assert isinstance(form, Rescale), form
+    assert (form.how, form.whole) == ("two roundings", np.int16)
+    assert not differs(quant, bias, form, every_sum(sums)).any()
+
+
+@pytest.mark.parametrize("lowest", [-32_400, -32_511, -32_513, -32_700, -32_767, -33_000])
+def test_outputs_at_the_end_of_int16(lowest: int) -> None:
+    """From there to -50; raised, the least ones are 0 or more, and the greatest fit as well."""
+    sums = Sums(np.array([0]), np.array([-50 - lowest]), np.array([0]))
+    quant, bias = one_channel(1 << 30, 1, (-128, 127)), np.array([lowest])
+    form = prove(quant, sums, bias)
+    assert isinstance(form, Rescale), form
+    assert not differs(quant, bias, form, every_sum(sums)).any()
+
+
 @pytest.mark.parametrize(
     ("bias", "shift", "fits"),
     [
