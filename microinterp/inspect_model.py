@@ -235,7 +235,7 @@ class _Support:
         prepared: Prepared | None,
     ) -> None:
         self._prepared = prepared
-        self._ops = {op.name: op for op in registry}
+        self._registry = registry
         self._model = model
         self._at_op: dict[tuple[int, int], str] = {}
         self._at_tensor: dict[tuple[int, int], str] = {}
@@ -252,7 +252,7 @@ class _Support:
 
     def of(self, subgraph: int, index: int, op: Operator) -> tuple[bool | None, str, str]:
         """Return (supported, reason, exactness)."""
-        known = self._ops.get(op_name(self._model, op))
+        known = self._registry.named(op_name(self._model, op))
         written = _tensor(self._model.subgraphs[subgraph], op.outputs[0]) if op.outputs else None
         kind = name_of(written.type_code) if written else ""
         exactness = known.exactness_of(kind) if known else ""

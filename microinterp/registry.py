@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,21 +61,39 @@ class Op:
         return "; ".join(parts)
 
 
+Key = tuple[bool, str]
+"""Whether an operator is custom, and its name."""
+
+
 class Registry:
     """An immutable set of operators, found by name."""
 
-    def __init__(self, ops: Iterable[Op]) -> None:
+    def __init__(
+        self, ops: Iterable[Op] = (), later: Mapping[Key, Callable[[], Op]] | None = None
+    ) -> None:
+        """Make a registry.
+
+        Args:
+            ops: operators.
+            later: what loads others, when they are needed; `ops` come before them.
+        """
         self._ops = {(op.is_custom, op.name): op for op in ops}
+        self._later = {k: load for k, load in (later or {}).items() if k not in self._ops}
 
     def __iter__(self) -> Iterator[Op]:
-        return iter(self._ops.values())
+        return iter([self._at(key) for key in self._keys()])
 
     def __contains__(self, name: object) -> bool:
-        return any(op.name == name for op in self)
+        return any(known == name for _, known in self._keys())
 
     def with_op(self, op: Op) -> Registry:
         """A new registry that also has `op` (in place of one of the same name and kind)."""
-        return Registry([*self, op])
+        return Registry([*self._ops.values(), op], self._later)
+
+    def named(self, name: str) -> Op | None:
+        """The operator of that name, the builtin one if there are two; None if there is none."""
+        keys = [key for key in ((False, name), (True, name)) if key in self._keys()]
+        return self._at(keys[0]) if keys else None
 
     def find(self, node: Node) -> Op:
         """The operator of `node`.
@@ -84,12 +102,20 @@ class Registry:
             UnsupportedError: there is none; the hint names the nearest ones.
         """
         try:
-            return self._ops[node.code == BuiltinOperator.CUSTOM, node.name]
+            return self._at((node.code == BuiltinOperator.CUSTOM, node.name))
         except KeyError:
-            near = difflib.get_close_matches(node.name, [op.name for op in self], n=3)
+            near = difflib.get_close_matches(node.name, [name for _, name in self._keys()], n=3)
             hint = f"nearest names: {', '.join(near)}; " if near else ""
             raise UnsupportedError(
                 "operator is not supported",
                 node.where(),
                 hint + "`microinterp ops` lists all; Registry.with_op adds one written in Python",
             ) from None
+
+    def _keys(self) -> tuple[Key, ...]:
+        return (*self._ops, *self._later)
+
+    def _at(self, key: Key) -> Op:
+        if key in self._ops:
+            return self._ops[key]
+        return self._later[key]()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import microinterp
-from microinterp.kernels import FAMILIES, default_registry
+from microinterp.kernels import BUILTINS, CUSTOM, default_registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (ROOT / "microinterp", ROOT / "host_tools" / "microinterp_boards")
@@ -103,8 +104,15 @@ def test_nobody_below_imports_the_interpreter() -> None:
 
 def test_kernel_list_equals_the_folder() -> None:
     files = {path.stem for path in (ROOT / "microinterp" / "kernels").glob("*.py")}
-    assert set(FAMILIES) == files - KERNEL_HELPERS
-    assert len(set(FAMILIES)) == len(FAMILIES)
+    assert {*BUILTINS, *CUSTOM} == files - KERNEL_HELPERS
+    assert not BUILTINS.keys() & CUSTOM.keys()
+
+
+@pytest.mark.parametrize("family", [*BUILTINS, *CUSTOM])
+def test_kernel_list_names_each_familys_operators(family: str) -> None:
+    ops = import_module(f"microinterp.kernels.{family}").OPS
+    assert tuple(op.name for op in ops if not op.is_custom) == BUILTINS.get(family, ())
+    assert tuple(op.name for op in ops if op.is_custom) == CUSTOM.get(family, ())
 
 
 def test_every_operator_has_a_test_file_that_names_it() -> None:

@@ -12,7 +12,7 @@ from microinterp.graph import Node
 from microinterp.kernels import default_registry
 from microinterp.model_builder import ModelBuilder
 from microinterp.prepare import Arrays, Context, Kernel, State
-from microinterp.registry import Op
+from microinterp.registry import Op, Registry
 
 
 def custom_model(name: str, options: bytes = b"") -> bytes:
@@ -85,3 +85,23 @@ def test_a_custom_op_with_a_builtins_name_is_not_the_builtin() -> None:
 def test_names_are_found() -> None:
     assert "CONV_2D" in default_registry()
     assert "CONV_2DD" not in default_registry()
+
+
+def test_operators_are_loaded_when_they_are_needed() -> None:
+    loaded = []
+
+    def load() -> Op:
+        loaded.append("LATE")
+        return Op("LATE", prepare_count, is_custom=True)
+
+    early = Op("EARLY", prepare_count, is_custom=True)
+    registry = Registry([early], {(True, "LATE"): load, (True, "EARLY"): load}).with_op(
+        Op("NEW", prepare_count, is_custom=True)
+    )
+    assert "LATE" in registry
+    assert registry.named("EARLY") is early
+    assert registry.named("MISSING") is None
+    assert not loaded
+    assert registry.named("LATE") is not None
+    assert [op.name for op in registry] == ["EARLY", "NEW", "LATE"]
+    assert loaded == ["LATE", "LATE"]
