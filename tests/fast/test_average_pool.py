@@ -10,7 +10,7 @@ import pytest
 
 from microinterp import Interpreter
 from microinterp.runtimes.tflm import TflmRuntime
-from tests.fast.layers import assert_same, node_of, tiles_of
+from tests.fast.comparison import assert_same, node_of, tiles_of
 from tests.ops.movement import Input, op_model, run_one
 from tests.ops.strategies import ACTIVATIONS
 from tests.spec_ops import conv as spec

@@ -20,7 +20,8 @@ from microinterp.kernels import default_registry
 from microinterp.model_builder import ModelBuilder
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.registry import Op
-from tests.fast.layers import Array, run_each
+from tests.fast.comparison import run_each
+from tests.fast.layers import Array
 from tests.ops.movement import Input, op_model
 from tests.ops.test_variables import counter
 

@@ -18,7 +18,8 @@ from microinterp.model_builder import ModelBuilder
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.registry import Op
 from microinterp.runtimes.tflm import TflmRuntime
-from tests.fast.layers import Array, assert_same, dense, inputs_for, node_of, run_each, tiles_of
+from tests.fast.comparison import assert_same, node_of, run_each, tiles_of
+from tests.fast.layers import Array, dense, inputs_for
 from tests.fast.test_batch import BATCH, as_bytes, singles, small_net
 from tests.ops.layers import Layer, options_of
 from tests.ops.movement import Input

@@ -9,16 +9,8 @@ import pytest
 
 from microinterp import Interpreter
 from microinterp.runtimes.tflm import TflmRuntime
-from tests.fast.layers import (
-    assert_same,
-    at_the_edge,
-    check_layers,
-    geometry,
-    inputs_for,
-    node_of,
-    tiles_of,
-    with_usual_numbers,
-)
+from tests.fast.comparison import assert_same, check_layers, node_of, tiles_of
+from tests.fast.layers import at_the_edge, geometry, inputs_for, with_usual_numbers
 from tests.ops.layers import Layer, options_of
 from tests.ops.movement import Input, run_one
 from tests.ops.test_conv_2d import BASE, PIXELS
@@ -78,7 +70,13 @@ def test_many_random_layers() -> None:
     assert tally.layers == 2000
     assert tally.why["twin"] >= 1400
     assert tally.varied >= 1000
-    for form in ("one rounding", "two roundings", "float64", "may overflow int32", "floats would round"):
+    for form in (
+        "one rounding",
+        "two roundings",
+        "float64",
+        "may overflow int32",
+        "floats would round",
+    ):
         assert tally.why[form] >= 15, form
 
 

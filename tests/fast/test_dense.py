@@ -10,15 +10,12 @@ import pytest
 from microinterp import Interpreter
 from microinterp.kernels.fast import proof
 from microinterp.runtimes.tflm import TflmRuntime
+from tests.fast.comparison import assert_same, check_layers, node_of, tiles_of
 from tests.fast.layers import (
-    assert_same,
     at_the_edge,
     bounds_of,
-    check_layers,
     dense,
     inputs_for,
-    node_of,
-    tiles_of,
     weights_with_bound,
     with_usual_numbers,
 )

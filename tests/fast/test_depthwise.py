@@ -9,16 +9,8 @@ import pytest
 
 from microinterp import Interpreter
 from microinterp.runtimes.tflm import TflmRuntime
-from tests.fast.layers import (
-    assert_same,
-    check_layers,
-    depthwise_at_the_edge,
-    geometry,
-    inputs_for,
-    node_of,
-    tiles_of,
-    with_usual_numbers,
-)
+from tests.fast.comparison import assert_same, check_layers, node_of, tiles_of
+from tests.fast.layers import depthwise_at_the_edge, geometry, inputs_for, with_usual_numbers
 from tests.fast.test_convolution import GEOMETRIES
 from tests.ops.layers import Layer, options_of
 from tests.ops.movement import Input, run_one
