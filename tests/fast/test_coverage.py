@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from microinterp.interpreter import prepare_model
 from microinterp.kernels import default_registry
+from microinterp.kernels.fast import CHOOSERS, INEXACT_CHOOSERS
 from microinterp.kernels.fast.coverage import fast_types
 from tests.differential.case import Case
 from tests.differential.cases import all_cases
@@ -36,6 +39,16 @@ def has_twin(case: Case, models: int) -> bool:
 
     look()
     return bool(found)
+
+
+def test_every_chooser_and_every_plain_kernel_named_exist() -> None:
+    for plain, chooser in {**CHOOSERS, **INEXACT_CHOOSERS}.items():
+        for package, name in (
+            ("microinterp.kernels", plain),
+            ("microinterp.kernels.fast", chooser),
+        ):
+            module, function = name.split(".")
+            assert callable(getattr(import_module(f"{package}.{module}"), function)), name
 
 
 def test_every_listed_type_is_one_of_the_operator() -> None:

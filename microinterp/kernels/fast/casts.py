@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
-from microinterp.kernels import cast, quantize
-from microinterp.kernels.common import Evaluate
 from microinterp.kernels.fast.blocks import blocks, constants, every, unary
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
+
+if TYPE_CHECKING:
+    from microinterp.kernels import quantize
 
 _ALMOST_HALF = np.array(np.nextafter(np.float32(0.5), np.float32(0)))
 _SIGN = np.array(1 << 31, np.uint32)
@@ -128,11 +129,3 @@ def choose_cast(node: Node, kernel: Kernel) -> Fast | str:
 def _bind_cast(arrays: Arrays, workspace: Workspace) -> list[Call]:
     x, out = unary(arrays)
     return [partial(np.copyto, out, x, "unsafe")]
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = {
-    cast.evaluate: choose_cast,
-    quantize.evaluate_dequantize: choose_dequantize,
-    quantize.evaluate_float: choose_quantize,
-}
-"""By the evaluate function of the plain kernel."""

@@ -6,7 +6,6 @@ zero point, whose share in each sum the folded bias takes off again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +14,7 @@ import numpy.typing as npt
 
 from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
-from microinterp.kernels import conv_2d
-from microinterp.kernels.common import Evaluate, Window
+from microinterp.kernels.common import Window
 from microinterp.kernels.fast.matrix import Product, bias_of, filter_of, integer_product
 from microinterp.kernels.fast.windows import (
     MOST_FLOATS,
@@ -26,7 +24,7 @@ from microinterp.kernels.fast.windows import (
     tiles,
     windows,
 )
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,3 @@ def twin(height: Window, width: Window, product: Product, padding: int) -> Fast 
     if op.padded_floats > MOST_FLOATS:
         return f"its padded image would have {op.padded_floats} elements"
     return Fast(product.how, op.bind)
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = {conv_2d.evaluate_int: choose}
-"""By the evaluate function of the plain kernel."""

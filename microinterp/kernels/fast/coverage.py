@@ -101,6 +101,7 @@ _TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "int32",
             "int64",
         ),
+        "MEAN": ("int8",),
         "MIRROR_PAD": ALL,
         "MUL": ("int8",),
         "NOT_EQUAL": ALL,
@@ -139,6 +140,7 @@ _TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SQUEEZE": ALL,
         "STRIDED_SLICE": ALL,
         "SUB": ("int8",),
+        "SUM": ("int8",),
         "TANH": (
             "int8",
             "int16",

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
-from microinterp.kernels import fully_connected
-from microinterp.kernels.common import Evaluate
 from microinterp.kernels.fast.matrix import Product, bias_of, filter_of, integer_product
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,3 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
     w = filter_of(node).T.astype(np.int64) - params.filter_zero_point
     product = integer_product(w, bias_of(node, w.shape[1]), params.quant)
     return product if isinstance(product, str) else Fast(product.how, Dense(product).bind)
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = {fully_connected.evaluate_int: choose}
-"""By the evaluate function of the plain kernel."""

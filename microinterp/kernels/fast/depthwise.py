@@ -7,7 +7,6 @@ image is kept in phases, the pixels that are a stride apart side by side, so tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from math import gcd, log2
@@ -19,14 +18,13 @@ from numpy.lib.stride_tricks import as_strided
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
-from microinterp.kernels import depthwise_conv_2d, pool_2d
-from microinterp.kernels.common import Evaluate, Window
+from microinterp.kernels.common import Window
 from microinterp.kernels.fast import convolution
 from microinterp.kernels.fast.matrix import Tail, bias_of, filter_of, integer_product
 from microinterp.kernels.fast.proof import sums_of
 from microinterp.kernels.fast.rescale import prove, prove_mean
 from microinterp.kernels.fast.windows import MOST_FLOATS, Axis, fill, padded_floats, tiles
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
 
 
 @dataclass(frozen=True)
@@ -201,10 +199,3 @@ def choose_average(node: Node, kernel: Kernel) -> Fast | str:
     weights = np.ones((params.height.size, params.width.size, channels), np.float32)
     op = Depthwise(params.height, params.width, weights, 1, 0, tail.repeated(channels))
     return twin(op, f"float32 sums of {count} pixels, {tail.how}")
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = {
-    depthwise_conv_2d.evaluate_int: choose,
-    pool_2d.evaluate_average_int: choose_average,
-}
-"""By the evaluate function of the plain kernel."""

@@ -5,10 +5,8 @@ They are taken only where the caller asks for it: Interpreter(..., exact=False).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,12 +14,10 @@ import numpy.typing as npt
 
 from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
-from microinterp.kernels import conv_2d, depthwise_conv_2d, fully_connected
-from microinterp.kernels.common import Evaluate
 from microinterp.kernels.fast import convolution, depthwise
 from microinterp.kernels.fast.dense import Dense
 from microinterp.kernels.fast.matrix import Product
-from microinterp.prepare import Chooser, Kernel
+from microinterp.prepare import Kernel
 
 _WARNING = "not exact: sums in another order than TFLM's"
 
@@ -66,7 +62,8 @@ def _filter(node: Node) -> npt.NDArray[np.float32]:
     return data
 
 
-def _convolution(node: Node, kernel: Kernel) -> Fast | str:
+def choose_convolution(node: Node, kernel: Kernel) -> Fast | str:
+    """The twin of a float CONV_2D, or why there is none."""
     geometry, w = kernel.params.geometry, _filter(node)
     if geometry.groups > 1:
         return f"{geometry.groups} groups of channels"
@@ -74,7 +71,8 @@ def _convolution(node: Node, kernel: Kernel) -> Fast | str:
     return convolution.twin(geometry.height, geometry.width, product, 0)
 
 
-def _depthwise(node: Node, kernel: Kernel) -> Fast | str:
+def choose_depthwise(node: Node, kernel: Kernel) -> Fast | str:
+    """The twin of a float DEPTHWISE_CONV_2D, or why there is none."""
     geometry, w = kernel.params.geometry, _filter(node)[0]
     if node.input(0).shape[3] == 1:
         product = _product(node, kernel, w.reshape(-1, geometry.channels))
@@ -85,15 +83,7 @@ def _depthwise(node: Node, kernel: Kernel) -> Fast | str:
     return depthwise.twin(op, f"float32 sums of taps, {_WARNING}")
 
 
-def _dense(node: Node, kernel: Kernel) -> Fast | str:
+def choose_dense(node: Node, kernel: Kernel) -> Fast | str:
+    """The twin of a float FULLY_CONNECTED, or why there is none."""
     product = _product(node, kernel, _filter(node).T)
     return Fast(product.how, Dense(product).bind)
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = MappingProxyType(
-    {
-        conv_2d.evaluate_float: _convolution,
-        depthwise_conv_2d.evaluate_float: _depthwise,
-        fully_connected.evaluate_float: _dense,
-    }
-)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
-from microinterp.kernels import pool_2d
-from microinterp.kernels.common import Evaluate, Window
+from microinterp.kernels.common import Window
 from microinterp.kernels.fast.tables import Clamp
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
+
+if TYPE_CHECKING:
+    from microinterp.kernels import pool_2d
 
 Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 TILE_BYTES = 1 << 17
@@ -93,7 +95,3 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
     p: pool_2d.Params = kernel.params
     twin = MaxPool(p.height, p.width, Clamp(int(p.low), int(p.high)))
     return Fast("maxima down the columns, then across", twin.bind)
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = {pool_2d.evaluate_max: choose}
-"""By the evaluate function of the plain kernel."""

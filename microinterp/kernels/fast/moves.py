@@ -10,29 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
-from microinterp.kernels import (
-    broadcast_to,
-    concatenation,
-    depth_to_space,
-    mirror_pad,
-    pack,
-    pad,
-    reshape,
-    resize_nearest_neighbor,
-    slice,
-    split,
-    strided_slice,
-    transpose,
-)
-from microinterp.kernels.common import Evaluate
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.kernels.fast.names import plain_name
+from microinterp.prepare import Arrays, Kernel
+
+if TYPE_CHECKING:
+    from microinterp.kernels import (
+        broadcast_to,
+        concatenation,
+        depth_to_space,
+        mirror_pad,
+        pack,
+        pad,
+        reshape,
+        resize_nearest_neighbor,
+        slice,
+        split,
+        strided_slice,
+        transpose,
+    )
 
 Array = npt.NDArray[Any]
 Moves = Callable[[Any, Arrays], Iterator[tuple[Array, Array | int]]]
@@ -161,35 +163,31 @@ def _first(arrays: Arrays) -> tuple[Array, Array]:
     return x, arrays.outputs[0]
 
 
-def _chooser(moves: Moves) -> Chooser:
-    def choose(node: Node, kernel: Kernel) -> Fast:
-        def bind(arrays: Arrays, workspace: Workspace) -> list[Call]:
-            return [move(*views) for views in moves(kernel.params, arrays)]
-
-        return Fast("the same bytes, views made once", bind)
-
-    return choose
-
-
-_MOVES: Mapping[Evaluate, Moves] = MappingProxyType(
+_MOVES: Mapping[str, Moves] = MappingProxyType(
     {
-        broadcast_to.evaluate: _broadcast_to,
-        concatenation.evaluate: _concatenation,
-        depth_to_space.evaluate: _depth_to_space,
-        mirror_pad.evaluate: _mirror_pad,
-        pack.evaluate_pack: _pack,
-        pack.evaluate_unpack: _unpack,
-        pad.evaluate_pad: _pad,
-        pad.evaluate_pad_value: _pad_value,
-        reshape.evaluate: _reshape,
-        slice.evaluate: _slice,
-        split.evaluate: _split,
-        strided_slice.evaluate: _strided_slice,
-        transpose.evaluate: _transpose,
+        "broadcast_to.evaluate": _broadcast_to,
+        "concatenation.evaluate": _concatenation,
+        "depth_to_space.evaluate": _depth_to_space,
+        "mirror_pad.evaluate": _mirror_pad,
+        "pack.evaluate_pack": _pack,
+        "pack.evaluate_unpack": _unpack,
+        "pad.evaluate_pad": _pad,
+        "pad.evaluate_pad_value": _pad_value,
+        "reshape.evaluate": _reshape,
+        "slice.evaluate": _slice,
+        "split.evaluate": _split,
+        "strided_slice.evaluate": _strided_slice,
+        "transpose.evaluate": _transpose,
     }
 )
-CHOOSERS: Mapping[Evaluate, Chooser] = {
-    **{evaluate: _chooser(moves) for evaluate, moves in _MOVES.items()},
-    resize_nearest_neighbor.evaluate: choose_nearest,
-}
-"""By the evaluate function of the plain kernel."""
+"""By the plain kernel's name."""
+
+
+def choose(node: Node, kernel: Kernel) -> Fast:
+    """The twin of a kernel in _MOVES."""
+    moves = _MOVES[plain_name(kernel.evaluate)]
+
+    def bind(arrays: Arrays, workspace: Workspace) -> list[Call]:
+        return [move(*views) for views in moves(kernel.params, arrays)]
+
+    return Fast("the same bytes, views made once", bind)

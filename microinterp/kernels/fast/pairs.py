@@ -7,23 +7,24 @@ byte is one operand's bits, the high byte stands for the other one's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node, Tensor
-from microinterp.kernels import add, comparisons, div, mul, prelu, squared_difference
 from microinterp.kernels.broadcast import Broadcast, ScaledOperands
-from microinterp.kernels.common import Evaluate
 from microinterp.kernels.fast import ufuncs
 from microinterp.kernels.fast.blocks import BLOCK, bits_of, blocks, every, tabulated
 from microinterp.kernels.fast.tables import simplest
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
+
+if TYPE_CHECKING:
+    from microinterp.kernels import comparisons
 
 FEW = 4096
 """Up to so many pairs, writing every second byte takes less time than one more call."""
@@ -189,19 +190,3 @@ def _is_hashable(params: Any) -> bool:
 def _broadcast_of(params: Any) -> Broadcast:
     operands: Broadcast | ScaledOperands = params.operands
     return operands.operands if isinstance(operands, ScaledOperands) else operands
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = {
-    comparisons.evaluate: choose_comparison,
-    **dict.fromkeys(
-        (
-            add.evaluate_int,
-            div.evaluate_int8,
-            mul.evaluate_int,
-            prelu.evaluate_int,
-            squared_difference.evaluate_int,
-        ),
-        choose,
-    ),
-}
-"""By the evaluate function of the plain kernel."""

@@ -9,22 +9,24 @@ to 2^32 - 2^19. Newton's method starts within 1/17 of 2 / (1 + a), so its correc
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
-from microinterp.kernels import softmax
-from microinterp.kernels.common import Evaluate, bytes_of
+from microinterp.kernels.common import bytes_of
 from microinterp.kernels.fast.blocks import BLOCK
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
 from microinterp.quant.fixedpoint import Int64Array, rounding_divide_by_pot
 from microinterp.quant.fixedpoint_ref import NEWTON_SLOPE, NEWTON_START, ONE_Q0, ONE_Q2
+
+if TYPE_CHECKING:
+    from microinterp.kernels import softmax
 
 FEW = 64
 """Elements up to which plain ints take less time than the some fifty calls on arrays."""
@@ -184,7 +186,3 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
     p: softmax.Params = kernel.params
     twin = Softmax(p.exp, rounding_divide_by_pot(p.exp, SUM_BITS), p.bits)
     return Fast("the same integers with fewer calls", twin.bind)
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = {softmax.evaluate_int8: choose}
-"""By the evaluate function of the plain kernel."""

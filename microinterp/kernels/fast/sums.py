@@ -6,21 +6,22 @@ kernel's requantisation makes of each sum that there can be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
-from microinterp.kernels import reduce
-from microinterp.kernels.common import Evaluate
 from microinterp.kernels.fast.blocks import BLOCK
 from microinterp.kernels.scaling import requantised
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
+
+if TYPE_CHECKING:
+    from microinterp.kernels import reduce
 
 MOST_SUMS = 1 << 18
 """Outputs of the longest table, of 1028 elements to a sum: well below 2^24."""
@@ -84,7 +85,3 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
     outputs = requantised(centred, p, np.int8)
     how = f"float32 sums of {count} elements, table of all {len(outputs)}"
     return Fast(how, Sums(outputs, count, step).bind)
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = {reduce.evaluate_int: choose}
-"""By the evaluate function of the plain kernel."""

@@ -5,7 +5,6 @@ prepare runs the plain kernel on every input that there is, so a twin is proved 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,8 +14,6 @@ import numpy.typing as npt
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
-from microinterp.kernels import abs_rsqrt, leaky_relu, logistic, quantize, relu
-from microinterp.kernels.common import Evaluate
 from microinterp.kernels.fast.blocks import (
     BLOCK,
     bits_of,
@@ -26,8 +23,7 @@ from microinterp.kernels.fast.blocks import (
     tabulated,
     unary,
 )
-from microinterp.kernels.tabulated import evaluate_table
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
 
 FEW_INT16 = 256
 """Elements of int16 from which 65,536 outputs are worth making: that takes as long as 20 invokes of
@@ -116,21 +112,3 @@ def simplest(inputs: npt.NDArray[Any], outputs: npt.NDArray[Any]) -> Fast:
         if (moved == moved[0]).all():
             return Fast("offset, equal for every input", Offset(int(moved[0])).bind)
     return Fast(f"table of all {len(outputs)} outputs", Table(outputs).bind)
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = dict.fromkeys(
-    (
-        abs_rsqrt.evaluate_abs_int,
-        abs_rsqrt.evaluate_abs_same_scale,
-        abs_rsqrt.evaluate_rsqrt_int,
-        leaky_relu.evaluate_int,
-        logistic.evaluate_logistic_int16,
-        logistic.evaluate_tanh_int16,
-        quantize.evaluate_int,
-        relu.evaluate_relu6_int,
-        relu.evaluate_relu_int,
-        evaluate_table,
-    ),
-    choose,
-)
-"""By the evaluate function of the plain kernel."""

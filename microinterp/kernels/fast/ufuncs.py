@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
-from microinterp.kernels import logical, maximum_minimum
 from microinterp.kernels.broadcast import Broadcast
-from microinterp.kernels.common import Evaluate
-from microinterp.prepare import Arrays, Chooser, Kernel
+from microinterp.prepare import Arrays, Kernel
+
+if TYPE_CHECKING:
+    from microinterp.kernels import logical, maximum_minimum
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,3 @@ def choose_logical(node: Node, kernel: Kernel) -> Fast | str:
     """The fast twin of logical.evaluate_binary."""
     p: logical.Params = kernel.params
     return straight(node, p.operands, p.combine)
-
-
-CHOOSERS: Mapping[Evaluate, Chooser] = {
-    logical.evaluate_binary: choose_logical,
-    maximum_minimum.evaluate: choose_extreme,
-}
-"""By the evaluate function of the plain kernel; comparisons are in pairs.py."""
