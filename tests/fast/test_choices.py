@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -198,18 +199,31 @@ def test_auto_says_the_form_of_every_twin() -> None:
         assert why.endswith((", one rounding", ", two roundings"))
 
 
+@wraps(conv_2d.evaluate_int)
 def inverted(params: Any, arrays: Arrays) -> None:
-    """A user's own convolution."""
+    """A user's own convolution, which bears the name of ours."""
     conv_2d.evaluate_int(params, arrays)
     arrays.outputs[0][...] = ~arrays.outputs[0]
 
 
-def prepare_inverted(node: Any, context: Context) -> Kernel:
-    return replace(conv_2d.prepare(node, context), evaluate=inverted)
+class Inverted:
+    """The same as an object."""
+
+    def __call__(self, params: Any, arrays: Arrays) -> None:
+        inverted(params, arrays)
 
 
-def test_a_users_own_convolution_stays_his() -> None:
-    registry = default_registry().with_op(Op("CONV_2D", prepare_inverted))
+def of_ours(params: Any, arrays: Arrays) -> None:
+    """The same without its name."""
+    inverted(params, arrays)
+
+
+@pytest.mark.parametrize("evaluate", [inverted, Inverted(), of_ours, partial(of_ours)])
+def test_a_users_own_convolution_stays_his(evaluate: Any) -> None:
+    def prepare(node: Any, context: Context) -> Kernel:
+        return replace(conv_2d.prepare(node, context), evaluate=evaluate)
+
+    registry = default_registry().with_op(Op("CONV_2D", prepare))
     own = Interpreter.from_bytes(small_net(), registry=registry)
     assert node_of(own).fast is None
     assert node_of(own).why == "no fast form"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import FunctionType
 
 from microinterp.kernels.common import Evaluate
@@ -10,7 +11,12 @@ _PACKAGE = "microinterp.kernels."
 
 
 def plain_name(evaluate: Evaluate) -> str:
-    """Like "conv_2d.evaluate_int"; empty for what is no function of a module in that package."""
+    """Like "conv_2d.evaluate_int"; empty for what is no function of a module in that package.
+
+    A user's function may bear the name of one (functools.wraps), but it is not found under it.
+    """
     if not isinstance(evaluate, FunctionType) or not evaluate.__module__.startswith(_PACKAGE):
         return ""
-    return f"{evaluate.__module__.removeprefix(_PACKAGE)}.{evaluate.__qualname__}"
+    module, name = evaluate.__module__, evaluate.__qualname__
+    is_own = getattr(sys.modules.get(module), name, None) is evaluate
+    return f"{module.removeprefix(_PACKAGE)}.{name}" if is_own else ""
