@@ -140,3 +140,15 @@ def test_float_and_int32_limits() -> None:
     assert activation_range_int32(RELU_N1_TO_1) == (-1, 1)
     for limit in (*activation_range_float(RELU), *activation_range_float(NONE)):
         assert isinstance(limit, np.float32)
+
+
+def test_many_factors_are_split_as_one_is() -> None:
+    rng = np.random.default_rng(5)
+    edges = [0.0, 2.0**-33, 2.0**-32, 1 - 2.0**-33, 1 - 2.0**-53, 1.0, 0.5, 5e-324, 1e300]
+    ties = ((1 << 30) + np.arange(40) + 0.5) / (1 << 31)
+    spread = rng.random(5000) * 2.0 ** rng.integers(-40, 31, 5000)
+    factors = [*edges, *ties, *np.nextafter(ties, 0), *np.nextafter(ties, 1), *spread]
+    many = channel_multipliers(factors)
+    one = [quantize_multiplier(factor) for factor in factors]
+    assert many.multiplier.tolist() == [m.multiplier for m in one]
+    assert many.shift.tolist() == [m.shift for m in one]

@@ -252,10 +252,11 @@ def multipliers_of(
 ) -> ChannelMultipliers:
     """channel_multipliers with the range that the requantisation stands."""
     for real in reals:
-        _require_finite(node, real)
+        if not isfinite(real):
+            _require_finite(node, real)
     result = channel_multipliers(reals, split)
-    for shift, real in zip(result.shift.tolist(), reals, strict=True):
-        _require_shift(node, shift, real, max_left_shift)
+    for at in np.flatnonzero(result.shift > max_left_shift):
+        _require_shift(node, int(result.shift[at]), reals[at], max_left_shift)
     return result
 
 

@@ -73,11 +73,24 @@ def channel_multipliers(
     reals: Iterable[float], split: Callable[[float], Multiplier] = quantize_multiplier
 ) -> ChannelMultipliers:
     """`split` for each channel."""
-    pairs = [split(real) for real in reals]
+    factors = np.array(list(reals), np.float64)
+    if split is quantize_multiplier and (factors >= 0).all():
+        return _quantize_multipliers(factors)
+    pairs = [split(real) for real in factors.tolist()]
     return ChannelMultipliers(
         np.array([p.multiplier for p in pairs], np.int64),
         np.array([p.shift for p in pairs], np.int64),
     )
+
+
+def _quantize_multipliers(factors: npt.NDArray[np.float64]) -> ChannelMultipliers:
+    """quantize_multiplier for all factors >= 0 at once."""
+    fraction, exponent = np.frexp(factors)
+    fixed = np.floor(fraction * (1 << 31) + 0.5).astype(np.int64)  # the sum is exact: 53 bits do
+    carried = fixed == 1 << 31
+    shift = exponent.astype(np.int64) + carried
+    dead = (factors == 0) | (shift < -31)
+    return ChannelMultipliers(np.where(dead, 0, fixed >> carried), np.where(dead, 0, shift))
 
 
 # ActivationFunctionType: RELU 1, RELU_N1_TO_1 2, RELU6 3. TFLM clamps for no other.
