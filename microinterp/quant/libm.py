@@ -6,7 +6,7 @@ NumPy's own exp rounds differently from one CPU to the next; these give the same
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ Float32Array = npt.NDArray[np.float32]
 
 _STEPS = 32
 """exp(x) = 2^(k/32) * exp(r): k whole, |r| at most log(2)/64."""
-_POWERS = np.array([float(Decimal(2) ** (Decimal(i) / _STEPS)) for i in range(_STEPS)])
 _STEPS_PER_E = float.fromhex("0x1.71547652b82fep+0") * _STEPS
 # Coefficients of r^3, r^2 and r, r counted in steps. Source: Arm optimized-routines, math/expf.c,
 # which is also the expf of glibc (from 2.27), musl, bionic and newlib.
@@ -29,6 +28,14 @@ _FAR = 150.0
 """exp of this and more is infinite in float32; of its negative, 0."""
 
 
+@cache
+def _powers() -> npt.NDArray[np.float64]:
+    """2^(i/32) for each i, correctly rounded."""
+    from decimal import Decimal  # takes longer to import than all else here
+
+    return np.array([float(Decimal(2) ** (Decimal(i) / _STEPS)) for i in range(_STEPS)])
+
+
 def expf(x: npt.NDArray[Any]) -> Float32Array:
     """exp of float32 values, bit for bit as glibc computes it.
 
@@ -39,7 +46,7 @@ def expf(x: npt.NDArray[Any]) -> Float32Array:
     whole = np.rint(steps)
     r = steps - whole
     k = np.nan_to_num(whole).astype(np.int64)
-    power = np.ldexp(_POWERS[k % _STEPS], (k // _STEPS).astype(np.int32))
+    power = np.ldexp(_powers()[k % _STEPS], (k // _STEPS).astype(np.int32))
     cubic, square, linear = _CUBIC
     with np.errstate(all="ignore"):
         result: Float32Array = (((cubic * r + square) * (r * r) + (linear * r + 1)) * power).astype(

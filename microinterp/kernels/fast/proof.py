@@ -80,7 +80,7 @@ def products_are_exact() -> bool:
     """
     for dtype, bits in ((np.float32, 24), (np.float64, 53)):
         largest = (1 << bits) - 1
-        for rows, taps, channels in ((1, 129, 33), (37, 129, 33), (64, 1024, 8)):
+        for rows, taps, channels in ((1, 129, 33), (37, 129, 33)):
             x = (np.arange(rows * taps).reshape(rows, taps) * 37 + 11) % 256 - 128
             w = (np.arange(taps * channels).reshape(taps, channels) * 91 + 5) % 255 - 127
             w[0], x[:, 0] = 1, largest - np.abs(x[:, 1:]) @ np.abs(w[1:]).max(axis=1)
