@@ -134,6 +134,18 @@ def test_rows_and_ranks(shape: tuple[int, ...], rows: int, floats: int | None) -
     assert len(np.unique(outputs)) > 4
 
 
+@pytest.mark.parametrize(
+    ("rows", "channels"), [(1, 9001), (3, 5000), (7, 4097), (8191, 2), (97, 89), (4099, 3)]
+)
+def test_lines_of_constants_of_any_length(rows: int, channels: int) -> None:
+    """Rows share a line of repeated constants where they divide, or each has its own."""
+    rng = np.random.default_rng(rows)
+    layer = with_usual_numbers(rng, dense((rows, 3), rows, channels))
+    node, outputs = assert_same(layer.data(), inputs_for(rng, layer, 0)[-2:], rng)
+    assert node.fast is not None, node.why
+    assert len(np.unique(outputs)) > 100
+
+
 def test_weights_reach_the_bound_they_are_made_for() -> None:
     rng = np.random.default_rng(2)
     for bound in (*EDGES, 128, 12345 * 128 + 127):
