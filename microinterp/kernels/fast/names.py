@@ -15,8 +15,8 @@ def plain_name(evaluate: Evaluate) -> str:
 
     A user's function may bear the name of one (functools.wraps), but it is not found under it.
     """
-    if not isinstance(evaluate, FunctionType) or not evaluate.__module__.startswith(_PACKAGE):
+    if not isinstance(evaluate, FunctionType):
         return ""
-    module, name = evaluate.__module__, evaluate.__qualname__
+    module, name = evaluate.__module__ or "", evaluate.__qualname__  # exec'd ones have no module
     is_own = getattr(sys.modules.get(module), name, None) is evaluate
-    return f"{module.removeprefix(_PACKAGE)}.{name}" if is_own else ""
+    return f"{module}.{name}".removeprefix(_PACKAGE) if is_own and module.startswith(_PACKAGE) else ""
