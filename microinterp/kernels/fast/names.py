@@ -18,5 +18,7 @@ def plain_name(evaluate: Evaluate) -> str:
     if not isinstance(evaluate, FunctionType):
         return ""
     module, name = evaluate.__module__ or "", evaluate.__qualname__  # exec'd ones have no module
+    if not module.startswith(_PACKAGE):
+        return ""
     is_own = getattr(sys.modules.get(module), name, None) is evaluate
-    return f"{module}.{name}".removeprefix(_PACKAGE) if is_own and module.startswith(_PACKAGE) else ""
+    return f"{module.removeprefix(_PACKAGE)}.{name}" if is_own else ""
