@@ -87,14 +87,15 @@ def choose_inexact(node: Node, kernel: Kernel) -> Fast | str:
 
 def _choose(choosers: Mapping[str, str], node: Node, kernel: Kernel) -> Fast | str:
     evaluate = kernel.evaluate
-    if all(tensor is None or tensor.is_constant for tensor in node.inputs):
-        return "its inputs are constant"  # in a batch they lack the axis that its outputs have
     if isinstance(evaluate, SampleBySample):
         return "its filter or bias is computed"
     if isinstance(evaluate, Int4Filter):
         evaluate = evaluate.evaluate
     name = choosers.get(plain_name(evaluate))
-    return "no fast form" if name is None else _load(name)(node, kernel)
+    twin = "no fast form" if name is None else _load(name)(node, kernel)
+    if isinstance(twin, Fast) and all(t is None or t.is_constant for t in node.inputs):
+        return "its inputs are constant"  # in a batch they lack the axis that its outputs have
+    return twin
 
 
 @cache
