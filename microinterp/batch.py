@@ -21,7 +21,7 @@ from microinterp.prepare import Arrays, Prepared
 
 Array = npt.NDArray[Any]
 
-CHUNK_BYTES = 2 << 20
+CHUNK_BYTES = 4 << 20
 """Arena of one chunk where the caller sets no bound: within reach of the caches."""
 _BYTES_WORTH_A_THREAD = 1 << 20
 """Tensor bytes of a whole batch below which a second thread costs more than it brings."""
@@ -155,9 +155,11 @@ def _run_parts(
     if len(chunks) == 1:
         work(chunks[0])
         return
-    with ThreadPoolExecutor(len(chunks)) as pool:
-        for future in [pool.submit(work, chunk) for chunk in chunks]:
-            future.result()
+    with ThreadPoolExecutor(len(chunks) - 1) as pool:
+        others = [pool.submit(work, chunk) for chunk in chunks[1:]]
+        work(chunks[0])  # this thread is awake already
+        for other in others:
+            other.result()
 
 
 def run_in_order(binding: Binding, inputs: Sequence[Array]) -> tuple[Array, ...]:

@@ -255,7 +255,7 @@ def multipliers_of(
         if not isfinite(real):
             _require_finite(node, real)
     result = channel_multipliers(reals, split)
-    for at in np.flatnonzero(result.shift > max_left_shift):
+    for at in np.flatnonzero(result.shift > max_left_shift).tolist():
         _require_shift(node, int(result.shift[at]), reals[at], max_left_shift)
     return result
 

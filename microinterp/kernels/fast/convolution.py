@@ -6,16 +6,17 @@ zero point, whose share in each sum the folded bias takes off again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Fast, Workspace, assign
+from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
 from microinterp.kernels.common import Window
-from microinterp.kernels.fast.matrix import Product, bias_of, filter_of, integer_product
+from microinterp.kernels.fast.matrix import Part, Product, bias_of, filter_of, integer_product
 from microinterp.kernels.fast.windows import (
     MOST_FLOATS,
     Axis,
@@ -46,25 +47,25 @@ class Convolution:
         """The calls from images [..., h, w, c] to out [..., oh, ow, o]."""
         x, out = arrays.inputs[0], arrays.outputs[0]
         assert x is not None
-        images = x.reshape(-1, *x.shape[-3:])
-        outputs = out.reshape(-1, *out.shape[-3:])
+        parts = self._parts(x.reshape(-1, *x.shape[-3:]), workspace)
+        return self.product.bind(parts, out.reshape(-1, out.shape[-1]), workspace)
+
+    def _parts(self, images: npt.NDArray[Any], workspace: Workspace) -> Iterator[Part]:
+        """The rows of outputs, tile by tile; the first tile of a group pads its images."""
         per_row = self.width.outputs * self.product.floats_per_row
         padded: npt.NDArray[Any] | None = None
-        calls: list[Call] = []
         for group in tiles(len(images), self.height.outputs, per_row, self.padded_floats):
             members = images[group[0].images]
+            pad: list[Call] = []
             if self.padded_floats:
                 padded = self._padded(members) if padded is None else padded[: len(members)]
-                calls.append(fill(padded, members, Axis(self.height), Axis(self.width)))
+                pad = [fill(padded, members, Axis(self.height), Axis(self.width))]
                 members = padded
             view = windows(members, self.height, self.width)
             for tile in group:
-                pixels = view[:, tile.rows]
-                columns = self.product.columns(workspace, int(np.prod(pixels.shape[:3])))
-                calls.append(assign(columns.reshape(pixels.shape), pixels))
-                rows = outputs[tile.images, tile.rows].reshape(len(columns), -1)
-                calls += self.product.bind(columns, rows, workspace)
-        return calls
+                gather, columns = self.product.gathered(view[:, tile.rows], workspace)
+                yield [*pad, *gather], columns
+                pad = []
 
     @property
     def padded_floats(self) -> int:

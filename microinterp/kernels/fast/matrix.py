@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from math import log2
@@ -17,6 +18,12 @@ from microinterp.kernels.fast.rescale import prove
 from microinterp.kernels.fast.windows import TILE_FLOATS
 from microinterp.kernels.filters import Quant, unpack_int4
 from microinterp.quant.fixedpoint import Int64Array
+
+MOST_SUMS = 1 << 17
+"""Sums that the tail takes at once, unless a single part has more."""
+
+Part = tuple[list[Call], npt.NDArray[Any]]
+"""The calls that gather some rows, and where they put them [rows, taps]."""
 
 
 class Tail(Protocol):
@@ -48,30 +55,51 @@ class Product:
         taps, channels = self.weights.shape
         return int(max(taps * (self.weights.itemsize // 4), 2 * channels))
 
-    def columns(self, workspace: Workspace, rows: int) -> npt.NDArray[Any]:
-        """Where rows are gathered [rows, taps]."""
-        return workspace.array("columns", (rows, len(self.weights)), self.weights.dtype)
-
     def bind(
-        self, columns: npt.NDArray[Any], out: npt.NDArray[Any], workspace: Workspace
+        self, parts: Iterable[Part], out: npt.NDArray[Any], workspace: Workspace
     ) -> list[Call]:
-        """The calls from gathered rows [rows, taps] to out [rows, channels]."""
-        sums = workspace.array("sums", (len(columns), self.weights.shape[1]), self.weights.dtype)
-        product = partial(np.dot, columns, self.weights, sums)
-        return [product, *self.tail.bind(sums, out, workspace)]
+        """The calls to out [rows, channels] from the gathered rows, part after part.
+
+        The tail takes the sums of several parts at once: longer passes, fewer calls.
+        """
+        channels = self.weights.shape[1]
+        most = max(1, MOST_SUMS // channels)
+        calls: list[Call] = []
+        start = stop = 0
+        for gather, columns in parts:
+            if stop > start and stop + len(columns) - start > most:
+                calls += self._tail(out[start:stop], workspace)
+                start = stop
+            rows = slice(stop - start, stop - start + len(columns))
+            sums = workspace.array("sums", (max(most, rows.stop), channels), self.weights.dtype)
+            calls += [*gather, partial(np.dot, columns, self.weights, sums[rows])]
+            stop += len(columns)
+        return [*calls, *self._tail(out[start:stop], workspace)]
+
+    def _tail(self, out: npt.NDArray[Any], workspace: Workspace) -> list[Call]:
+        return self.tail.bind(
+            workspace.array("sums", out.shape, self.weights.dtype), out, workspace
+        )
 
     def bind_rows(
         self, x: npt.NDArray[Any], out: npt.NDArray[Any], workspace: Workspace
     ) -> list[Call]:
-        """The calls from x [rows, taps] to out [rows, channels], tile by tile."""
+        """The calls from x [rows, taps] to out [rows, channels]."""
         at_once = max(1, TILE_FLOATS // self.floats_per_row)
-        calls: list[Call] = []
-        for start in range(0, len(x), at_once):
-            part = slice(start, min(len(x), start + at_once))
-            columns = self.columns(workspace, part.stop - part.start)
-            calls.append(assign(columns, x[part]))
-            calls += self.bind(columns, out[part], workspace)
-        return calls
+        return self.bind(
+            (
+                self.gathered(x[start : start + at_once], workspace)
+                for start in range(0, len(x), at_once)
+            ),
+            out,
+            workspace,
+        )
+
+    def gathered(self, x: npt.NDArray[Any], workspace: Workspace) -> Part:
+        """A part of the rows, from x of their elements in any shape."""
+        taps = len(self.weights)
+        columns = workspace.array("columns", (x.size // taps, taps), self.weights.dtype)
+        return [assign(columns.reshape(x.shape), x)], columns
 
 
 def integer_product(
