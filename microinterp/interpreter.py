@@ -201,7 +201,8 @@ class Interpreter:
         Args:
             arrays: one per input, [N, *shape].
             max_bytes: bound on all chunks' arenas together, which hold a sample each at least;
-                None keeps each one within reach of the caches.
+                None keeps each one within reach of the caches. Fast kernels take some MB besides,
+                whatever the number of samples, and keep them for the next batch.
             threads: how many chunks run at a time; None takes all processors that the process may
                 use where that wins. Matrix products run in one thread each meanwhile.
 

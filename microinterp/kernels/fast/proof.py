@@ -103,7 +103,7 @@ def double_thresholds(multiplier: IntLike, shift: IntLike, levels: Int64Array) -
 
     Args:
         multiplier, shift: [channels], as multiply_double takes them.
-        levels: [levels, 1].
+        levels: [levels, 1], within 511 of 0.
 
     Returns:
         [levels, channels]; exact for every x that stays an int32 when shifted to the left.

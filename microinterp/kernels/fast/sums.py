@@ -17,6 +17,7 @@ import numpy.typing as npt
 from microinterp.fast_path import Call, Fast, Workspace
 from microinterp.graph import Node
 from microinterp.kernels.fast.blocks import BLOCK
+from microinterp.kernels.fast.proof import products_are_exact
 from microinterp.kernels.scaling import requantised
 from microinterp.prepare import Arrays, Kernel
 
@@ -78,6 +79,8 @@ def choose(node: Node, kernel: Kernel) -> Fast | str:
         return "sums along no axis, or along axes that are not adjacent"
     if x.dtype != np.int8:
         return f"sums of {x.type_name}"
+    if not products_are_exact():
+        return "matrix products of this machine lose bits"
     if 255 * count >= MOST_SUMS:
         return f"sums of {count} elements"
     centred = (totals(count) - p.offset).astype(np.int32)
