@@ -125,6 +125,8 @@ class Batches:
             tensors = self._prepared.graph.main.tensors
             work = total * sum(t.nbytes for t in tensors if t.data is None)
             threads = min(usable_cpus(), 1 + work // _BYTES_WORTH_A_THREAD)
+            if max_bytes is not None:
+                threads = min(threads, max(1, max_bytes // per_sample))
         at_once = (CHUNK_BYTES if max_bytes is None else max_bytes // threads) // per_sample
         threads = min(threads, total)
         rounds = -(-total // (threads * max(1, at_once)))

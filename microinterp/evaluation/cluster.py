@@ -26,13 +26,10 @@ _local = threading.local()
 
 def compute(job: Job, piece: Piece) -> Result | MicrointerpError:
     """Run in a worker's thread: the model is loaded once in each; errors of ours are answers."""
-    from threadpoolctl import threadpool_limits
-
     try:
         if getattr(_local, "job", None) is not job:
             _local.engine, _local.job = Engine(job), job
-        with threadpool_limits(1):
-            result: Result = _local.engine.run(piece)
+        result: Result = _local.engine.run(piece)
         return result
     except MicrointerpError as error:
         return error
