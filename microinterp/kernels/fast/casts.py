@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels.fast.blocks import blocks, constants, every, unary
 from microinterp.prepare import Arrays, Kernel
@@ -60,8 +60,8 @@ class Quantize:
                 partial(np.trunc, q, q),
                 partial(np.maximum, q, lows[:n], out=q),
                 partial(np.minimum, q, highs[:n], out=q),
-                partial(np.copyto, whole, q, "unsafe"),
-                partial(np.copyto, out[b], whole, "unsafe"),
+                assign(whole, q),
+                assign(out[b], whole),
                 partial(np.add, out[b], zero, out[b]),
             ]
         return calls
@@ -81,7 +81,7 @@ class Dequantize:
         calls: list[Call] = []
         for b in blocks(len(x)):
             part = out[b]
-            calls.append(partial(np.copyto, part, x[b]))
+            calls.append(assign(part, x[b]))
             if self.zero_point:
                 calls.append(partial(np.subtract, part, zero, part))
             calls.append(partial(np.multiply, part, scale, part))
@@ -128,4 +128,4 @@ def choose_cast(node: Node, kernel: Kernel) -> Fast | str:
 
 def _bind_cast(arrays: Arrays, workspace: Workspace) -> list[Call]:
     x, out = unary(arrays)
-    return [partial(np.copyto, out, x, "unsafe")]
+    return [assign(out, x)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels.common import Window
 from microinterp.kernels.fast.tables import Clamp
@@ -78,7 +78,7 @@ def _greatest(out: npt.NDArray[Any], taps: Sequence[Pair]) -> list[Call]:
     """
     whole = [pixels for part, pixels in taps if part.shape == out.shape]
     partly = [(part, pixels) for part, pixels in taps if part.shape != out.shape]
-    first: Call = partial(np.copyto, out, whole[0])
+    first: Call = assign(out, whole[0])
     if len(whole) > 1:
         first = partial(np.maximum, whole[0], whole[1], out=out)
     more = [(out, pixels) for pixels in whole[2:]] + partly

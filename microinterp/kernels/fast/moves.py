@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels.fast.names import plain_name
 from microinterp.prepare import Arrays, Kernel
@@ -46,10 +46,10 @@ def move(target: Array, source: Array | int) -> Call:
     if isinstance(source, int):
         return partial(target.fill, source)
     if target.size == source.size and target.flags.c_contiguous and source.flags.c_contiguous:
-        return partial(np.copyto, target.reshape(-1), source.reshape(-1))
+        return assign(target.reshape(-1), source.reshape(-1))
     if target.shape == source.shape and target.size:
-        return partial(np.copyto, *_cells(target, source))
-    return partial(np.copyto, target, source)
+        return assign(*_cells(target, source))
+    return assign(target, source)
 
 
 def _cells(target: Array, source: Array) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node, Tensor
 from microinterp.kernels.broadcast import Broadcast, ScaledOperands
 from microinterp.kernels.fast import ufuncs
@@ -61,7 +61,7 @@ class PairTable:
             if self.rows is None:
                 calls += _joined(index, row[part], column[part], workspace)
             else:
-                calls.append(partial(np.copyto, index, column[part]))
+                calls.append(assign(index, column[part]))
                 calls.append(partial(np.bitwise_or, index, self.rows[in_row], index))
             calls.append(partial(self.outputs.take, index, 0, flat[part], "wrap"))
         return calls
@@ -81,7 +81,7 @@ def _spread(
     if x.size == out.size:
         return bits_of(x)
     whole = workspace.array(slot, out.shape, np.uint8)
-    calls.append(partial(np.copyto, whole, x.view(np.uint8)))
+    calls.append(assign(whole, x.view(np.uint8)))
     return whole.reshape(-1)
 
 
@@ -94,12 +94,12 @@ def _joined(
     """index = 256 * row + column."""
     if len(index) <= FEW:
         upper = index.view(np.uint8)[1::2]
-        return [partial(np.copyto, index, column), partial(np.copyto, upper, row)]
+        return [assign(index, column), assign(upper, row)]
     low = workspace.array("low bytes", index.shape, _INDEX)
     return [
-        partial(np.copyto, index, row),
+        assign(index, row),
         partial(np.multiply, index, np.array(256, _INDEX), index),
-        partial(np.copyto, low, column),
+        assign(low, column),
         partial(np.bitwise_or, index, low, index),
     ]
 

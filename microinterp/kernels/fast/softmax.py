@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels.common import bytes_of
 from microinterp.kernels.fast.blocks import BLOCK
@@ -89,7 +89,7 @@ class Softmax:
             partial(np.right_shift, exp, shift, exp),
             partial(np.minimum, exp, _int64((1 << self.bits) - 1), out=exp),
             partial(np.add, exp, _int64(np.iinfo(out.dtype).min), exp),
-            partial(np.copyto, out, exp, "unsafe"),
+            assign(out, exp),
         ]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels.fast.blocks import BLOCK
 from microinterp.kernels.fast.proof import products_are_exact
@@ -55,9 +55,9 @@ class Sums:
             sums = workspace.array("sums", out[part].shape, np.float32)
             index = workspace.array("places", out[part].shape, np.intp)
             calls += [
-                partial(np.copyto, wide, x[part]),
+                assign(wide, x[part]),
                 partial(np.matmul, ones, wide, sums),
-                partial(np.copyto, index, sums, "unsafe"),
+                assign(index, sums),
                 partial(self.outputs.take, index, None, out[part], "wrap"),
             ]
         return calls

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.fast_path import Call, Fast, Workspace
+from microinterp.fast_path import Call, Fast, Workspace, assign
 from microinterp.graph import Node
 from microinterp.kernels.fast.blocks import (
     BLOCK,
@@ -61,7 +61,7 @@ class Clamp:
         if self.high < info.max:
             steps.append((np.minimum, constants(len(out), self.high, out.dtype)))
         if not steps:
-            return [partial(np.copyto, out, x)]
+            return [assign(out, x)]
         calls: list[Call] = []
         for b in blocks(len(out)):
             part = x[b]
