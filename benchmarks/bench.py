@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import tables
-from benchmarks.child import ROOT, Child, RuntimeFailedError
+from benchmarks.child import ROOT, Child
 from benchmarks.growth import Growth, measure_growth
 from benchmarks.layers import Layer, copy_limit, layers, product_limit
 from benchmarks.machine import machine_facts
@@ -32,6 +32,7 @@ from benchmarks.runtimes import MAKERS, is_ours
 from benchmarks.startup import Startup, import_seconds, measure_startup
 from benchmarks.targets import Target, targets
 from microinterp import Interpreter, MicrointerpError
+from microinterp.errors import RuntimeUnavailableError
 
 START_MODELS = ("vww_96_int8", "ic_resnet8_int8", "digits_int8")
 LAYER_MODELS = ("ic_resnet8_int8", "vww_96_int8", "kws_int8", "digits_int8")
@@ -132,7 +133,7 @@ def _layers(model: BenchModel, child: Child) -> list[Layer]:
     try:
         child.ask("load", model.data, model.outputs, 1)
         seconds = child.ask("op_seconds", model.samples(8), 0.3)
-    except RuntimeFailedError:
+    except RuntimeUnavailableError:
         return []
     return layers(model.data, Interpreter.from_bytes(model.data).prepared, seconds)
 

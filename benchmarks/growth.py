@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from benchmarks.child import Child, RuntimeFailedError
+from benchmarks.child import Child
 from benchmarks.measuring import (
     ModelResult,
     Rounds,
@@ -16,6 +16,7 @@ from benchmarks.measuring import (
     turn_of,
 )
 from benchmarks.models import BenchModel, conv_chain
+from microinterp.errors import RuntimeUnavailableError
 
 CHANNELS = (4, 8, 16, 32, 64)
 DEPTHS = (1, 2, 4, 8, 16)
@@ -89,7 +90,7 @@ def _batches(
             try:
                 children[name].ask("load", model.data, model.outputs, size)
                 outputs = children[name].ask("outputs", part)
-            except RuntimeFailedError as error:
+            except RuntimeUnavailableError as error:
                 found.failures[name] = str(error)
                 continue
             able[name] = turn_of(children[name], part, settings.turn_seconds)

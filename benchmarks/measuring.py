@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.child import Child, RuntimeFailedError
+from benchmarks.child import Child
 from benchmarks.models import BenchModel
 from benchmarks.runtimes import EXACT, SLOW
+from microinterp.errors import RuntimeUnavailableError
 
 DISTURBED = 0.05
 """A turn that waited for a processor for more than this share of its time was disturbed."""
@@ -103,7 +104,7 @@ class Rounds:
             for name in list(taken):
                 try:
                     taken[name].append(self._undisturbed(turns[name]))
-                except RuntimeFailedError as error:
+                except RuntimeUnavailableError as error:
                     failures[name] = str(error)
                     del taken[name]
         return {name: Timing.of(found) for name, found in taken.items()}
@@ -183,7 +184,7 @@ def measure_model(
             outputs[name] = child.ask("outputs", part)
             if count != settings.batch and "batched" in name:
                 child.ask("load", model.data, model.outputs, settings.batch)
-        except RuntimeFailedError as error:
+        except RuntimeUnavailableError as error:
             result.failures[name] = str(error)
     _agree(result, outputs)
     part = [array[: settings.batch] for array in samples]

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchmarks.child import Child, RuntimeFailedError
+from benchmarks.child import Child
 from benchmarks.models import BenchModel
+from microinterp.errors import RuntimeUnavailableError
 
 RUNTIMES = ("plain", "fast", "TFLM")
 WARM_REPEATS = 5
@@ -69,7 +70,7 @@ def measure_startup(
         for name in RUNTIMES:
             try:
                 rows[name].append(_one_start(name, model))
-            except RuntimeFailedError as error:
+            except RuntimeUnavailableError as error:
                 result.failures[name] = str(error)
     for name, found in rows.items():
         if found:
@@ -83,7 +84,7 @@ def measure_startup(
             child.ask("load", model.data, model.outputs, batch)
             child.ask("outputs", model.samples(batch))
             result.batch_peak = child.ask("peak")
-    except RuntimeFailedError as error:
+    except RuntimeUnavailableError as error:
         result.failures["batched"] = str(error)
     return result
 

@@ -175,6 +175,7 @@ def peak_bytes() -> int:
         return peak if sys.platform == "darwin" else peak << 10
 
 
+# As microinterp.runtimes.child.serve: importing that would count as the runtime's own start.
 def serve(worker: Any, requests: BinaryIO, answers: BinaryIO) -> None:
     while True:
         try:

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.child import Child, RuntimeFailedError
+from benchmarks.child import Child
 from benchmarks.models import BenchModel, conv_chain
 from benchmarks.runtimes import EXACT, MAKERS
 from benchmarks.worker import clock_of, waiting_seconds
+from microinterp.errors import RuntimeUnavailableError
 from microinterp.runtimes.tflm import version
 from tests.conftest import require_or_skip
 
@@ -40,7 +41,7 @@ def pid_of(child: Child) -> int:
 def test_a_refused_model_is_a_message_and_the_process_lives_on(
     child: Child, model: BenchModel
 ) -> None:
-    with pytest.raises(RuntimeFailedError, match="ModelError"):
+    with pytest.raises(RuntimeUnavailableError, match="ModelError"):
         child.ask("load", b"no model", 1)
     before = pid_of(child)
     child.ask("load", model.data, 1)
@@ -53,7 +54,7 @@ def test_a_crash_is_a_message_and_the_next_request_starts_anew(
     child.ask("load", model.data, 1)
     before = pid_of(child)
     os.kill(before, signal.SIGSEGV)
-    with pytest.raises(RuntimeFailedError, match="crashed with SIGSEGV"):
+    with pytest.raises(RuntimeUnavailableError, match="crashed with SIGSEGV"):
         child.ask("peak")
     child.ask("load", model.data, 1)
     assert pid_of(child) != before
@@ -62,14 +63,14 @@ def test_a_crash_is_a_message_and_the_next_request_starts_anew(
 def test_silence_ends_at_the_timeout(model: BenchModel) -> None:
     with Child("fast", timeout=1.5) as child:
         child.ask("load", model.data, 1)
-        with pytest.raises(RuntimeFailedError, match=r"no answer within 1\.5 s"):
+        with pytest.raises(RuntimeUnavailableError, match=r"no answer within 1\.5 s"):
             child.ask("seconds", model.samples(1), 60.0)
 
 
 def test_an_unknown_runtime_is_a_message() -> None:
     with (
         Child("no such runtime") as child,
-        pytest.raises(RuntimeFailedError, match="no such runtime"),
+        pytest.raises(RuntimeUnavailableError, match="no such runtime"),
     ):
         child.ask("load", b"", 1)
 

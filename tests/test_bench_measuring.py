@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.child import RuntimeFailedError
 from benchmarks.measuring import (
     ModelResult,
     Rounds,
@@ -21,6 +20,7 @@ from benchmarks.measuring import (
     measure_model,
 )
 from benchmarks.models import BenchModel, conv_chain
+from microinterp.errors import RuntimeUnavailableError
 
 SETTINGS = Settings(rounds=2, turn_seconds=0.0, patience=0.0, batch=4, checked=6, checked_slow=2)
 
@@ -44,7 +44,7 @@ class FakeChild:
 
 class Refusing(FakeChild):
     def ask(self, command: str, *arguments: Any) -> Any:
-        raise RuntimeFailedError("crashed with SIGSEGV")
+        raise RuntimeUnavailableError("crashed with SIGSEGV")
 
 
 def one_byte_wrong(array: Any) -> Any:
@@ -92,7 +92,7 @@ def test_turns_alternate_and_a_failure_ends_only_its_own() -> None:
         def run() -> Turn:
             order.append(name)
             if order.count(name) >= dies_at:
-                raise RuntimeFailedError("no answer within 1 s")
+                raise RuntimeUnavailableError("no answer within 1 s")
             return Turn(float(order.count(name)))
 
         return run

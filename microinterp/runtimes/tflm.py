@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import pickle
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.errors import RuntimeUnavailableError
+from microinterp.runtimes.child import Child
 
 # Above this size glibc maps new pages, which are 0 as a static arena is: TFLM has kernels that use
 # memory before they write it (SPACE_TO_BATCH_ND's pad value).
@@ -83,8 +78,12 @@ class TflmRuntime:
                 "TFLM's Python wheel is not installed",
                 hint="pip install 'microinterp[oracle]' (Linux x86-64 only)",
             )
-        self._timeout = timeout
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child = Child(
+            "TFLM",
+            "microinterp.runtimes.tflm_worker",
+            timeout=timeout,
+            environment=_FRESH_ARENAS,
+        )
 
     def __enter__(self) -> TflmRuntime:
         return self
@@ -116,63 +115,19 @@ class TflmRuntime:
         Raises:
             RuntimeUnavailableError: TFLM refused the model, crashed or took too long.
         """
-        return cast(Run, self._ask("run", model, samples, tensors, arena_size))
+        return cast(Run, self._child.ask("run", model, samples, tensors, arena_size))
 
     def arena(self, model: bytes, samples: Sequence[Sample] = ()) -> ArenaFacts:
         """Sizes of TFLM's arena for a model, and its head's bytes after `samples`."""
-        return cast(ArenaFacts, self._ask("arena", model, samples))
+        return cast(ArenaFacts, self._child.ask("arena", model, samples))
 
     def seconds_per_invoke(self, model: bytes, sample: Sample, repeats: int) -> list[float]:
         """Wall time of `repeats` invokes (set_input included), measured inside the child."""
-        return cast("list[float]", self._ask("seconds", model, sample, repeats))
+        return cast("list[float]", self._child.ask("seconds", model, sample, repeats))
 
     def close(self) -> None:
         """End the child process."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
-            self._child = None
-
-    def _ask(self, command: str, *arguments: Any) -> Any:
-        child = self._start()
-        assert child.stdin is not None
-        assert child.stdout is not None
-        watchdog = threading.Timer(self._timeout, child.kill)
-        watchdog.start()
-        try:
-            pickle.dump((command, arguments), child.stdin)
-            child.stdin.flush()
-            status, value = pickle.load(child.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            raise RuntimeUnavailableError(self._death(watchdog)) from None
-        finally:
-            watchdog.cancel()
-        if status == "error":
-            raise RuntimeUnavailableError(f"TFLM says: {value}")
-        return value
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        if self._child is None or self._child.poll() is not None:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "microinterp.runtimes.tflm_worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **_FRESH_ARENAS},
-            )
-        return self._child
-
-    def _death(self, watchdog: threading.Timer) -> str:
-        timed_out = watchdog.finished.is_set()
-        child, self._child = self._child, None
-        assert child is not None
-        child.kill()
-        child.communicate()
-        if timed_out:
-            return f"TFLM gave no answer within {self._timeout:g} s"
-        if child.returncode < 0:
-            return f"TFLM crashed with {signal.Signals(-child.returncode).name}"
-        return f"TFLM's process ended with status {child.returncode}"
+        self._child.close()
 
 
 def as_samples(batch: Sequence[npt.NDArray[Any]]) -> list[list[npt.NDArray[Any]]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-import pickle
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
+from microinterp.runtimes.child import serve
 from microinterp.runtimes.tflm import ArenaFacts, Run, Sample
 
 _MIN_ARENA = 16 << 20
@@ -129,25 +128,9 @@ def _seconds(model: bytes, sample: Sample, repeats: int) -> list[float]:
 _COMMANDS: dict[str, Callable[..., Any]] = {"run": _run, "arena": _arena, "seconds": _seconds}
 
 
-def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    while True:
-        try:
-            command, arguments = pickle.load(requests)
-        except EOFError:
-            return
-        try:
-            answer = ("ok", _COMMANDS[command](*arguments))
-        except Exception as error:  # whatever it is, the parent must hear of it
-            answer = ("error", f"{type(error).__name__}: {error}")
-        pickle.dump(answer, answers)
-        answers.flush()
-
-
 def main() -> None:
-    """Serve on the pipes; the wheel's own prints to stdout go nowhere."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    _serve(sys.stdin.buffer, answers)
+    """Serve on the pipes."""
+    serve(_COMMANDS.__getitem__)
 
 
 if __name__ == "__main__":
