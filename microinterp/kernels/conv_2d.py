@@ -33,7 +33,8 @@ from microinterp.kernels.filters import (
     BIAS_TYPES,
     FILTER_TYPES,
     FLOAT_SUMS,
-    Quant,
+    FloatParams,
+    Params,
     accumulator_of,
     channel_factors,
     filter_scratch,
@@ -79,24 +80,7 @@ class Geometry:
             )
 
 
-@dataclass(frozen=True)
-class Params:
-    """Parameters of an integer convolution."""
-
-    geometry: Geometry
-    quant: Quant
-
-
-@dataclass(frozen=True)
-class FloatParams:
-    """Parameters of a float32 convolution; low and high are clamp limits."""
-
-    geometry: Geometry
-    low: np.float32
-    high: np.float32
-
-
-def evaluate_int(p: Params, arrays: Arrays) -> None:
+def evaluate_int(p: Params[Geometry], arrays: Arrays) -> None:
     """in [..., h, w, c], filter [o, kh, kw, c / groups], bias [o] -> out [..., oh, ow, o]."""
     x, w, bias = operands(arrays)
     (out,) = arrays.outputs
@@ -112,7 +96,7 @@ def evaluate_int(p: Params, arrays: Arrays) -> None:
     out[...] = requantised(sums, p.quant, out.dtype)
 
 
-def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
+def evaluate_float(p: FloatParams[Geometry], arrays: Arrays) -> None:
     """The same in float32; every product is added by itself, as C does without FMA."""
     x, w, bias = operands(arrays)
     (out,) = arrays.outputs

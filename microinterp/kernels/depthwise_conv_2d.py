@@ -33,7 +33,8 @@ from microinterp.kernels.common import (
 from microinterp.kernels.filters import (
     BIAS_TYPES,
     FLOAT_SUMS,
-    Quant,
+    FloatParams,
+    Params,
     channel_factors,
     filter_scratch,
     fold,
@@ -64,24 +65,7 @@ class Geometry:
     channels: int
 
 
-@dataclass(frozen=True)
-class Params:
-    """Parameters of an integer depthwise convolution."""
-
-    geometry: Geometry
-    quant: Quant
-
-
-@dataclass(frozen=True)
-class FloatParams:
-    """Parameters of a float32 depthwise convolution; low and high are clamp limits."""
-
-    geometry: Geometry
-    low: np.float32
-    high: np.float32
-
-
-def evaluate_int(p: Params, arrays: Arrays) -> None:
+def evaluate_int(p: Params[Geometry], arrays: Arrays) -> None:
     """in [..., h, w, c], filter [1, kh, kw, c * m], bias [c * m] -> out [..., oh, ow, c * m]."""
     x, w, bias = operands(arrays)
     (out,) = arrays.outputs
@@ -90,7 +74,7 @@ def evaluate_int(p: Params, arrays: Arrays) -> None:
     out[...] = requantised(sums + bias, p.quant, out.dtype)
 
 
-def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
+def evaluate_float(p: FloatParams[Geometry], arrays: Arrays) -> None:
     """The same in float32; every product is added by itself, as C does without FMA."""
     x, w, bias = operands(arrays)
     (out,) = arrays.outputs

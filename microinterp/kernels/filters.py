@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,26 @@ class Quant:
     output_zero_point: int
     low: int
     high: int
+
+
+GeometryT = TypeVar("GeometryT")
+
+
+@dataclass(frozen=True)
+class Params(Generic[GeometryT]):
+    """Parameters of an integer layer: what is summed, and its quantisation."""
+
+    geometry: GeometryT
+    quant: Quant
+
+
+@dataclass(frozen=True)
+class FloatParams(Generic[GeometryT]):
+    """Parameters of a float32 layer: what is summed; low and high are clamp limits."""
+
+    geometry: GeometryT
+    low: np.float32
+    high: np.float32
 
 
 def fold(

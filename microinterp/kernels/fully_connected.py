@@ -21,6 +21,7 @@ import numpy.typing as npt
 import tflite
 
 from microinterp.graph import Node, Tensor
+from microinterp.kernels import filters
 from microinterp.kernels.common import (
     Evaluate,
     clamp_float,
@@ -35,7 +36,7 @@ from microinterp.kernels.filters import (
     BIAS_TYPES,
     FILTER_TYPES,
     FLOAT_SUMS,
-    Quant,
+    FloatParams,
     accumulator_of,
     channel_factors,
     filter_scratch,
@@ -75,21 +76,10 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Params:
+class Params(filters.Params[Geometry]):
     """Parameters of an integer layer."""
 
-    geometry: Geometry
     filter_zero_point: int
-    quant: Quant
-
-
-@dataclass(frozen=True)
-class FloatParams:
-    """Parameters of a float32 layer; low and high are clamp limits."""
-
-    geometry: Geometry
-    low: np.float32
-    high: np.float32
 
 
 def evaluate_int(p: Params, arrays: Arrays) -> None:
@@ -103,7 +93,7 @@ def evaluate_int(p: Params, arrays: Arrays) -> None:
     out[...] = requantised(sums, p.quant, out.dtype)
 
 
-def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
+def evaluate_float(p: FloatParams[Geometry], arrays: Arrays) -> None:
     """The same in float32; every product is added by itself, as C does without FMA."""
     x, w, bias = operands(arrays)
     (out,) = arrays.outputs
@@ -136,7 +126,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     if _drops_zero_point(context, geometry, x, w):
         filter_zero_point = 0
     quant = fold(node, context, factors, activation, accumulator)
-    return Kernel(evaluate, Params(geometry, filter_zero_point, quant), filter_scratch(w))
+    return Kernel(evaluate, Params(geometry, quant, filter_zero_point), filter_scratch(w))
 
 
 def _geometry(node: Node, x: Tensor, w: Tensor, out: Tensor) -> Geometry:

@@ -35,7 +35,8 @@ from microinterp.kernels.common import (
 )
 from microinterp.kernels.filters import (
     FLOAT_SUMS,
-    Quant,
+    FloatParams,
+    Params,
     SampleBySample,
     channel_factors,
     fold,
@@ -72,24 +73,7 @@ class Geometry:
         return np.zeros(shape, x.dtype)
 
 
-@dataclass(frozen=True)
-class Params:
-    """Parameters of an integer transposed convolution."""
-
-    geometry: Geometry
-    quant: Quant
-
-
-@dataclass(frozen=True)
-class FloatParams:
-    """Parameters of a float32 transposed convolution; low and high are clamp limits."""
-
-    geometry: Geometry
-    low: np.float32
-    high: np.float32
-
-
-def evaluate_int(p: Params, arrays: Arrays) -> None:
+def evaluate_int(p: Params[Geometry], arrays: Arrays) -> None:
     """in [..., h, w, c], filter [o, kh, kw, c], bias [o] -> out [..., oh, ow, o]."""
     w, x, bias = _operands(arrays)
     (out,) = arrays.outputs
@@ -101,7 +85,7 @@ def evaluate_int(p: Params, arrays: Arrays) -> None:
     out[...] = requantised(sums + bias, p.quant, out.dtype)
 
 
-def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
+def evaluate_float(p: FloatParams[Geometry], arrays: Arrays) -> None:
     """The same in float32; of the pixels over an output, the last tap meets the first one."""
     w, x, bias = _operands(arrays)
     (out,) = arrays.outputs

@@ -356,3 +356,27 @@ def test_means_worked_by_hand() -> None:
         127,
     ]
     assert rounding_divide_by_pot(-6, 2) == -2
+
+
+def test_a_layer_proved_once_is_known_by_its_content() -> None:
+    sums, bias = (
+        Sums(np.array([-9000, -500]), np.array([9000, 800]), np.zeros(2, np.int64)),
+        np.array([3, -9]),
+    )
+    multiplier, shift = np.array([1 << 30, 3 << 29]), np.array([-6, -3])
+    quant = Quant(0, np.int32, fixedpoint.multiply_double, multiplier, shift, -128, -128, 127)
+    first = prove(quant, sums, bias)
+    assert isinstance(first, Rescale)
+    assert prove(replace(quant, shift=shift.copy()), replace(sums), bias.copy()) is first
+    for other in (
+        (replace(quant, low=-127), sums, bias),
+        (replace(quant, high=126), sums, bias),
+        (replace(quant, output_zero_point=-127), sums, bias),
+        (replace(quant, shift=shift - 1), sums, bias),
+        (replace(quant, multiplier=multiplier + 1), sums, bias),
+        (replace(quant, requantise=fixedpoint.multiply_single), sums, bias),
+        (quant, replace(sums, high=sums.high + 1), bias),
+        (quant, replace(sums, low=sums.low - 1), bias),
+        (quant, sums, bias + 1),
+    ):
+        assert prove(*other) is not first

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -154,6 +154,28 @@ def prove(quant: Quant, sums: Sums, bias: Int64Array) -> Rescale | str:
         bias: what the plain kernel adds to them [channels]: the bias less input zero point * sum
             of weights.
     """
+    return _proved(_Layer(quant, sums, bias))
+
+
+class _Layer:
+    """All that a proof depends on, compared by content: a model loaded again is proved already."""
+
+    def __init__(self, quant: Quant, sums: Sums, bias: Int64Array) -> None:
+        self.quant, self.sums, self.bias = quant, sums, bias
+        arrays = quant.multiplier, quant.shift, sums.low, sums.high, bias
+        limits = quant.output_zero_point, quant.low, quant.high
+        self._content = quant.requantise, limits, *(array.tobytes() for array in arrays)
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Layer) and other._content == self._content
+
+
+@lru_cache(maxsize=256)
+def _proved(layer: _Layer) -> Rescale | str:
+    quant, sums, bias = layer.quant, layer.sums, layer.bias
     if quant.requantise not in THRESHOLDS:
         return f"its rounding ({quant.requantise.__name__}) has no fast form"
     reach = np.maximum(np.abs(sums.high + bias), np.abs(sums.low + bias))

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.graph import Tensor
-from microinterp.kernels import conv_2d, depthwise_conv_2d, fully_connected
+from microinterp.kernels import fully_connected
 from microinterp.kernels.common import Window
-from microinterp.kernels.filters import Quant
+from microinterp.kernels.filters import Params, Quant
 from microinterp.packed.lower.common import Lower, Lowering
 from microinterp.packed.steps import Conv, Depthwise, Step, conv_row
 
@@ -23,7 +23,7 @@ _ONE = Window(size=1, stride=1, dilation=1, before=0, length=1, outputs=1)
 def lower_conv(op: Lowering) -> list[Step]:
     """CONV_2D, with groups of channels or without."""
     op.require_types("int8")
-    p = op.params(conv_2d.Params)
+    p = op.params(Params)
     w = op.values(op.node.input(1)).astype(np.int64)
     geometry = p.geometry
     return [_conv(op, geometry.height, geometry.width, geometry.groups, w, p.quant)]
@@ -49,7 +49,7 @@ def lower_fully_connected(op: Lowering) -> list[Step]:
 def lower_depthwise(op: Lowering) -> list[Step]:
     """DEPTHWISE_CONV_2D; with one input channel it is a convolution, which is faster."""
     op.require_types("int8")
-    p = op.params(depthwise_conv_2d.Params)
+    p = op.params(Params)
     w = op.values(op.node.input(1)).astype(np.int64)[0]
     geometry, quant = p.geometry, p.quant
     height, width = geometry.height, geometry.width
