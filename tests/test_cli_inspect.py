@@ -21,7 +21,10 @@ def test_text(tmp_path: Path) -> None:
     assert "1 op, 8 MACs, 8 bytes of constants: runs" in shown
 
 
-def test_paths_say_which_kernel_runs_and_why(tmp_path: Path) -> None:
+def test_paths_say_which_kernel_runs_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     shown = good("inspect", "--paths", stored(tmp_path, sums_model())).splitlines()
     row = next(line.split() for line in shown if "product," in line)
     assert row[:2] == ["0", "FULLY_CONNECTED"]
