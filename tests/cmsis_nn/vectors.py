@@ -8,21 +8,17 @@ a layer that the rule it names refuses.
 
 from __future__ import annotations
 
-import base64
-import json
-import lzma
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 import numpy.typing as npt
 
 from microinterp import Interpreter
-from microinterp.graph import Tensor
 from microinterp.quant.profile import get_profile
+from tests.vector_files import packed, read_lines, unpacked, write_lines
 
 FILE = Path(__file__).resolve().parents[1] / "vectors" / "cmsis_nn.jsonl.xz"
 Array = npt.NDArray[Any]
@@ -41,14 +37,13 @@ class Vector:
 
 def load() -> tuple[dict[str, Any], list[Vector]]:
     """How the file was made, and what it holds."""
-    head, *lines = lzma.decompress(FILE.read_bytes()).decode().splitlines()
-    return json.loads(head), [_parsed(json.loads(line)) for line in lines]
+    head, lines = read_lines(FILE)
+    return head, [_parsed(line) for line in lines]
 
 
 def save(head: dict[str, Any], vectors: Iterable[Vector]) -> None:
     """Write the file anew."""
-    lines = [json.dumps(head), *(json.dumps(_line(vector)) for vector in vectors)]
-    FILE.write_bytes(lzma.compress("\n".join(lines).encode(), preset=9))
+    write_lines(FILE, head, map(_line, vectors))
 
 
 def outputs_of(model: bytes, samples: Sequence[Sequence[Array]], but: str = "") -> list[Array]:
@@ -67,35 +62,11 @@ def outputs_of(model: bytes, samples: Sequence[Sequence[Array]], but: str = "") 
 
 
 def _line(vector: Vector) -> dict[str, Any]:
-    return {
-        "case": vector.case,
-        "rules": vector.rules,
-        "model": _text(vector.model),
-        "invokes": len(vector.outputs),
-        "inputs": _text(b"".join(a.tobytes() for arrays in vector.samples for a in arrays)),
-        "outputs": _text(b"".join(a.tobytes() for a in vector.outputs)),
-    }
+    outputs = [[output] for output in vector.outputs]
+    about = {"case": vector.case, "rules": vector.rules}
+    return {**about, **packed(vector.model, vector.samples, outputs)}
 
 
 def _parsed(line: dict[str, Any]) -> Vector:
-    model = base64.b85decode(line["model"])
-    main = Interpreter.from_bytes(model).graph.main
-    samples = list(_split(base64.b85decode(line["inputs"]), main.inputs, line["invokes"]))
-    outputs = list(_split(base64.b85decode(line["outputs"]), main.outputs, line["invokes"]))
+    model, samples, outputs = unpacked(line)
     return Vector(line["case"], tuple(line["rules"]), model, samples, [o[0] for o in outputs])
-
-
-def _split(data: bytes, tensors: Sequence[Tensor], invokes: int) -> Iterator[list[Array]]:
-    start = 0
-    for _ in range(invokes):
-        arrays = []
-        for tensor in tensors:
-            flat = np.frombuffer(data, tensor.dtype, tensor.elements, start)
-            arrays.append(flat.reshape(tensor.shape))
-            start += flat.nbytes
-        yield arrays
-    assert start == len(data)
-
-
-def _text(data: bytes) -> str:
-    return base64.b85encode(data).decode()

@@ -9,11 +9,7 @@ model: its case, and base85 of the model, of the inputs and of the outputs, invo
 
 from __future__ import annotations
 
-import base64
-import json
-import lzma
 import sys
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +20,10 @@ import numpy.typing as npt
 from hypothesis import HealthCheck, Phase, given, settings
 
 from microinterp import Interpreter
-from microinterp.graph import Tensor
 from microinterp.runtimes.tflm import Sample, TflmRuntime, version
 from tests.differential.case import Case
 from tests.differential.cases import all_cases
+from tests.vector_files import packed, read_lines, unpacked, write_lines
 
 FILE = Path(__file__).resolve().parents[1] / "vectors" / "operators.jsonl.xz"
 COMMAND = "python -m tests.differential.vectors"
@@ -48,18 +44,15 @@ class Vector:
 
 def load() -> tuple[dict[str, Any], list[Vector]]:
     """The provenance and all vectors of the file."""
-    head, *lines = lzma.decompress(FILE.read_bytes()).decode().splitlines()
-    return json.loads(head), [_parsed(json.loads(line)) for line in lines]
+    head, lines = read_lines(FILE)
+    return head, [_parsed(line) for line in lines]
 
 
 def record(tflm: TflmRuntime) -> None:
     """Write the file anew from the installed wheel."""
     head = {"runtime": f"tflite-micro {version()}", "command": COMMAND, "seed": SEED}
-    lines = [json.dumps(head)]
-    for case in all_cases():
-        lines += [json.dumps(_record(tflm, case, model)) for model in _models(case)]
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_bytes(lzma.compress("\n".join(lines).encode(), preset=9))
+    models = ((case, model) for case in all_cases() for model in _models(case))
+    write_lines(FILE, head, (_record(tflm, case, model) for case, model in models))
 
 
 def _models(case: Case) -> list[bytes]:
@@ -87,44 +80,17 @@ def _record(tflm: TflmRuntime, case: Case, model: bytes) -> dict[str, Any]:
     graph = Interpreter.from_bytes(model).graph
     samples = case.draw(np.random.default_rng(SEED), graph, case.samples)
     outputs = tflm.run(model, samples).outputs
-    arrays = [array for sample in samples if sample is not None for array in sample]
-    return {
-        "case": case.name,
-        "model": _text(model),
-        "resets": [i for i, sample in enumerate(samples) if sample is None],
-        "invokes": len(outputs),
-        "inputs": _text(b"".join(array.tobytes() for array in arrays)),
-        "outputs": _text(b"".join(array.tobytes() for arrays in outputs for array in arrays)),
-    }
+    resets = [i for i, sample in enumerate(samples) if sample is None]
+    arrays = [sample for sample in samples if sample is not None]
+    return {"case": case.name, "resets": resets, **packed(model, arrays, outputs)}
 
 
 def _parsed(line: dict[str, Any]) -> Vector:
-    model = base64.b85decode(line["model"])
-    main = Interpreter.from_bytes(model).graph.main
-    samples = list(_split(base64.b85decode(line["inputs"]), main.inputs, line["invokes"]))
-    outputs = list(_split(base64.b85decode(line["outputs"]), main.outputs, line["invokes"]))
+    model, samples, outputs = unpacked(line)
     mixed: list[Sample] = [*samples]
     for place in line["resets"]:
         mixed.insert(place, None)
     return Vector(line["case"], model, mixed, outputs)
-
-
-def _split(
-    data: bytes, tensors: Sequence[Tensor], invokes: int
-) -> Iterator[list[npt.NDArray[Any]]]:
-    start = 0
-    for _ in range(invokes):
-        arrays = []
-        for tensor in tensors:
-            flat = np.frombuffer(data, tensor.dtype, tensor.elements, start)
-            arrays.append(flat.reshape(tensor.shape))
-            start += flat.nbytes
-        yield arrays
-    assert start == len(data)
-
-
-def _text(data: bytes) -> str:
-    return base64.b85encode(data).decode()
 
 
 if __name__ == "__main__":
