@@ -13,6 +13,7 @@ import sys
 import tempfile
 import termios
 import tty
+from abc import ABC, abstractmethod
 from typing import IO
 
 BUFFER = 4096
@@ -32,7 +33,7 @@ _SAID = 4096  # bytes of standard error that are worth reading
 _OUTPUT_MODES = 1  # in the list of tcgetattr
 
 
-class Life:
+class Life(ABC):
     """A program whose standard input and output are a terminal, and the master of that.
 
     `starts_again`: it ends when the board is reset, which is no end of the board. `guess`: see
@@ -70,9 +71,9 @@ class Life:
         os.close(slave)
 
     @property
+    @abstractmethod
     def is_up(self) -> bool:
         """Whether it has come up."""
-        raise NotImplementedError
 
     @property
     def may_type(self) -> bool:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from microinterp.graph import Graph, Tensor
 from tests.differential.case import Case
+from tests.differential.cases.reduce import axis_lists
 from tests.differential.draws import Array, rough_samples, with_numbers
-from tests.ops.movement import Constant, Input, numbers, op_model, quantization
+from tests.ops.movement import Input, op_model, quantization
 from tests.ops.strategies import shapes
 from tests.ops.values import ValueCase
 from tests.spec_ops import reduce as spec
@@ -29,17 +30,6 @@ STEP: dict[str, Callable[[float, float], float]] = {
     "REDUCE_MIN": lambda best, x: x if x < best else best,
     "REDUCE_ALL": lambda best, x: best and x,
 }
-
-
-@st.composite
-def axis_lists(draw: st.DrawFn, rank: int, most: int) -> Constant:
-    """None, some or all axes; negative ones and repeats among them; a scalar or a list."""
-    if rank == 0:
-        return numbers(*draw(st.lists(st.integers(-5, 5), max_size=2)))
-    axes = draw(st.lists(st.integers(-rank, rank - 1), max_size=most))
-    if len(axes) == 1 and draw(st.booleans()):
-        return Constant(np.array(axes[0], np.int32))
-    return numbers(*axes)
 
 
 @st.composite
