@@ -57,6 +57,9 @@ CHOOSERS: Mapping[str, str] = MappingProxyType(
         "strided_slice.evaluate": "moves.choose",
         "tabulated.evaluate_table": "tables.choose",
         "transpose.evaluate": "moves.choose",
+        "variables.evaluate_assign": "variables.choose_assign",
+        "variables.evaluate_handle": "variables.choose_handle",
+        "variables.evaluate_read": "variables.choose_read",
     }
 )
 """What chooses the twin, by the evaluate function of the plain kernel (see names.plain_name).
@@ -93,7 +96,8 @@ def _choose(choosers: Mapping[str, str], node: Node, kernel: Kernel) -> Fast | s
         evaluate = evaluate.evaluate
     name = choosers.get(plain_name(evaluate))
     twin = "no fast form" if name is None else _load(name)(node, kernel)
-    if isinstance(twin, Fast) and all(t is None or t.is_constant for t in node.inputs):
+    constant = [t is None or t.is_constant for t in node.inputs]
+    if isinstance(twin, Fast) and constant and all(constant):
         return "its inputs are constant"  # in a batch they lack the axis that its outputs have
     return twin
 

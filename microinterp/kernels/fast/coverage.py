@@ -15,6 +15,7 @@ _TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "int16",
         ),
         "ADD": ("int8",),
+        "ASSIGN_VARIABLE": ALL,
         "AVERAGE_POOL_2D": ("int8",),
         "BROADCAST_TO": ALL,
         "CAST": (
@@ -121,6 +122,7 @@ _TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "int8 -> int32",
             "uint8 -> int8",
         ),
+        "READ_VARIABLE": ALL,
         "RELU": ("int8",),
         "RELU6": (
             "int8",
@@ -147,6 +149,7 @@ _TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "TRANSPOSE": ALL,
         "UNPACK": ALL,
+        "VAR_HANDLE": ALL,
     }
 )
 """Builtin operators; types as in Op.types. Not every layer has a twin: see `inspect --paths`."""
