@@ -61,7 +61,7 @@ def pack_for_board(source: ModelSource, name: str | None = None) -> BoardModel:
             f"'{printable(chosen)}' cannot be the name of a model on a board",
             hint=f"1 to {_MAX_NAME} of the characters A-Z a-z 0-9 . _ - and not only dots",
         )
-    prepared = prepare_model(data)
+    prepared = prepare_model(data, kernels="plain")
     planned = plan(prepared)
     packed, report = pack_with_report(prepared, planned)
     sha256 = hashlib.sha256(data).hexdigest()

@@ -29,7 +29,7 @@ def command(
     subgraph, index, name, weights (bytes that the op was the first to need).
     """
     data = output.read_file(model)
-    prepared = prepare_model(data)
+    prepared = prepare_model(data, kernels="plain")
     packed, report = pack_with_report(prepared, plan(prepared))
     write_bytes(to, packed)
     if json:

@@ -45,7 +45,7 @@ def command(
     subgraph, index, name, or null before the first op), first_scope and last_scope (the same as
     TFLM counts them; -1 if nothing uses the buffer).
     """
-    prepared = prepare_model(output.read_file(model))
+    prepared = prepare_model(output.read_file(model), kernels="plain")
     chosen = make_plan(prepared, planner)
     moments = timeline(prepared, chosen)
     if json:
