@@ -70,7 +70,7 @@ class Interpreter:
             arena_size: bytes of arena to run in; None takes what is needed.
             profile: numeric profile: "tflm", "single", "litert-ref" or "cmsis-nn"
                 (docs/profiles.md)
-            planner: "tflm" or "linear".
+            planner: "tflm", "best" (a smaller head where a search finds one) or "linear".
             preserve_all_tensors: keep every tensor readable by get_tensor after invoke (linear
                 planner, so the arena is larger).
             registry: operators to use; None takes all that the package has.

@@ -178,8 +178,8 @@ def test_head_of_an_empty_graph() -> None:
 
 
 def test_unknown_planner() -> None:
-    with pytest.raises(ArenaError, match="there are: tflm, linear"):
-        plan(prepared(chain_model()), "best")
+    with pytest.raises(ArenaError, match="there are: tflm, best, linear"):
+        plan(prepared(chain_model()), "worst")
 
 
 def moved(source: Plan, key: tuple[int, ...], **changes: int) -> Plan:

@@ -9,6 +9,7 @@ import pytest
 from microinterp import Interpreter
 from tests.cli import broken_models, call, good, good_json, refused, stored, sums_model
 from tests.conftest import shared_model
+from tests.test_arena_best import staggered_model
 from tests.test_arena_report import doubling_model, mean_model
 
 
@@ -42,7 +43,18 @@ def test_linear_planner(tmp_path: Path) -> None:
     document = good_json("plan", path, "--planner", "linear")
     assert (document["head_bytes"], document["tflm_head_bytes"]) == (128, 96)
     assert "TFLM's head  96 bytes" in good("plan", path, "--planner", "linear")
-    assert "there are: tflm, linear" in refused("plan", path, "--planner", "[red]\x1b")
+    assert "there are: tflm, best, linear" in refused("plan", path, "--planner", "[red]\x1b")
+
+
+def test_best_planner(tmp_path: Path) -> None:
+    path = stored(tmp_path, staggered_model())
+    document = good_json("plan", path, "--planner", "best")
+    assert document["planner"] == "best"
+    assert (document["head_bytes"], document["lower_bound"]) == (48, 48)
+    assert document["tflm_head_bytes"] == 64
+    shown = " ".join(good("plan", path, "--planner", "best").split())
+    assert "head 48 bytes TFLM's head 64 bytes" in shown
+    assert "lower bound 48 bytes; proved: no plan is smaller" in shown
 
 
 def test_scratch(tmp_path: Path) -> None:

@@ -17,9 +17,18 @@ from microinterp.arena.lifetimes import Request
 
 def greedy_offsets(requests: Sequence[Request], sizes: Sequence[int]) -> list[int]:
     """Offset in the arena's head for each request; `sizes` are the aligned byte counts."""
+    order = sorted(range(len(requests)), key=lambda i: (-sizes[i], -i))
+    return placed_in_order(order, requests, sizes)
+
+
+def placed_in_order(
+    order: Sequence[int], requests: Sequence[Request], sizes: Sequence[int]
+) -> list[int]:
+    """Offset for each request: offline ones first, then the others in this order."""
     offsets = [0] * len(requests)
     placed: list[int] = []  # request numbers by rising offset
-    for number in _placing_order(requests, sizes):
+    offline = [i for i, r in enumerate(requests) if r.offline_offset is not None]
+    for number in (*offline, *(i for i in order if requests[i].offline_offset is None)):
         request = requests[number]
         if request.offline_offset is not None:
             offsets[number] = request.offline_offset
@@ -27,12 +36,6 @@ def greedy_offsets(requests: Sequence[Request], sizes: Sequence[int]) -> list[in
             offsets[number] = _lowest_gap(request, sizes[number], placed, requests, sizes, offsets)
         _insert(number, placed, offsets)
     return offsets
-
-
-def _placing_order(requests: Sequence[Request], sizes: Sequence[int]) -> list[int]:
-    offline = [i for i, r in enumerate(requests) if r.offline_offset is not None]
-    online = [i for i, r in enumerate(requests) if r.offline_offset is None]
-    return offline + sorted(online, key=lambda i: (-sizes[i], -i))
 
 
 def _lowest_gap(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from microinterp.arena.best import best_offsets, lower_bound
 from microinterp.arena.greedy import greedy_offsets
 from microinterp.arena.lifetimes import Request, buffer_requests
 from microinterp.arena.linear import linear_offsets
@@ -42,6 +43,7 @@ class Plan:
         planner: name of the planner.
         placed: in the order TFLM adds buffers.
         head_bytes: bytes of the head: end of the highest buffer.
+        lower_bound: bytes alive at once; no plan has a smaller head.
         tensors: offset by (subgraph, tensor index).
         scratch: offset by (subgraph, op index, request number).
     """
@@ -49,6 +51,7 @@ class Plan:
     planner: str
     placed: tuple[Placed, ...] = field(repr=False)
     head_bytes: int
+    lower_bound: int
     tensors: Mapping[tuple[int, int], int] = field(repr=False)
     scratch: Mapping[tuple[int, int, int], int] = field(repr=False)
 
@@ -56,6 +59,7 @@ class Plan:
 _Planner = Callable[[Sequence[Request], Sequence[int]], list[int]]
 PLANNERS: dict[str, _Planner] = {
     "tflm": greedy_offsets,
+    "best": best_offsets,
     "linear": lambda _requests, sizes: linear_offsets(sizes),
 }
 
@@ -64,7 +68,8 @@ def plan(prepared: Prepared, planner: str = "tflm") -> Plan:
     """Place every buffer of `prepared`.
 
     Args:
-        planner: "tflm" (greedy, as on the chip) or "linear" (as TFLM's kPreserveAllTensors).
+        planner: "tflm" (greedy, as on the chip), "best" (a search; never larger) or "linear" (as
+            TFLM's kPreserveAllTensors).
 
     Raises:
         ArenaError: no such planner, or an offline plan in the file that does not fit.
@@ -82,6 +87,7 @@ def plan(prepared: Prepared, planner: str = "tflm") -> Plan:
         planner=planner,
         placed=placed,
         head_bytes=max((p.end for p in placed), default=0),
+        lower_bound=lower_bound(requests, sizes),
         tensors={p.request.tensor: p.offset for p in placed if p.request.tensor is not None},
         scratch={p.request.scratch: p.offset for p in placed if p.request.scratch is not None},
     )

@@ -23,8 +23,8 @@ def command(
         str,
         typer.Option(
             metavar="|".join(PLANNERS),
-            help="tflm: TFLM's own greedy plan. linear: nothing overlaps, as TFLM does when it "
-            "preserves all tensors.",
+            help="tflm: TFLM's own greedy plan. best: a search for a smaller head, never larger "
+            "than TFLM's. linear: nothing overlaps, as TFLM does when it preserves all tensors.",
         ),
     ] = "tflm",
     table: Annotated[bool, typer.Option("--table/--no-table", help="List every buffer.")] = True,
@@ -36,7 +36,8 @@ def command(
     The head is the part that tensors and scratch buffers share; it equals TFLM's byte for byte.
     Variables lie beside it. TFLM's own structs, which depend on the chip, come on top.
 
-    JSON: planner, head_bytes, tflm_head_bytes (the head of the tflm planner), extra_macs (what
+    JSON: planner, head_bytes, tflm_head_bytes (the head of the tflm planner), lower_bound (no plan
+    has a smaller head; one that has just this is proved to be the best), extra_macs (what
     the plan costs in recomputed multiply-accumulates), peak_bytes (the most alive at once),
     variable_bytes, peak_ops (subgraph, index, name), variables (subgraph, index, name, nbytes;
     resource variables have only a name and nbytes), tensors (subgraph, index, name, type, shape,
@@ -87,6 +88,7 @@ def _as_dict(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> dic
         "planner": chosen.planner,
         "head_bytes": chosen.head_bytes,
         "tflm_head_bytes": make_plan(prepared, "tflm").head_bytes,
+        "lower_bound": chosen.lower_bound,
         "extra_macs": 0,
         "peak_bytes": peak,
         "variable_bytes": sum(variable["nbytes"] for variable in variables),
@@ -139,6 +141,8 @@ def _summary(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tab
     rows.add_row("head", Text(f"{chosen.head_bytes:,} bytes", style="bold"))
     if chosen.planner != "tflm":
         rows.add_row("TFLM's head", f"{make_plan(prepared, 'tflm').head_bytes:,} bytes")
+    if chosen.planner == "best":
+        rows.add_row("lower bound", _bound_text(chosen))
     more = f" and {len(at_peak) - 4} more" if len(at_peak) > 4 else ""
     where = ", ".join(at_peak[:4]) + more
     rows.add_row("peak", output.safe(f"{peak:,} bytes alive at once: {where}", limit=300))
@@ -146,6 +150,12 @@ def _summary(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tab
         total = sum(variable["nbytes"] for variable in variables)
         rows.add_row("variables", f"{total:,} bytes in {len(variables)} beside the head")
     return rows
+
+
+def _bound_text(chosen: Plan) -> str:
+    proved = chosen.head_bytes == chosen.lower_bound
+    verdict = "proved: no plan is smaller" if proved else "a smaller plan may exist"
+    return f"{chosen.lower_bound:,} bytes; {verdict}"
 
 
 def _buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Table:
