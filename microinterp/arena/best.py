@@ -85,7 +85,7 @@ def _searched(
 
 
 def _orders(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:
-    """Who goes first: the large, the long-lived, the large and long-lived, the crowded, the early."""
+    """Large ones first; or those that live long, are both, meet many bytes, or come early or late."""
     life = [r.last - r.first + 1 for r in requests]
     crowd = [
         sum(
