@@ -85,7 +85,7 @@ def _searched(
 
 
 def _orders(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:
-    """Large ones first; or those that live long, are both, meet many bytes, or come early or late."""
+    """Large ones first; or the long-lived, the two together, the crowded, the early, the late."""
     life = [r.last - r.first + 1 for r in requests]
     crowd = [
         sum(
