@@ -17,7 +17,7 @@ from microinterp.graph import Tensor
 from microinterp.prepare import Prepared, PreparedNode
 
 UNUSED = -1
-_OFFLINE_METADATA = "OfflineMemoryAllocation"
+OFFLINE_METADATA = "OfflineMemoryAllocation"
 # The pinned wheel follows IF and WHILE of old files, too, which have only the deprecated op-code
 # field; TFLM up to August 2026 looked at the newer field alone.
 FOLLOWED = {
@@ -148,13 +148,13 @@ def _apply_offline_plan(prepared: Prepared, requests: list[Request]) -> None:
     """Take the offsets of OfflineMemoryAllocation metadata: int32 [3 + tensors], -1 is online."""
     model = prepared.graph.model
     for metadata in model.metadata:
-        if metadata.name != _OFFLINE_METADATA:
+        if metadata.name != OFFLINE_METADATA:
             continue
         buffer = model.buffers[metadata.buffer]
         words = buffer[: len(buffer) // 4 * 4].cast("i").tolist() if buffer is not None else []
         if len(words) < 3 or words[2] != len(requests) or len(words) < 3 + len(requests):
             raise ArenaError(
-                f"the {_OFFLINE_METADATA} metadata must have 3 + {len(requests)} int32 words, "
+                f"the {OFFLINE_METADATA} metadata must have 3 + {len(requests)} int32 words, "
                 f"the third saying {len(requests)} tensors",
                 hint="the plan belongs to another version of the model: plan again",
             )

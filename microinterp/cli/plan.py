@@ -9,11 +9,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from microinterp.arena.embed import embed
 from microinterp.arena.plan import PLANNERS, Placed, Plan
 from microinterp.arena.plan import plan as make_plan
 from microinterp.arena.report import ASCII, UNICODE, Moment, arena_map, peak_bytes, timeline
 from microinterp.cli import output
+from microinterp.input_files import write_bytes
 from microinterp.interpreter import prepare_model
+from microinterp.model import load
 from microinterp.prepare import Prepared
 
 
@@ -29,6 +32,15 @@ def command(
     ] = "tflm",
     table: Annotated[bool, typer.Option("--table/--no-table", help="List every buffer.")] = True,
     chart: Annotated[bool, typer.Option("--map/--no-map", help="Draw the arena over time.")] = True,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--embed",
+            metavar="OUT.tflite",
+            help="Write the model with this plan, which TFLM then follows (scratch it places "
+            "itself); a plan that the file has is replaced.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Show how large the arena is, where each tensor lies in it, and which op needs the most.
@@ -39,6 +51,7 @@ def command(
     JSON: planner, head_bytes, tflm_head_bytes (the head of the tflm planner), lower_bound (no plan
     has a smaller head; one that has just this is proved to be the best), extra_macs (what
     the plan costs in recomputed multiply-accumulates), peak_bytes (the most alive at once),
+    embedded_head_bytes (with --embed the head that TFLM makes of the file written, else null),
     variable_bytes, peak_ops (subgraph, index, name), variables (subgraph, index, name, nbytes;
     resource variables have only a name and nbytes), tensors (subgraph, index, name, type, shape,
     and place) and scratch (subgraph, op, number, and place). A place is offset, size (nbytes
@@ -46,14 +59,21 @@ def command(
     subgraph, index, name, or null before the first op), first_scope and last_scope (the same as
     TFLM counts them; -1 if nothing uses the buffer).
     """
-    prepared = prepare_model(output.read_file(model), kernels="plain")
+    data = output.read_file(model)
+    # A plan that the file has already would bind the planner.
+    free = data if to is None else embed(data, load(data), {})
+    prepared = prepare_model(free, kernels="plain")
     chosen = make_plan(prepared, planner)
     moments = timeline(prepared, chosen)
+    embedded = None if to is None else _embedded(data, prepared, chosen, to)
     if json:
-        output.print_json(_as_dict(prepared, chosen, moments))
+        output.print_json(_as_dict(prepared, chosen, moments) | {"embedded_head_bytes": embedded})
         return
     screen = output.console()
     screen.print(_summary(prepared, chosen, moments))
+    if to is not None:
+        text = f"{to}: TFLM's head with this plan has {embedded:,} bytes"
+        screen.print(output.safe(text, limit=300))
     if table:
         screen.print()
         screen.print(_buffers(prepared, chosen, moments))
@@ -62,6 +82,22 @@ def command(
         drawable = "utf" in screen.encoding
         text = arena_map(prepared, chosen, screen.width, UNICODE if drawable else ASCII)
         screen.print(_coloured(text), no_wrap=True, crop=False, overflow="ignore")
+
+
+def _embedded(data: bytes, prepared: Prepared, chosen: Plan, path: str) -> int:
+    """Write the model with the plan; returns the head that TFLM makes of it, scratch included.
+
+    Where TFLM's way to place scratch spoils the plan, its own plan is written instead.
+    """
+    usual = make_plan(prepared, "tflm")
+    written, head = b"", 0
+    for plan in (chosen, usual):
+        written = embed(data, prepared.graph.model, plan.tensors)
+        head = make_plan(prepare_model(written, kernels="plain")).head_bytes
+        if head <= usual.head_bytes:
+            break
+    write_bytes(path, written)
+    return head
 
 
 def _as_dict(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> dict[str, Any]:
