@@ -92,7 +92,7 @@ def test_states_and_scratch_of_a_graph_equal_tflm(tflm: TflmRuntime) -> None:
 
 def test_a_wrong_tie_rule_is_found(tflm: TflmRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Buffers of equal size the other way round: the head is as large, but bytes differ."""
-    in_order = lambda requests, sizes: list(range(len(sizes)))  # noqa: E731
+    in_order = lambda sizes: list(range(len(sizes)))  # noqa: E731
     monkeypatch.setattr(greedy, "_placing_order", in_order)
     data = chain_model()
     interpreter = Interpreter.from_bytes(data)

@@ -124,7 +124,7 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_unknown_profile_and_planner_name_what_there_is() -> None:
     with pytest.raises(UnsupportedError, match="tflm, single, litert-ref"):
         Interpreter.from_bytes(conv_model(), profile="tflite")
-    with pytest.raises(ArenaError, match="tflm, linear"):
+    with pytest.raises(ArenaError, match="tflm, best, linear"):
         Interpreter.from_bytes(conv_model(), planner="greedy")
 
 

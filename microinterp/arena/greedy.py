@@ -17,8 +17,7 @@ from microinterp.arena.lifetimes import Request
 
 def greedy_offsets(requests: Sequence[Request], sizes: Sequence[int]) -> list[int]:
     """Offset in the arena's head for each request; `sizes` are the aligned byte counts."""
-    order = sorted(range(len(requests)), key=lambda i: (-sizes[i], -i))
-    return placed_in_order(order, requests, sizes)
+    return placed_in_order(_placing_order(sizes), requests, sizes)
 
 
 def placed_in_order(
@@ -36,6 +35,10 @@ def placed_in_order(
             offsets[number] = _lowest_gap(request, sizes[number], placed, requests, sizes, offsets)
         _insert(number, placed, offsets)
     return offsets
+
+
+def _placing_order(sizes: Sequence[int]) -> list[int]:
+    return sorted(range(len(sizes)), key=lambda i: (-sizes[i], -i))
 
 
 def _lowest_gap(
