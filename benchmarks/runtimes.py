@@ -56,7 +56,21 @@ class _OneByOne:
         return [np.stack(column) for column in zip(*results, strict=True)]
 
 
-class Ours(_OneByOne):
+class _TflmShaped(_OneByOne):
+    """Runtimes with the methods of TFLM's Python package."""
+
+    interpreter: Any
+    _outputs: range
+
+    def one(self, sample: Sample) -> Outputs:
+        interpreter = self.interpreter
+        for i, array in enumerate(sample):
+            interpreter.set_input(array, i)
+        interpreter.invoke()
+        return [interpreter.get_output(i) for i in self._outputs]
+
+
+class Ours(_TflmShaped):
     """microinterp, sample by sample."""
 
     def __init__(self, kernels: str, threads: int | None = 1) -> None:
@@ -73,13 +87,6 @@ class Ours(_OneByOne):
         self.interpreter = self._make(model, kernels=self._kernels)
         self._outputs = range(outputs)
 
-    def one(self, sample: Sample) -> Outputs:
-        interpreter = self.interpreter
-        for i, array in enumerate(sample):
-            interpreter.set_input(array, i)
-        interpreter.invoke()
-        return [interpreter.get_output(i) for i in self._outputs]
-
 
 class OursBatched(Ours):
     """microinterp's run_batch."""
@@ -90,7 +97,7 @@ class OursBatched(Ours):
         return list(self.interpreter.run_batch(*arrays, threads=self._threads))
 
 
-class Tflm(_OneByOne):
+class Tflm(_TflmShaped):
     """TensorFlow Lite Micro's Python wheel."""
 
     def __init__(self) -> None:
@@ -103,13 +110,6 @@ class Tflm(_OneByOne):
         arena = max(16 << 20, 20 * len(model)) + _ROOM
         self.interpreter = self._make(model, arena_size=arena)
         self._outputs = range(outputs)
-
-    def one(self, sample: Sample) -> Outputs:
-        interpreter = self.interpreter
-        for i, array in enumerate(sample):
-            interpreter.set_input(array, i)
-        interpreter.invoke()
-        return [interpreter.get_output(i) for i in self._outputs]
 
 
 class LiteRt(_OneByOne):

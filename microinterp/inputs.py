@@ -121,12 +121,18 @@ def random_samples(inputs: Sequence[Tensor], count: int, seed: int) -> tuple[Arr
 
 
 def fit(array: Array, tensor: Tensor, name: str) -> Array:
-    """`array` as samples [N, *tensor.shape], unconverted; `name` is for the error.
+    """[N, *tensor.shape], unconverted, from one sample or N of them; dimensions of 1 may differ.
 
     Raises:
-        InputError: the shape is neither that of a sample nor that of N of them.
+        InputError: the shape is neither; `name` is what the error calls the array.
     """
-    return _fit(array, tensor, name)
+    wanted = _without_ones(tensor.shape)
+    if _without_ones(array.shape) == wanted:
+        return array.reshape(1, *tensor.shape)
+    if array.ndim and len(array) and _without_ones(array.shape[1:]) == wanted:
+        return array.reshape(len(array), *tensor.shape)
+    shape = f"{list(tensor.shape)}, or [N, ...] for N samples"
+    raise _misfit(name, tensor, f"shape {shape}", f"{list(array.shape)}")
 
 
 def convert(
@@ -196,7 +202,7 @@ class _Reader:
 
     def numbers(self, array: Array, tensor: Tensor, path: str) -> Array:
         """Fit the shape, then convert."""
-        return self._convert(_fit(array, tensor, path), tensor, path)
+        return self._convert(fit(array, tensor, path), tensor, path)
 
     def _convert(self, array: Array, tensor: Tensor, path: str) -> Array:
         if array.dtype == np.uint8 and self.reading.image_range.kind != "auto":
@@ -280,17 +286,6 @@ class _Reader:
         info = np.iinfo(tensor.dtype)
         spread = int(info.max) - int(info.min)
         return (pixels.astype(np.int64) * (spread // 255) + int(info.min)).astype(tensor.dtype)
-
-
-def _fit(array: Array, tensor: Tensor, path: str) -> Array:
-    """[N, *tensor.shape] from one sample or N of them; dimensions of 1 may differ."""
-    wanted = _without_ones(tensor.shape)
-    if _without_ones(array.shape) == wanted:
-        return array.reshape(1, *tensor.shape)
-    if array.ndim and len(array) and _without_ones(array.shape[1:]) == wanted:
-        return array.reshape(len(array), *tensor.shape)
-    shape = f"{list(tensor.shape)}, or [N, ...] for N samples"
-    raise _misfit(path, tensor, f"shape {shape}", f"{list(array.shape)}")
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

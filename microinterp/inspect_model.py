@@ -15,7 +15,7 @@ from microinterp.graph import build
 from microinterp.kernels import chooser_of, default_registry
 from microinterp.macs import elements_of, macs_of
 from microinterp.model import FileTensor, Model, Operator, SubGraph, load
-from microinterp.prepare import Prepared, prepare, prepare_problems
+from microinterp.prepare import Chooser, Prepared, only_plain, prepare, prepare_problems
 from microinterp.quant.profile import get_profile
 from microinterp.registry import Registry
 from microinterp.rules.common import is_constant, op_name, op_where
@@ -149,7 +149,7 @@ def inspect_model(data: bytes, registry: Registry | None = None) -> ModelFacts:
     """
     registry = registry or default_registry()
     model = load(data)
-    problems, prepared = _checked(model, registry)
+    problems, prepared = _checked(model, registry, chooser_of("auto"))
     support = _Support(model, registry, problems, prepared)
     subgraphs = tuple(_subgraph_facts(model, s, support) for s in model.subgraphs)
     ops = [op for subgraph in subgraphs for op in subgraph.ops]
@@ -188,10 +188,12 @@ def all_problems(data: bytes, registry: Registry | None = None) -> list[Problem]
 
 def model_problems(model: Model, registry: Registry) -> list[Problem]:
     """The rules that a loaded model breaks, then what its ops complain of."""
-    return _checked(model, registry)[0]
+    return _checked(model, registry, only_plain)[0]
 
 
-def _checked(model: Model, registry: Registry) -> tuple[list[Problem], Prepared | None]:
+def _checked(
+    model: Model, registry: Registry, choose: Chooser
+) -> tuple[list[Problem], Prepared | None]:
     """The problems; and the prepared graph, where there are no errors."""
     found = verify(model)
     if any(problem.severity == "error" for problem in found):
@@ -200,7 +202,7 @@ def _checked(model: Model, registry: Registry) -> tuple[list[Problem], Prepared 
     errors = prepare_problems(graph, registry, profile)
     if not errors:
         try:
-            prepared = prepare(graph, registry, profile, chooser_of("auto"))
+            prepared = prepare(graph, registry, profile, choose)
             plan(prepared)
             return found, prepared
         except MicrointerpError as error:

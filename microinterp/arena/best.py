@@ -64,24 +64,23 @@ def _searched(
     """Let a buffer that reaches the top go earlier, now and then any other, and keep what helps."""
     chance = random.Random(0)
     movable = [i for i in order if requests[i].offline_offset is None]
-    least = current = _head(placed_in_order(order, requests, sizes), sizes)
-    found, least_found = best, _head(best, sizes)
     offsets = placed_in_order(order, requests, sizes)
+    least, least_found = _head(offsets, sizes), _head(best, sizes)
     tries = min(_MOST_TRIES, _MOST_WORK // max(1, len(order) ** 2))
     for _ in range(tries if len(movable) > 1 else 0):
-        top = [i for i in movable if offsets[i] + sizes[i] == current]
+        top = [i for i in movable if offsets[i] + sizes[i] == least]
         moved = chance.choice(top if top and chance.random() < 0.7 else movable)
         candidate = [i for i in order if i != moved]
         candidate.insert(chance.randrange(len(candidate) + 1), moved)
         trial = placed_in_order(candidate, requests, sizes)
         head = _head(trial, sizes)
         if head <= least:
-            order, offsets, least, current = candidate, trial, head, head
+            order, offsets, least = candidate, trial, head
         if head < least_found:
-            found, least_found = trial, head
+            best, least_found = trial, head
         if least_found <= bound:
             break
-    return found
+    return best
 
 
 def _orders(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:

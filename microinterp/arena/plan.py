@@ -43,7 +43,6 @@ class Plan:
         planner: name of the planner.
         placed: in the order TFLM adds buffers.
         head_bytes: bytes of the head: end of the highest buffer.
-        lower_bound: bytes alive at once; no plan has a smaller head.
         tensors: offset by (subgraph, tensor index).
         scratch: offset by (subgraph, op index, request number).
     """
@@ -51,9 +50,13 @@ class Plan:
     planner: str
     placed: tuple[Placed, ...] = field(repr=False)
     head_bytes: int
-    lower_bound: int
     tensors: Mapping[tuple[int, int], int] = field(repr=False)
     scratch: Mapping[tuple[int, int, int], int] = field(repr=False)
+
+    @property
+    def lower_bound(self) -> int:
+        """Bytes alive at once; no plan has a smaller head."""
+        return lower_bound([p.request for p in self.placed], [p.size for p in self.placed])
 
 
 _Planner = Callable[[Sequence[Request], Sequence[int]], list[int]]
@@ -87,7 +90,6 @@ def plan(prepared: Prepared, planner: str = "tflm") -> Plan:
         planner=planner,
         placed=placed,
         head_bytes=max((p.end for p in placed), default=0),
-        lower_bound=lower_bound(requests, sizes),
         tensors={p.request.tensor: p.offset for p in placed if p.request.tensor is not None},
         scratch={p.request.scratch: p.offset for p in placed if p.request.scratch is not None},
     )

@@ -11,11 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from microinterp.errors import RuntimeUnavailableError
 
 _LAST_SECONDS = 5.0  # for a process that has closed its pipe to end by itself
+
+
+ChildT = TypeVar("ChildT", bound="Child")
 
 
 class Child:
@@ -50,7 +53,7 @@ class Child:
         self._timeout = timeout
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Child:
+    def __enter__(self: ChildT) -> ChildT:
         return self
 
     def __exit__(

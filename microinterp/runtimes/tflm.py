@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, cast
 
 import numpy as np
@@ -58,7 +57,7 @@ def version() -> str | None:
     return installed("tflite_micro")
 
 
-class TflmRuntime:
+class TflmRuntime(Child):
     """TFLM in a child process: a crash there becomes an error here, and the next call goes on.
 
     Use as a context manager, or call close().
@@ -78,23 +77,12 @@ class TflmRuntime:
                 "TFLM's Python wheel is not installed",
                 hint="pip install 'microinterp[oracle]' (Linux x86-64 only)",
             )
-        self._child = Child(
+        super().__init__(
             "TFLM",
             "microinterp.runtimes.tflm_worker",
             timeout=timeout,
             environment=_FRESH_ARENAS,
         )
-
-    def __enter__(self) -> TflmRuntime:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def run(
         self,
@@ -115,19 +103,15 @@ class TflmRuntime:
         Raises:
             RuntimeUnavailableError: TFLM refused the model, crashed or took too long.
         """
-        return cast(Run, self._child.ask("run", model, samples, tensors, arena_size))
+        return cast(Run, self.ask("run", model, samples, tensors, arena_size))
 
     def arena(self, model: bytes, samples: Sequence[Sample] = ()) -> ArenaFacts:
         """Sizes of TFLM's arena for a model, and its head's bytes after `samples`."""
-        return cast(ArenaFacts, self._child.ask("arena", model, samples))
+        return cast(ArenaFacts, self.ask("arena", model, samples))
 
     def seconds_per_invoke(self, model: bytes, sample: Sample, repeats: int) -> list[float]:
         """Wall time of `repeats` invokes (set_input included), measured inside the child."""
-        return cast("list[float]", self._child.ask("seconds", model, sample, repeats))
-
-    def close(self) -> None:
-        """End the child process."""
-        self._child.close()
+        return cast("list[float]", self.ask("seconds", model, sample, repeats))
 
 
 def as_samples(batch: Sequence[npt.NDArray[Any]]) -> list[list[npt.NDArray[Any]]]:
