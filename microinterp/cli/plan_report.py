@@ -1,0 +1,164 @@
+"""What `microinterp plan` shows: JSON, the figures, the table of buffers, the map in colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from microinterp.arena.plan import Placed, Plan
+from microinterp.arena.plan import plan as make_plan
+from microinterp.arena.report import UNICODE, Moment, peak_bytes
+from microinterp.cli import output
+from microinterp.prepare import Prepared
+
+
+def as_dict(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> dict[str, Any]:
+    """The command's JSON but for what its options add; its docstring says what the fields mean."""
+    peak = peak_bytes(moments)
+    variables = _variables(prepared)
+    ops = {m.scope: _op_dict(m) for m in moments}
+    tensors, scratch = [], []
+    for placed in chosen.placed:
+        place: dict[str, Any] = {
+            "offset": placed.offset,
+            "size": placed.size,
+            "nbytes": placed.request.nbytes,
+            "first_op": ops.get(placed.request.first),
+            "last_op": ops.get(placed.request.last),
+            "first_scope": placed.request.first,
+            "last_scope": placed.request.last,
+        }
+        if placed.request.tensor is not None:
+            tensors.append(_tensor_dict(prepared, *placed.request.tensor) | place)
+        elif placed.request.scratch is not None:
+            subgraph, op, number = placed.request.scratch
+            scratch.append({"subgraph": subgraph, "op": op, "number": number} | place)
+    return {
+        "planner": chosen.planner,
+        "head_bytes": chosen.head_bytes,
+        "tflm_head_bytes": make_plan(prepared, "tflm").head_bytes,
+        "lower_bound": chosen.lower_bound,
+        "extra_macs": 0,
+        "peak_bytes": peak,
+        "variable_bytes": sum(variable["nbytes"] for variable in variables),
+        "peak_ops": [_op_dict(m) for m in moments if m.node is not None and m.live_bytes == peak],
+        "variables": variables,
+        "tensors": tensors,
+        "scratch": scratch,
+    }
+
+
+def _op_dict(moment: Moment) -> dict[str, Any] | None:
+    node = moment.node
+    if node is None:
+        return None
+    return {"subgraph": node.subgraph, "index": node.index, "name": node.name}
+
+
+def _tensor_dict(prepared: Prepared, subgraph: int, index: int) -> dict[str, Any]:
+    tensor = prepared.graph.subgraphs[subgraph].tensors[index]
+    return {
+        "subgraph": subgraph,
+        "index": index,
+        "name": tensor.name,
+        "type": tensor.type_name,
+        "shape": tensor.shape,
+    }
+
+
+def _variables(prepared: Prepared) -> list[dict[str, Any]]:
+    tensors = [
+        {"subgraph": t.subgraph, "index": t.index, "name": t.name, "nbytes": t.nbytes}
+        for subgraph in prepared.graph.subgraphs
+        for t in subgraph.tensors
+        if t.is_variable and not t.is_constant
+    ]
+    resources = [
+        {"name": variable.shared_name, "nbytes": variable.nbytes or 0}
+        for variable in prepared.resources.variables
+    ]
+    return tensors + resources
+
+
+def summary(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Table:
+    """The figures: head, bound, peak op, variables."""
+    rows = output.table("", "")
+    rows.show_header = False
+    peak = peak_bytes(moments)
+    at_peak = [moment.label.strip() for moment in moments if moment.live_bytes == peak]
+    variables = _variables(prepared)
+    rows.add_row("planner", chosen.planner)
+    rows.add_row("head", Text(f"{chosen.head_bytes:,} bytes", style="bold"))
+    if chosen.planner != "tflm":
+        rows.add_row("TFLM's head", f"{make_plan(prepared, 'tflm').head_bytes:,} bytes")
+    if chosen.planner == "best":
+        rows.add_row("lower bound", _bound_text(chosen))
+    more = f" and {len(at_peak) - 4} more" if len(at_peak) > 4 else ""
+    where = ", ".join(at_peak[:4]) + more
+    rows.add_row("peak", output.safe(f"{peak:,} bytes alive at once: {where}", limit=300))
+    if variables:
+        total = sum(variable["nbytes"] for variable in variables)
+        rows.add_row("variables", f"{total:,} bytes in {len(variables)} beside the head")
+    return rows
+
+
+def _bound_text(chosen: Plan) -> str:
+    proved = chosen.head_bytes == chosen.lower_bound
+    verdict = "proved: no plan is smaller" if proved else "a smaller plan may exist"
+    return f"{chosen.lower_bound:,} bytes; {verdict}"
+
+
+def buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Table:
+    """A row for each tensor and scratch buffer, in the order TFLM adds them."""
+    columns = ("buffer", "offset", "size", "from", "to op", "type", "name")
+    made = output.table(
+        *columns, right=("buffer", "offset", "size"), firm=("from", "to op", "type")
+    )
+    places = {moment.scope: _place(moment) for moment in moments}
+    for placed in chosen.placed:
+        kind, name = "scratch", ""
+        if placed.request.tensor is not None:
+            subgraph, index = placed.request.tensor
+            tensor = prepared.graph.subgraphs[subgraph].tensors[index]
+            kind, name = output.tensor_text(tensor), tensor.name
+        made.add_row(
+            _number(placed),
+            f"{placed.offset:,}",
+            f"{placed.size:,}",
+            output.safe(places.get(placed.request.first, "unused")),
+            output.safe(places.get(placed.request.last, "unused")),
+            output.safe(kind, limit=40),
+            output.safe(name, "dim", limit=40),
+        )
+    return made
+
+
+def _place(moment: Moment) -> str:
+    """A short text for an op, for example "3", or "inputs" and "subgraph 1" before their ops."""
+    return moment.label.split()[0] if moment.node else moment.label.strip()
+
+
+def _number(placed: Placed) -> str:
+    if placed.request.tensor is not None:
+        subgraph, index = placed.request.tensor
+        return f"{subgraph}:{index}" if subgraph else str(index)
+    assert placed.request.scratch is not None
+    subgraph, op, number = placed.request.scratch
+    return f"op {f'{subgraph}:' if subgraph else ''}{op} s{number}"
+
+
+def coloured(text: str) -> Text:
+    """The text map with its shades in colours."""
+    made = Text(text)
+    for shade, style in (
+        (UNICODE.writes, "green"),
+        (UNICODE.reads, "cyan"),
+        (UNICODE.scratch, "yellow"),
+        (UNICODE.kept, "bright_black"),
+    ):
+        made.highlight_regex(f"[{shade}]+", style)
+    made.highlight_regex(r"(?m) peak$", "bold red")
+    return made
