@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from microinterp.arena.plan import plan
+from microinterp.arena.lifetimes import Request
+from microinterp.arena.plan import Placed, plan
 from microinterp.arena.report import (
     ASCII,
     MAX_ROWS,
     UNICODE,
     Shades,
     arena_map,
+    number_of,
     peak_bytes,
+    peak_text,
     timeline,
 )
 from microinterp.interpreter import prepare_model
@@ -80,6 +85,7 @@ def test_map_by_hand() -> None:
         "  0 RELU" + " " * 17 + "64 |0" + "=" * 15 + " " * 16 + "1" + "#" * 15 + "|",
         "  1 CONCATENATION" + " " * 8 + "96 |2" + "#" * 31 + "1" + "=" * 15 + "| peak",
         "",
+        "peak: 96 bytes alive at once: 1 CONCATENATION",
         "== read   ## written   ~~ scratch   -- kept for a later op",
         "numbers are tensors, s0 is scratch",
     ]
@@ -88,6 +94,50 @@ def test_map_by_hand() -> None:
 def test_linear_plan_keeps_everything_apart() -> None:
     rows = bars(drawn(doubling_model(), 99, planner="linear"))
     assert rows[2] == " " * 16 + "1" + "=" * 15 + "2" + "#" * 31
+
+
+def test_buffers_that_overlap_count_once() -> None:
+    """b grows from 32 upwards over the end of a, which lies at 64, as passes may plan it."""
+    prepared = prepare_model(doubling_model())
+    usual = plan(prepared)
+    x, a, b = usual.placed
+    overlapping = replace(usual, placed=(x, a, replace(b, offset=32)))
+    moments = timeline(prepared, overlapping)
+    assert [m.live_bytes for m in moments] == [32, 64, 64]
+
+
+def test_a_view_shows_the_buffer_it_lies_in() -> None:
+    """The output is a view into a tensor that has 16 bytes more, in front of it."""
+    prepared = prepare_model(doubling_model())
+    usual = plan(prepared)
+    x, a, b = usual.placed
+    base = replace(b, request=replace(b.request, tensor=(0, 99)), offset=0, size=80)
+    viewed = replace(
+        usual,
+        placed=(x, replace(a, offset=80), base),
+        tensors={(0, 0): 0, (0, 1): 80, (0, 2): 16},
+        head_bytes=112,
+    )
+    row = bars(arena_map(prepared, viewed, 100, ASCII))[2]
+    assert row.startswith("99##")
+    assert "1=" in row
+
+
+def test_peak_text() -> None:
+    prepared = prepare_model(chain_model(4))
+    moments = timeline(prepared, plan(prepared))
+    assert peak_text(moments, 2) == "32 bytes alive at once: 0 CONV_2D, 1 CONV_2D and 2 more"
+    assert peak_text(moments).endswith("2 CONV_2D, 3 CONV_2D")
+
+
+def test_numbers() -> None:
+    def placed(**which: tuple[int, ...]) -> str:
+        return number_of(Placed(Request(16, **which), 0, 16))  # type: ignore[arg-type]
+
+    assert placed(tensor=(0, 7)) == "7"
+    assert placed(tensor=(2, 7)) == "2:7"
+    assert placed(scratch=(0, 3, 1)) == "op 3 s1"
+    assert placed(scratch=(2, 3, 0)) == "op 2:3 s0"
 
 
 def test_kept_buffers() -> None:

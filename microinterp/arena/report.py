@@ -7,13 +7,18 @@ scratch, and what is kept for later ops.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from microinterp.arena.lifetimes import FOLLOWED
 from microinterp.arena.plan import Placed, Plan
 from microinterp.errors import printable
 from microinterp.graph import Node, Tensor
 from microinterp.prepare import Prepared, PreparedNode
+
+Keys: TypeAlias = "AbstractSet[tuple[int, int]]"
+"""Tensors, by subgraph and index."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Moment:
         label: the op's place and name, or "inputs".
         node: the op; None for the moment before the first one.
         alive: the buffers that hold something, by rising offset.
-        live_bytes: their sizes together.
+        live_bytes: bytes of the head that they cover together.
     """
 
     scope: int
@@ -34,6 +39,11 @@ class Moment:
     alive: tuple[Placed, ...] = field(repr=False)
     live_bytes: int
 
+    @property
+    def place(self) -> str:
+        """The label without the op's name: "3", or "inputs" and "subgraph 1" before their ops."""
+        return self.label.split()[0] if self.node else self.label.strip()
+
 
 def timeline(prepared: Prepared, plan: Plan) -> tuple[Moment, ...]:
     """What is alive at each op, in the order of execution; subgraphs where they are called."""
@@ -41,13 +51,44 @@ def timeline(prepared: Prepared, plan: Plan) -> tuple[Moment, ...]:
     moments = []
     for scope, label, node in _Walk(prepared).moments():
         alive = tuple(p for p in by_offset if p.request.first <= scope <= p.request.last)
-        moments.append(Moment(scope, label, node, alive, sum(p.size for p in alive)))
+        moments.append(Moment(scope, label, node, alive, _covered(alive)))
     return tuple(moments)
+
+
+def _covered(by_offset: Sequence[Placed]) -> int:
+    """Bytes that belong to any of them: where an output may grow into an input, they share some."""
+    covered = end = 0
+    for placed in by_offset:
+        covered += max(0, placed.end - max(end, placed.offset))
+        end = max(end, placed.end)
+    return covered
 
 
 def peak_bytes(moments: Sequence[Moment]) -> int:
     """The most bytes alive at once: no plan of the same order can have a smaller head."""
     return max((moment.live_bytes for moment in moments), default=0)
+
+
+def peak_text(moments: Sequence[Moment], most: int = 4) -> str:
+    """How many bytes are alive at once at most, and at which ops; `most` of them are named."""
+    peak = peak_bytes(moments)
+    labels = [moment.label.strip() for moment in moments if moment.live_bytes == peak]
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return f"{peak:,} bytes alive at once: {', '.join(labels[:most])}{more}"
+
+
+def number_of(placed: Placed) -> str:
+    """A buffer's short name: its tensor's number, with the subgraph's behind the main one.
+
+    Scratch is named by its op, for example "op 3 s0".
+    """
+    if placed.request.tensor is not None:
+        subgraph, index = placed.request.tensor
+        return f"{subgraph}:{index}" if subgraph else str(index)
+    if placed.request.scratch is None:
+        return "?"
+    subgraph, op, number = placed.request.scratch
+    return f"op {f'{subgraph}:' if subgraph else ''}{op} s{number}"
 
 
 class _Walk:
@@ -125,11 +166,12 @@ def arena_map(prepared: Prepared, plan: Plan, width: int = 100, shades: Shades =
         fullest = max(group, key=lambda m: m.live_bytes)
         more = f" +{len(group) - 1}" if len(group) > 1 else ""
         name = fullest.label[: label - len(more)] + more
-        row = _row(fullest, plan.head_bytes, bar, shades)
+        row = _row(fullest, plan, bar, shades)
         mark = " peak" if fullest.live_bytes == peak else ""
         edge = shades.edge
         lines.append(f"{name:<{label}}{fullest.live_bytes:>{_BYTES},} {edge}{row}{edge}{mark}")
-    return "\n".join([*lines, "", *_legend(shades, len(moments), max(width, 60))])
+    lines += ["", printable(f"peak: {peak_text(moments, 2)}", max(width, 60) - 3)]
+    return "\n".join([*lines, *_legend(shades, len(moments), max(width, 60))])
 
 
 def _folded(moments: Sequence[Moment]) -> Iterator[Sequence[Moment]]:
@@ -139,8 +181,9 @@ def _folded(moments: Sequence[Moment]) -> Iterator[Sequence[Moment]]:
         yield moments[start : start + size]
 
 
-def _row(moment: Moment, head: int, bar: int, shades: Shades) -> str:
+def _row(moment: Moment, plan: Plan, bar: int, shades: Shades) -> str:
     """The cells at one moment; cell i covers bytes [i * head / bar, (i + 1) * head / bar)."""
+    head = plan.head_bytes
     owners: list[int | None] = [None] * bar
     most = [0] * bar
     for number, placed in enumerate(moment.alive):
@@ -152,40 +195,52 @@ def _row(moment: Moment, head: int, bar: int, shades: Shades) -> str:
             )
             if covered > most[cell]:
                 owners[cell], most[cell] = number, covered
-    roles = [_role(placed, moment.node, shades) for placed in moment.alive]
+    roles = _roles(moment, plan, shades)
     cells = [shades.free if owner is None else roles[owner] for owner in owners]
     for number, placed in enumerate(moment.alive):
-        name = _name(placed)
+        name = _short_name(placed)
         if owners.count(number) >= len(name) + 2:
             start = owners.index(number)
             cells[start : start + len(name)] = name
     return "".join(cells)
 
 
-def _role(placed: Placed, node: Node | None, shades: Shades) -> str:
+def _roles(moment: Moment, plan: Plan, shades: Shades) -> list[str]:
+    """The shade of each buffer that is alive."""
+    node = moment.node
     if node is None:  # the moment at which a subgraph's inputs appear
-        return shades.writes if placed.request.tensor else shades.scratch
-    if placed.request.scratch is not None:
-        return shades.scratch if placed.request.scratch[:2] == _key(node) else shades.kept
-    if any(_is(placed, tensor) for tensor in node.outputs):
+        return [shades.writes if p.request.tensor else shades.scratch for p in moment.alive]
+    written = _touched(moment, plan, node.outputs)
+    read = _touched(moment, plan, node.inputs)
+    return [_role(placed, node, written, read, shades) for placed in moment.alive]
+
+
+def _role(placed: Placed, node: Node, written: Keys, read: Keys, shades: Shades) -> str:
+    key = placed.request.tensor
+    if key is None:
+        own = placed.request.scratch and placed.request.scratch[:2] == (node.subgraph, node.index)
+        return shades.scratch if own else shades.kept
+    if key in written:
         return shades.writes
-    return shades.reads if any(_is(placed, tensor) for tensor in node.inputs) else shades.kept
+    return shades.reads if key in read else shades.kept
 
 
-def _key(node: Node) -> tuple[int, int]:
-    return node.subgraph, node.index
+def _touched(moment: Moment, plan: Plan, tensors: Sequence[Tensor | None]) -> Keys:
+    """The buffers of an op's tensors; a view into another tensor touches the one it lies in."""
+    places = {p.request.tensor: p for p in moment.alive if p.request.tensor is not None}
+    found = set()
+    for key in ((t.subgraph, t.index) for t in tensors if t is not None):
+        if key in places:
+            found.add(key)
+        elif key in plan.tensors:
+            at = plan.tensors[key]
+            found |= {k for k, p in places.items() if p.offset <= at < p.end}
+    return found
 
 
-def _is(placed: Placed, tensor: Tensor | None) -> bool:
-    return tensor is not None and placed.request.tensor == (tensor.subgraph, tensor.index)
-
-
-def _name(placed: Placed) -> str:
-    """Number of the tensor, in subgraphs after the main one with the subgraph's; or of scratch."""
-    if placed.request.tensor is not None:
-        subgraph, index = placed.request.tensor
-        return f"{subgraph}:{index}" if subgraph else str(index)
-    return f"s{placed.request.scratch[2]}" if placed.request.scratch else ""
+def _short_name(placed: Placed) -> str:
+    """The name in the map, where a row tells the op: "s0" is scratch."""
+    return number_of(placed).split()[-1]
 
 
 def _axis(head: int, indent: int, bar: int) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from microinterp.arena.plan import Placed, Plan
+from microinterp.arena.plan import Plan
 from microinterp.arena.plan import plan as make_plan
-from microinterp.arena.report import UNICODE, Moment, peak_bytes
+from microinterp.arena.report import UNICODE, Moment, number_of, peak_bytes, peak_text
 from microinterp.cli import output
 from microinterp.prepare import Prepared
 
@@ -87,8 +87,6 @@ def summary(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tabl
     """The figures: head, bound, peak op, variables."""
     rows = output.table("", "")
     rows.show_header = False
-    peak = peak_bytes(moments)
-    at_peak = [moment.label.strip() for moment in moments if moment.live_bytes == peak]
     variables = _variables(prepared)
     rows.add_row("planner", chosen.planner)
     rows.add_row("head", Text(f"{chosen.head_bytes:,} bytes", style="bold"))
@@ -96,9 +94,7 @@ def summary(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tabl
         rows.add_row("TFLM's head", f"{make_plan(prepared, 'tflm').head_bytes:,} bytes")
     if chosen.planner == "best":
         rows.add_row("lower bound", _bound_text(chosen))
-    more = f" and {len(at_peak) - 4} more" if len(at_peak) > 4 else ""
-    where = ", ".join(at_peak[:4]) + more
-    rows.add_row("peak", output.safe(f"{peak:,} bytes alive at once: {where}", limit=300))
+    rows.add_row("peak", output.safe(peak_text(moments), limit=300))
     if variables:
         total = sum(variable["nbytes"] for variable in variables)
         rows.add_row("variables", f"{total:,} bytes in {len(variables)} beside the head")
@@ -117,7 +113,7 @@ def buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tabl
     made = output.table(
         *columns, right=("buffer", "offset", "size"), firm=("from", "to op", "type")
     )
-    places = {moment.scope: _place(moment) for moment in moments}
+    places = {moment.scope: moment.place for moment in moments}
     for placed in chosen.placed:
         kind, name = "scratch", ""
         if placed.request.tensor is not None:
@@ -125,7 +121,7 @@ def buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tabl
             tensor = prepared.graph.subgraphs[subgraph].tensors[index]
             kind, name = output.tensor_text(tensor), tensor.name
         made.add_row(
-            _number(placed),
+            number_of(placed),
             f"{placed.offset:,}",
             f"{placed.size:,}",
             output.safe(places.get(placed.request.first, "unused")),
@@ -134,20 +130,6 @@ def buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tabl
             output.safe(name, "dim", limit=40),
         )
     return made
-
-
-def _place(moment: Moment) -> str:
-    """A short text for an op, for example "3", or "inputs" and "subgraph 1" before their ops."""
-    return moment.label.split()[0] if moment.node else moment.label.strip()
-
-
-def _number(placed: Placed) -> str:
-    if placed.request.tensor is not None:
-        subgraph, index = placed.request.tensor
-        return f"{subgraph}:{index}" if subgraph else str(index)
-    assert placed.request.scratch is not None
-    subgraph, op, number = placed.request.scratch
-    return f"op {f'{subgraph}:' if subgraph else ''}{op} s{number}"
 
 
 def coloured(text: str) -> Text:
