@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.arena.plan import ALIGNMENT, Plan, align_up
+from microinterp.arena.placing import ALIGNMENT, align_up
+from microinterp.arena.plan import Plan
 from microinterp.errors import ArenaError, InputError
 from microinterp.fast_path import Call, Workspace, one_blas_thread
 from microinterp.graph import Tensor
@@ -50,13 +51,18 @@ class Step:
 
 
 def make_step(node: PreparedNode, arrays: Arrays, workspace: Workspace) -> Step:
-    """Bind a node to its arrays: with its fast twin, unless an output lies over an input."""
-    inputs = [x for x in arrays.inputs if x is not None]
-    if node.fast is None or any(
-        np.may_share_memory(x, out) for x in inputs for out in arrays.outputs
-    ):
+    """Bind a node to its arrays: with its fast twin, unless that does not take such arrays."""
+    if node.fast is None or not _suits_twins(arrays):
         return Step(node, arrays)
     return Step(node, arrays, tuple(node.fast.bind(arrays, workspace)))
+
+
+def _suits_twins(arrays: Arrays) -> bool:
+    """True if all arrays are contiguous and no output lies over an input."""
+    inputs = [x for x in arrays.inputs if x is not None]
+    return all(x.flags.c_contiguous for x in (*inputs, *arrays.outputs)) and not any(
+        np.may_share_memory(x, out) for x in inputs for out in arrays.outputs
+    )
 
 
 @dataclass(eq=False)
@@ -146,6 +152,8 @@ class Binding:
         return memory
 
     def _place(self, tensor: Tensor) -> npt.NDArray[Any]:
+        if tensor.part is not None:
+            return tensor.within(self._place(tensor.root))
         key = (tensor.subgraph, tensor.index)
         resources = self.prepared.resources
         if tensor.data is not None:
@@ -157,7 +165,7 @@ class Binding:
         if tensor.is_variable:
             return self._variable(tensor, offset)
         if offset is None:
-            return np.empty(tensor.shape, tensor.dtype)  # no elements, so no place
+            return np.empty(tensor.shape, tensor.dtype)  # no elements or no use, so no place
         return self._view(offset, tensor)
 
     def _variable(self, tensor: Tensor, offset: int | None) -> npt.NDArray[Any]:

@@ -26,6 +26,22 @@ _OPTION_NUMBERS = {
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """Where a tensor lies inside another one's memory: what memory passes make of tensors.
+
+    Attributes:
+        whole: the other tensor, which may be a part itself.
+        index: what of its array [whole.shape] the part is, for NumPy; None: the bytes from its
+            start on, under a shape and an element type of their own.
+        axes: order of the axes thereafter, None to leave them.
+    """
+
+    whole: Tensor
+    index: tuple[slice, ...] | None
+    axes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Tensor:
     """A tensor as ops see it.
 
@@ -40,6 +56,7 @@ class Tensor:
         quantization: None where the file has none.
         is_variable: state that lives across invokes.
         is_compressed: the file holds indices into a table; `data` are the values behind them.
+        part: where it lies, None where it has memory of its own, as all tensors of a file have.
     """
 
     subgraph: int
@@ -53,6 +70,7 @@ class Tensor:
     quantization: Quantization | None = field(repr=False)
     is_variable: bool
     is_compressed: bool = False
+    part: Part | None = field(default=None, repr=False)
 
     @property
     def type_name(self) -> str:
@@ -85,13 +103,38 @@ class Tensor:
         """The per-tensor zero point: the first one, 0 where the file has none (as in TFLM)."""
         return int(self.quantization.zero_point[0]) if self.quantization else 0
 
+    @property
+    def root(self) -> Tensor:
+        """The tensor in whose memory this one lies: itself, unless it is a part."""
+        return self if self.part is None else self.part.whole.root
+
+    def within(self, root: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """This tensor as a view into the array of its root."""
+        if self.part is None:
+            return root
+        whole = self.part.whole.within(root)
+        if self.part.index is None:
+            flat = whole.view()
+            flat.shape = (-1,)  # raises where a reshape would copy
+            own: npt.NDArray[Any] = flat.view(np.uint8)[: self.nbytes].view(self.dtype)
+            return own.reshape(self.shape)
+        taken = whole[self.part.index]
+        return taken if self.part.axes is None else taken.transpose(self.part.axes)
+
     def __str__(self) -> str:
         return f"{self.type_name}{list(self.shape)}"
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One op of a subgraph. `inputs` has None where an optional input is left out."""
+    """One op of a subgraph, or what a memory pass has made of it.
+
+    Attributes:
+        index: its position among the subgraph's nodes.
+        inputs: None where an optional input is left out.
+        origin: its number in the file where that is another one: passes cut ops into pieces, take
+            some away and change their order.
+    """
 
     subgraph: int
     index: int
@@ -100,6 +143,12 @@ class Node:
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     operator: Operator = field(repr=False)
+    origin: int | None = None
+
+    @property
+    def file_index(self) -> int:
+        """The op's number in the file."""
+        return self.index if self.origin is None else self.origin
 
     @property
     def custom_options(self) -> bytes:
@@ -125,10 +174,10 @@ class Node:
     def where(self, tensor: Tensor | None = None) -> Where:
         """This op's place, with the role of one of its tensors if given."""
         if tensor is None:
-            return Where(self.subgraph, self.index, self.name)
+            return Where(self.subgraph, self.file_index, self.name)
         role = next((f"input {i}" for i, t in enumerate(self.inputs) if t is tensor), None)
         role = next((f"output {i}" for i, t in enumerate(self.outputs) if t is tensor), role)
-        return Where(self.subgraph, self.index, self.name, role, tensor.index, tensor.name)
+        return Where(self.subgraph, self.file_index, self.name, role, tensor.index, tensor.name)
 
     def error(self, message: str, tensor: Tensor | None = None, hint: str = "") -> PrepareError:
         """A PrepareError at this op (and tensor), to raise."""

@@ -138,22 +138,30 @@ class PreparedNode:
     Attributes:
         fast: the kernel's twin, None where the plain kernel runs.
         why: the twin's form, or why there is none.
+        in_place: the input that the output takes the place of, None as a rule.
     """
 
     node: Node
     kernel: Kernel
     fast: Fast | None = None
     why: str = ""
+    in_place: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A graph with every op checked and folded; `subgraphs[i]` follows graph.subgraphs[i]."""
+    """A graph with every op checked and folded; `subgraphs[i]` follows graph.subgraphs[i].
+
+    Attributes:
+        rewritten: memory passes have changed the main subgraph: it has tensors and nodes that the
+            file has not, and TFLM's plans are not for it.
+    """
 
     graph: Graph
     profile: Profile
     subgraphs: tuple[tuple[PreparedNode, ...], ...]
     resources: Resources
+    rewritten: bool = False
 
     def nodes(self) -> Iterator[PreparedNode]:
         """Every prepared node, subgraph by subgraph."""

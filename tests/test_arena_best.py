@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microinterp import Interpreter
-from microinterp.arena.best import best_offsets, lower_bound
+from microinterp.arena.best import best_offsets
 from microinterp.arena.check import check_plan
-from microinterp.arena.greedy import greedy_offsets, placed_in_order
+from microinterp.arena.greedy import greedy_offsets
 from microinterp.arena.lifetimes import Request
+from microinterp.arena.placing import lower_bound, ordinary_blocks
 from microinterp.arena.plan import plan
 from microinterp.interpreter import prepare_model
 from microinterp.model_builder import ModelBuilder
@@ -84,7 +85,8 @@ def test_the_best_of_all_orders_is_found_where_there_are_few() -> None:
             lives.append((16 * chance.randint(1, 6), first, min(5, first + chance.randrange(3))))
         asked, sizes = requests(*lives)
         orders = itertools.permutations(range(6))
-        least = min(head(placed_in_order(order, asked, sizes), sizes) for order in orders)
+        blocks = ordinary_blocks(asked, sizes)
+        least = min(head(blocks.place(order), sizes) for order in orders)
         assert head(best_offsets(asked, sizes), sizes) == least
         worse_than_greedy += head(greedy_offsets(asked, sizes), sizes) > least
     assert worse_than_greedy > 10

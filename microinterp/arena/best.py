@@ -11,8 +11,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from microinterp.arena.greedy import greedy_offsets, placed_in_order
+from microinterp.arena.greedy import greedy_offsets
 from microinterp.arena.lifetimes import Request
+from microinterp.arena.placing import Blocks, ordinary_blocks
 
 _MOST_WORK = 4_000_000
 """Pairs of buffers that the search looks at, at most: a few seconds of Python."""
@@ -24,87 +25,74 @@ def best_offsets(requests: Sequence[Request], sizes: Sequence[int]) -> list[int]
 
     Buffers with an offline offset stay there.
     """
-    best = greedy_offsets(requests, sizes)
-    least, bound = _head(best, sizes), lower_bound(requests, sizes)
-    order: list[int] = []
-    for candidate in _orders(requests, sizes):
-        offsets = placed_in_order(candidate, requests, sizes)
-        head = _head(offsets, sizes)
-        if not order or head < least:
-            order = candidate
-        if head < least:
-            best, least = offsets, head
-        if least <= bound:
-            return best
-    return _searched(requests, sizes, order, best, bound)
+    return search(ordinary_blocks(requests, sizes), greedy_offsets(requests, sizes))
 
 
-def lower_bound(requests: Sequence[Request], sizes: Sequence[int]) -> int:
-    """The most bytes that are alive at once; an offline buffer's end counts too."""
-    starts = {request.first for request in requests}
-    alive = (
-        sum(size for r, size in zip(requests, sizes, strict=True) if r.first <= scope <= r.last)
-        for scope in starts
-    )
-    offline = (
-        request.offline_offset + size
-        for request, size in zip(requests, sizes, strict=True)
-        if request.offline_offset is not None
-    )
-    return max([*alive, *offline], default=0)
-
-
-def _searched(
-    requests: Sequence[Request],
-    sizes: Sequence[int],
-    order: list[int],
-    best: list[int],
-    bound: int,
+def search(
+    blocks: Blocks, start: list[int] | None = None, most_tries: int = _MOST_TRIES
 ) -> list[int]:
+    """Offset for each block, as low as orders of placing and a search bring the head.
+
+    Args:
+        start: offsets to be bettered, if there are any.
+        most_tries: of the search; 0 tries the orders alone.
+    """
+    best = start
+    order: list[int] = []
+    least = least_found = -1 if start is None else blocks.head(start)
+    for candidate in _orders(blocks):
+        offsets = blocks.place(candidate)
+        head = blocks.head(offsets)
+        if not order or head < least:
+            order, least = candidate, head
+        if best is None or head < least_found:
+            best, least_found = offsets, head
+        if least_found <= blocks.bound:
+            return best
+    assert best is not None
+    return _searched(blocks, order, best, most_tries)
+
+
+def _searched(blocks: Blocks, order: list[int], best: list[int], most_tries: int) -> list[int]:
     """Let a buffer that reaches the top go earlier, now and then any other, and keep what helps."""
     chance = random.Random(0)
-    movable = [i for i in order if requests[i].offline_offset is None]
-    offsets = placed_in_order(order, requests, sizes)
-    least, least_found = _head(offsets, sizes), _head(best, sizes)
-    tries = min(_MOST_TRIES, _MOST_WORK // max(1, len(order) ** 2))
-    for _ in range(tries if len(movable) > 1 else 0):
+    sizes = blocks.sizes
+    movable = [i for i in order if blocks.fixed[i] is None]
+    offsets = blocks.place(order)
+    least, least_found = blocks.head(offsets), blocks.head(best)
+    work = len(order) + sum(map(len, blocks.limits))
+    tries = min(most_tries, _MOST_WORK // max(1, work))
+    for _ in range(tries if len(movable) > 1 and least_found > blocks.bound else 0):
         top = [i for i in movable if offsets[i] + sizes[i] == least]
         moved = chance.choice(top if top and chance.random() < 0.7 else movable)
         candidate = [i for i in order if i != moved]
         candidate.insert(chance.randrange(len(candidate) + 1), moved)
-        trial = placed_in_order(candidate, requests, sizes)
-        head = _head(trial, sizes)
+        trial = blocks.place(candidate)
+        head = blocks.head(trial)
         if head <= least:
             order, offsets, least = candidate, trial, head
         if head < least_found:
             best, least_found = trial, head
-        if least_found <= bound:
+        if least_found <= blocks.bound:
             break
     return best
 
 
-def _orders(requests: Sequence[Request], sizes: Sequence[int]) -> list[list[int]]:
+def _orders(blocks: Blocks) -> list[list[int]]:
     """Large ones first; or the long-lived, the two together, the crowded, the early, the late."""
-    life = [r.last - r.first + 1 for r in requests]
+    sizes, lives = blocks.sizes, blocks.lives
+    life = [last - first + 1 for first, last in lives]
     crowd = [
-        sum(
-            size
-            for other, size in zip(requests, sizes, strict=True)
-            if other.first <= r.last and r.first <= other.last
-        )
-        for r in requests
+        sizes[i] + sum(sizes[other] for other, _, _ in limits)
+        for i, limits in enumerate(blocks.limits)
     ]
     keys: list[Callable[[int], tuple[int, ...]]] = [
-        lambda i: (-sizes[i], requests[i].first),
+        lambda i: (-sizes[i], lives[i][0]),
         lambda i: (-life[i], -sizes[i]),
         lambda i: (-sizes[i] * life[i], -sizes[i]),
         lambda i: (-crowd[i], -sizes[i]),
-        lambda i: (requests[i].first, -sizes[i]),
-        lambda i: (-requests[i].last, -sizes[i]),
+        lambda i: (lives[i][0], -sizes[i]),
+        lambda i: (-lives[i][1], -sizes[i]),
     ]
-    numbers = range(len(requests))
+    numbers = range(len(sizes))
     return [sorted(numbers, key=key) for key in keys]
-
-
-def _head(offsets: Sequence[int], sizes: Sequence[int]) -> int:
-    return max((o + s for o, s in zip(offsets, sizes, strict=True)), default=0)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from microinterp.arena.plan import ALIGNMENT, Placed, Plan
+from microinterp.arena.placing import ALIGNMENT
+from microinterp.arena.plan import Placed, Plan
 from microinterp.errors import NOWHERE, Problem, Where
 from microinterp.graph import Tensor
 from microinterp.prepare import Prepared, PreparedNode

@@ -17,13 +17,7 @@ from microinterp.arena.lifetimes import Request
 
 def greedy_offsets(requests: Sequence[Request], sizes: Sequence[int]) -> list[int]:
     """Offset in the arena's head for each request; `sizes` are the aligned byte counts."""
-    return placed_in_order(_placing_order(sizes), requests, sizes)
-
-
-def placed_in_order(
-    order: Sequence[int], requests: Sequence[Request], sizes: Sequence[int]
-) -> list[int]:
-    """Offset for each request: offline ones first, then the others in this order."""
+    order = _placing_order(sizes)
     offsets = [0] * len(requests)
     placed: list[int] = []  # request numbers by rising offset
     offline = [i for i, r in enumerate(requests) if r.offline_offset is not None]

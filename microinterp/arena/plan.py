@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from microinterp.arena.best import best_offsets, lower_bound
+from microinterp.arena import extents
+from microinterp.arena.best import best_offsets, search
 from microinterp.arena.greedy import greedy_offsets
 from microinterp.arena.lifetimes import Request, buffer_requests
 from microinterp.arena.linear import linear_offsets
+from microinterp.arena.placing import align_up, lower_bound, shrinking_blocks
 from microinterp.errors import ArenaError
 from microinterp.prepare import Prepared
-
-ALIGNMENT = 16
-"""TFLM's MicroArenaBufferAlignment: every buffer starts and is sized at a multiple of it."""
-
-
-def align_up(nbytes: int) -> int:
-    """nbytes rounded up to ALIGNMENT."""
-    return (nbytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +37,9 @@ class Plan:
         planner: name of the planner.
         placed: in the order TFLM adds buffers.
         head_bytes: bytes of the head: end of the highest buffer.
-        tensors: offset by (subgraph, tensor index).
+        tensors: offset by (subgraph, tensor index); of parts, too, that are contiguous.
         scratch: offset by (subgraph, op index, request number).
+        bound: the most bytes in use at one step where that is less than whole buffers tell.
     """
 
     planner: str
@@ -52,10 +47,13 @@ class Plan:
     head_bytes: int
     tensors: Mapping[tuple[int, int], int] = field(repr=False)
     scratch: Mapping[tuple[int, int, int], int] = field(repr=False)
+    bound: int | None = None
 
     @property
     def lower_bound(self) -> int:
         """Bytes alive at once; no plan has a smaller head."""
+        if self.bound is not None:
+            return self.bound
         return lower_bound([p.request for p in self.placed], [p.size for p in self.placed])
 
 
@@ -82,6 +80,32 @@ def plan(prepared: Prepared, planner: str = "tflm") -> Plan:
     requests = buffer_requests(prepared)
     sizes = [align_up(request.nbytes) for request in requests]
     offsets = PLANNERS[planner](requests, sizes)
+    return _made(planner, requests, sizes, offsets)
+
+
+def plan_pieces(prepared: Prepared, most_tries: int = 300) -> Plan:
+    """Place every buffer of a graph that memory passes have rewritten, as low as a search finds.
+
+    Args:
+        most_tries: of the search.
+    """
+    found = extents.extents(extents.schedule(prepared))
+    blocks = shrinking_blocks(list(found.values()))
+    offsets = search(blocks, most_tries=most_tries)
+    made = _made("best", extents.requests(prepared, found), blocks.sizes, offsets)
+    parts = {
+        (t.subgraph, t.index): made.tensors[t.subgraph, t.root.index] + extents.byte_range(t)[0]
+        for t in prepared.graph.main.tensors
+        if t.part is not None
+        and (t.subgraph, t.root.index) in made.tensors
+        and extents.is_contiguous(t)
+    }
+    return replace(made, tensors={**made.tensors, **parts}, bound=blocks.bound)
+
+
+def _made(
+    planner: str, requests: Sequence[Request], sizes: Sequence[int], offsets: Sequence[int]
+) -> Plan:
     placed = tuple(
         Placed(replace(request), offset, size)
         for request, offset, size in zip(requests, offsets, sizes, strict=True)

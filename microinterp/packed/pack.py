@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import microinterp
 from microinterp.arena.check import check_plan
-from microinterp.arena.plan import Plan, align_up
+from microinterp.arena.placing import align_up
+from microinterp.arena.plan import Plan
 from microinterp.errors import ModelError, UnsupportedError, Where
 from microinterp.graph import Tensor
 from microinterp.packed.check import Memory, StepError, check_step

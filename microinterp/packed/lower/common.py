@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from tflite import TensorType
 
-from microinterp.arena.plan import Plan, align_up
+from microinterp.arena.placing import align_up
+from microinterp.arena.plan import Plan
 from microinterp.errors import UnsupportedError
 from microinterp.graph import Node, Tensor
 from microinterp.kernels.filters import unpack_int4
