@@ -106,23 +106,6 @@ def test_buffers_that_overlap_count_once() -> None:
     assert [m.live_bytes for m in moments] == [32, 64, 64]
 
 
-def test_a_view_shows_the_buffer_it_lies_in() -> None:
-    """The output is a view into a tensor that has 16 bytes more, in front of it."""
-    prepared = prepare_model(doubling_model())
-    usual = plan(prepared)
-    x, a, b = usual.placed
-    base = replace(b, request=replace(b.request, tensor=(0, 99)), offset=0, size=80)
-    viewed = replace(
-        usual,
-        placed=(x, replace(a, offset=80), base),
-        tensors={(0, 0): 0, (0, 1): 80, (0, 2): 16},
-        head_bytes=112,
-    )
-    row = bars(arena_map(prepared, viewed, 100, ASCII))[2]
-    assert row.startswith("99##")
-    assert "1=" in row
-
-
 def test_peak_text() -> None:
     prepared = prepare_model(chain_model(4))
     moments = timeline(prepared, plan(prepared))
@@ -131,13 +114,11 @@ def test_peak_text() -> None:
 
 
 def test_numbers() -> None:
-    def placed(**which: tuple[int, ...]) -> str:
-        return number_of(Placed(Request(16, **which), 0, 16))  # type: ignore[arg-type]
-
-    assert placed(tensor=(0, 7)) == "7"
-    assert placed(tensor=(2, 7)) == "2:7"
-    assert placed(scratch=(0, 3, 1)) == "op 3 s1"
-    assert placed(scratch=(2, 3, 0)) == "op 2:3 s0"
+    prepared = prepare_model(mean_model())
+    names = [number_of(prepared, placed) for placed in plan(prepared).placed]
+    assert names[:3] == ["0", "2", "op 0 s0"]
+    inner = Placed(Request(16, tensor=(2, 7)), 0, 16)
+    assert number_of(prepared, inner) == "2:7"
 
 
 def test_kept_buffers() -> None:

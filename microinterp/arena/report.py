@@ -6,11 +6,12 @@ scratch, and what is kept for later ops.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from microinterp.arena.extents import Extent, Key, extents, schedule
 from microinterp.arena.lifetimes import FOLLOWED
 from microinterp.arena.plan import Placed, Plan
 from microinterp.errors import printable
@@ -19,6 +20,11 @@ from microinterp.prepare import Prepared, PreparedNode
 
 Keys: TypeAlias = "AbstractSet[tuple[int, int]]"
 """Tensors, by subgraph and index."""
+Span: TypeAlias = "tuple[int, int]"
+"""Addresses: first byte and the one behind the last."""
+
+INPUTS, OUTPUTS = "inputs", "outputs"
+"""Labels of the moments before the first op and, where ops are cut to pieces, after the last."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Moment:
         label: the op's place and name, or "inputs".
         node: the op; None for the moment before the first one.
         alive: the buffers that hold something, by rising offset.
+        spans: of each of them the addresses in use: first byte and the one behind the last. Whole
+            buffers, but where passes have cut ops to pieces: there bytes come and go.
         live_bytes: bytes of the head that they cover together.
     """
 
@@ -37,6 +45,7 @@ class Moment:
     label: str
     node: Node | None
     alive: tuple[Placed, ...] = field(repr=False)
+    spans: tuple[Span, ...] = field(repr=False)
     live_bytes: int
 
     @property
@@ -48,19 +57,35 @@ class Moment:
 def timeline(prepared: Prepared, plan: Plan) -> tuple[Moment, ...]:
     """What is alive at each op, in the order of execution; subgraphs where they are called."""
     by_offset = sorted(plan.placed, key=lambda p: (p.offset, p.size))
+    in_pieces = plan.bound is not None
+    found = extents(schedule(prepared)) if in_pieces else {}
     moments = []
-    for scope, label, node in _Walk(prepared).moments():
-        alive = tuple(p for p in by_offset if p.request.first <= scope <= p.request.last)
-        moments.append(Moment(scope, label, node, alive, _covered(alive)))
+    for scope, label, node in _Walk(prepared, in_pieces).moments():
+        held = [
+            (placed, _span(placed, scope, found))
+            for placed in by_offset
+            if placed.request.first <= scope <= placed.request.last
+        ]
+        alive, spans = tuple(p for p, _ in held), tuple(span for _, span in held)
+        moments.append(Moment(scope, label, node, alive, spans, _covered(spans)))
     return tuple(moments)
 
 
-def _covered(by_offset: Sequence[Placed]) -> int:
-    """Bytes that belong to any of them: where an output may grow into an input, they share some."""
-    covered = end = 0
-    for placed in by_offset:
-        covered += max(0, placed.end - max(end, placed.offset))
-        end = max(end, placed.end)
+def _span(placed: Placed, scope: int, found: Mapping[Key, Extent]) -> Span:
+    """The addresses that a buffer uses at a moment."""
+    extent = found.get(placed.request.tensor or placed.request.scratch or ())
+    if extent is None:
+        return placed.offset, placed.end
+    at = scope - extent.first
+    return placed.offset + int(extent.low[at]), placed.offset + int(extent.high[at])
+
+
+def _covered(spans: Sequence[Span]) -> int:
+    """Bytes that lie in any of them."""
+    covered = reached = 0
+    for start, end in sorted(spans):
+        covered += max(0, end - max(reached, start))
+        reached = max(reached, end)
     return covered
 
 
@@ -77,10 +102,10 @@ def peak_text(moments: Sequence[Moment], most: int = 4) -> str:
     return f"{peak:,} bytes alive at once: {', '.join(labels[:most])}{more}"
 
 
-def number_of(placed: Placed) -> str:
+def number_of(prepared: Prepared, placed: Placed) -> str:
     """A buffer's short name: its tensor's number, with the subgraph's behind the main one.
 
-    Scratch is named by its op, for example "op 3 s0".
+    Scratch is named by its op in the file, for example "op 3 s0".
     """
     if placed.request.tensor is not None:
         subgraph, index = placed.request.tensor
@@ -88,20 +113,27 @@ def number_of(placed: Placed) -> str:
     if placed.request.scratch is None:
         return "?"
     subgraph, op, number = placed.request.scratch
+    op = prepared.subgraphs[subgraph][op].node.file_index
     return f"op {f'{subgraph}:' if subgraph else ''}{op} s{number}"
 
 
 class _Walk:
-    """Counts scopes as arena/lifetimes.py does and names the op of each."""
+    """Counts scopes as arena/lifetimes.py does, or steps as extents.py, and names the op of each.
 
-    def __init__(self, prepared: Prepared) -> None:
+    Steps are those of the main graph alone, with one more for its outputs.
+    """
+
+    def __init__(self, prepared: Prepared, in_pieces: bool) -> None:
         self._prepared = prepared
+        self._in_pieces = in_pieces
         self._scope = 0
         self._many = len(prepared.subgraphs) > 1
 
     def moments(self) -> Iterator[tuple[int, str, Node | None]]:
-        yield 0, "inputs", None
+        yield 0, INPUTS, None
         yield from self._subgraph(0)
+        if self._in_pieces:
+            yield self._scope + 1, OUTPUTS, None
 
     def _subgraph(self, number: int) -> Iterator[tuple[int, str, Node | None]]:
         for prepared_node in self._prepared.subgraphs[number]:
@@ -109,10 +141,10 @@ class _Walk:
 
     def _op(self, prepared_node: PreparedNode) -> Iterator[tuple[int, str, Node | None]]:
         node = prepared_node.node
-        place = f"{node.subgraph}:{node.index}" if self._many else str(node.index)
+        place = f"{node.subgraph}:{node.file_index}" if self._many else str(node.file_index)
         self._scope += 1
         yield self._scope, f"{place:>3} {printable(node.name, 40)}", node
-        if node.code not in FOLLOWED:
+        if node.code not in FOLLOWED or self._in_pieces:
             return
         for number in prepared_node.kernel.subgraphs:
             self._scope += 1
@@ -166,7 +198,7 @@ def arena_map(prepared: Prepared, plan: Plan, width: int = 100, shades: Shades =
         fullest = max(group, key=lambda m: m.live_bytes)
         more = f" +{len(group) - 1}" if len(group) > 1 else ""
         name = fullest.label[: label - len(more)] + more
-        row = _row(fullest, plan, bar, shades)
+        row = _row(fullest, prepared, plan, bar, shades)
         mark = " peak" if fullest.live_bytes == peak else ""
         edge = shades.edge
         lines.append(f"{name:<{label}}{fullest.live_bytes:>{_BYTES},} {edge}{row}{edge}{mark}")
@@ -181,37 +213,35 @@ def _folded(moments: Sequence[Moment]) -> Iterator[Sequence[Moment]]:
         yield moments[start : start + size]
 
 
-def _row(moment: Moment, plan: Plan, bar: int, shades: Shades) -> str:
+def _row(moment: Moment, prepared: Prepared, plan: Plan, bar: int, shades: Shades) -> str:
     """The cells at one moment; cell i covers bytes [i * head / bar, (i + 1) * head / bar)."""
     head = plan.head_bytes
     owners: list[int | None] = [None] * bar
     most = [0] * bar
-    for number, placed in enumerate(moment.alive):
-        if not placed.size:
+    for number, (start, end) in enumerate(moment.spans):
+        if start == end:
             continue
-        for cell in range(placed.offset * bar // head, -(-placed.end * bar // head)):
-            covered = min(placed.end * bar, (cell + 1) * head) - max(
-                placed.offset * bar, cell * head
-            )
+        for cell in range(start * bar // head, -(-end * bar // head)):
+            covered = min(end * bar, (cell + 1) * head) - max(start * bar, cell * head)
             if covered > most[cell]:
                 owners[cell], most[cell] = number, covered
-    roles = _roles(moment, plan, shades)
+    roles = _roles(moment, shades)
     cells = [shades.free if owner is None else roles[owner] for owner in owners]
     for number, placed in enumerate(moment.alive):
-        name = _short_name(placed)
+        name = number_of(prepared, placed).split()[-1]  # the row tells the op of scratch
         if owners.count(number) >= len(name) + 2:
             start = owners.index(number)
             cells[start : start + len(name)] = name
     return "".join(cells)
 
 
-def _roles(moment: Moment, plan: Plan, shades: Shades) -> list[str]:
+def _roles(moment: Moment, shades: Shades) -> list[str]:
     """The shade of each buffer that is alive."""
     node = moment.node
-    if node is None:  # the moment at which a subgraph's inputs appear
-        return [shades.writes if p.request.tensor else shades.scratch for p in moment.alive]
-    written = _touched(moment, plan, node.outputs)
-    read = _touched(moment, plan, node.inputs)
+    if node is None:  # the inputs appear, or the outputs are taken
+        shade = shades.reads if moment.label == OUTPUTS else shades.writes
+        return [shade if p.request.tensor else shades.scratch for p in moment.alive]
+    written, read = _roots(node.outputs), _roots(node.inputs)
     return [_role(placed, node, written, read, shades) for placed in moment.alive]
 
 
@@ -225,22 +255,9 @@ def _role(placed: Placed, node: Node, written: Keys, read: Keys, shades: Shades)
     return shades.reads if key in read else shades.kept
 
 
-def _touched(moment: Moment, plan: Plan, tensors: Sequence[Tensor | None]) -> Keys:
-    """The buffers of an op's tensors; a view into another tensor touches the one it lies in."""
-    places = {p.request.tensor: p for p in moment.alive if p.request.tensor is not None}
-    found = set()
-    for key in ((t.subgraph, t.index) for t in tensors if t is not None):
-        if key in places:
-            found.add(key)
-        elif key in plan.tensors:
-            at = plan.tensors[key]
-            found |= {k for k, p in places.items() if p.offset <= at < p.end}
-    return found
-
-
-def _short_name(placed: Placed) -> str:
-    """The name in the map, where a row tells the op: "s0" is scratch."""
-    return number_of(placed).split()[-1]
+def _roots(tensors: Sequence[Tensor | None]) -> Keys:
+    """The buffers of an op's tensors: a part touches the one in whose memory it lies."""
+    return {(t.subgraph, t.root.index) for t in tensors if t is not None}
 
 
 def _axis(head: int, indent: int, bar: int) -> list[str]:

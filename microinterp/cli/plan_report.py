@@ -55,7 +55,7 @@ def _op_dict(moment: Moment) -> dict[str, Any] | None:
     node = moment.node
     if node is None:
         return None
-    return {"subgraph": node.subgraph, "index": node.index, "name": node.name}
+    return {"subgraph": node.subgraph, "index": node.file_index, "name": node.name}
 
 
 def _tensor_dict(prepared: Prepared, subgraph: int, index: int) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tabl
             tensor = prepared.graph.subgraphs[subgraph].tensors[index]
             kind, name = output.tensor_text(tensor), tensor.name
         made.add_row(
-            number_of(placed),
+            number_of(prepared, placed),
             f"{placed.offset:,}",
             f"{placed.size:,}",
             output.safe(places.get(placed.request.first, "unused")),
