@@ -3,6 +3,7 @@
 The file's format is in schemas/packed_model.fbs, the steps are in schemas/steps.md.
 """
 
+import gc
 from array import array
 
 import microinterp
@@ -69,6 +70,8 @@ def _programs(it, check):
         check.work, check.later = 0, works
         program = programs[number] = []
         for at in it._reader.tables(subgraphs[number], 0):
+            # A step's garbage would lie between what stays: no hole for the next kernel's code.
+            gc.collect()
             check.where = "subgraph %d step %d" % (number, len(program))
             loaded += 1
             check.need(loaded <= _MAX_STEPS, "too many steps")
