@@ -11,6 +11,7 @@ from microinterp.arena.plan import PLANNERS, Plan
 from microinterp.arena.plan import plan as make_plan
 from microinterp.arena.report import ASCII, UNICODE, arena_map, timeline
 from microinterp.cli import output
+from microinterp.cli.plan_pictures import tflm_mark, write_html, write_svg
 from microinterp.cli.plan_report import as_dict, buffers, coloured, summary
 from microinterp.input_files import write_bytes
 from microinterp.interpreter import prepare_model
@@ -39,6 +40,13 @@ def command(
             "itself); a plan that the file has is replaced.",
         ),
     ] = None,
+    svg: Annotated[
+        str | None, typer.Option(metavar="OUT.svg", help="Write a picture of the arena over time.")
+    ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option(metavar="OUT.html", help="Write a page with the picture and every buffer."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Show how large the arena is, where each tensor lies in it, and which op needs the most.
@@ -64,6 +72,11 @@ def command(
     chosen = make_plan(prepared, planner)
     moments = timeline(prepared, chosen)
     embedded = None if to is None else _embedded(data, prepared, chosen, to)
+    marks = tflm_mark(chosen, make_plan(prepared).head_bytes)
+    if svg is not None:
+        write_svg(svg, model, prepared, chosen, marks)
+    if html is not None:
+        write_html(html, model, prepared, chosen, marks)
     if json:
         output.print_json(as_dict(prepared, chosen, moments) | {"embedded_head_bytes": embedded})
         return
