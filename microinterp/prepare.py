@@ -139,6 +139,7 @@ class PreparedNode:
         fast: the kernel's twin, None where the plain kernel runs.
         why: the twin's form, or why there is none.
         in_place: the input that the output takes the place of, None as a rule.
+        is_piece: it computes a part of an op's output.
     """
 
     node: Node
@@ -146,6 +147,7 @@ class PreparedNode:
     fast: Fast | None = None
     why: str = ""
     in_place: int | None = None
+    is_piece: bool = False
 
 
 @dataclass(frozen=True, eq=False)

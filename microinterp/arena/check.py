@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from microinterp.arena.check_bytes import check_bytes
 from microinterp.arena.placing import ALIGNMENT
 from microinterp.arena.plan import Placed, Plan
 from microinterp.errors import NOWHERE, Problem, Where
@@ -84,9 +85,14 @@ def check_plan(prepared: Prepared, plan: Plan) -> list[Problem]:
     """Everything that is wrong with a plan; empty for a good one.
 
     Rules: `placed` (every buffer that an op or the caller uses has a place, large enough),
-    `aligned`, `inside_head`, `overlap` (no two buffers that are alive at once share a byte).
+    `aligned`, `inside_head`, `overlap` (no two buffers that are alive at once share a byte). In a
+    graph that passes have rewritten each byte is looked at by itself, and `in_place` holds ops
+    that write over their input to the order of their elements.
     """
     regions = {_key(placed): placed for placed in plan.placed}
+    if prepared.rewritten:
+        offsets = {key: placed.offset for key, placed in regions.items()}
+        return list(check_bytes(prepared, offsets, plan.head_bytes))
     problems = [problem for placed in plan.placed for problem in _check_place(placed, plan)]
     problems += _missing(prepared, regions)
     seen: set[frozenset[Key]] = set()

@@ -1,0 +1,213 @@
+"""Runs passes by name, or those that are needed: the smallest head, or the first that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from microinterp.arena.plan import Plan, plan, plan_pieces
+from microinterp.errors import InputError
+from microinterp.passes.fold_edges import fold_quantize, fold_transpose
+from microinterp.passes.fold_pad import fold_pad
+from microinterp.passes.in_place import in_place
+from microinterp.passes.in_place_depthwise import in_place_depthwise
+from microinterp.passes.overlap import overlap
+from microinterp.passes.patch_search import Limits, promising
+from microinterp.passes.patches import patches
+from microinterp.passes.price import extra_macs
+from microinterp.passes.reorder import reorder
+from microinterp.prepare import Prepared
+
+Pass = Callable[[Prepared], Prepared]
+_BEFORE: Mapping[str, Pass] = MappingProxyType(
+    {
+        "fold-quantize": fold_quantize,
+        "fold-transpose": fold_transpose,
+        "fold-pad": fold_pad,
+        "reorder": reorder,
+    }
+)
+_BEHIND: Mapping[str, Pass] = MappingProxyType(
+    {
+        "in-place": in_place,
+        "in-place-depthwise": in_place_depthwise,
+        "overlap": overlap,
+    }
+)
+NAMES = (*_BEFORE, "patches", *_BEHIND)
+"""Every pass, in the order in which they are run, however they are listed."""
+
+
+@dataclass(frozen=True)
+class PassReport:
+    """What one pass did.
+
+    Attributes:
+        name: of the pass; "best" is the planner's search.
+        head_before, head_after: bytes of the arena's head.
+        extra_macs: share of the model's multiply-accumulates that are done besides, 0.05 is 5 %.
+        how: the grid of patches, else empty.
+    """
+
+    name: str
+    head_before: int
+    head_after: int
+    extra_macs: float
+    how: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """A model after passes.
+
+    Attributes:
+        prepared, plan: to be bound.
+        reports: one for each pass that ran, in order.
+        extra_macs: share of the model's multiply-accumulates that are done besides.
+    """
+
+    prepared: Prepared
+    plan: Plan
+    reports: tuple[PassReport, ...]
+    extra_macs: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The passes that ran."""
+        return tuple(report.name for report in self.reports)
+
+
+_MOST_GRIDS = 6
+"""Grids of patches that are planned in earnest."""
+
+
+def run_passes(
+    prepared: Prepared,
+    passes: str | Sequence[str] = "none",
+    ram_limit: int | None = None,
+    max_extra_macs: float = 0.1,
+    strips: bool = False,
+) -> Passed:
+    """Rewrite a prepared graph so that it needs less memory; every output keeps its bits.
+
+    Args:
+        passes: "none", "auto" (what is needed to come below ram_limit, in the order of what it
+            costs; all that helps without one), or names, see NAMES.
+        ram_limit: bytes that the arena's head should not exceed.
+        max_extra_macs: multiply-accumulates that patches may do twice, as a share of all.
+        strips: patches are strips of whole rows, which boards can run.
+
+    Returns:
+        The cheapest result that fits ram_limit, or the smallest head if none does.
+
+    Raises:
+        InputError: no such pass, or a limit below 0.
+    """
+    if not max_extra_macs >= 0 or (ram_limit is not None and ram_limit < 0):
+        raise InputError("limits of memory passes are 0 or more")
+    names = _checked(passes)
+    if names is None:
+        rungs = ladder(prepared, max_extra_macs, strips)
+        fitting = [rung for rung in rungs if _fits(rung, ram_limit)]
+        if fitting and ram_limit is not None:
+            return fitting[0]
+        return min(rungs, key=lambda rung: rung.plan.head_bytes)
+    if not names:
+        return _start(prepared)
+    return _run(_start(prepared), names, Limits(max_extra_macs, strips), ram_limit)
+
+
+def ladder(
+    prepared: Prepared, max_extra_macs: float = 0.1, strips: bool = False
+) -> tuple[Passed, ...]:
+    """From TFLM's own plan to the smallest head, each step smaller than all before it.
+
+    The planner's search comes first, then passes that compute nothing twice, then patches.
+
+    Args:
+        max_extra_macs, strips: as for run_passes.
+    """
+    start = _start(prepared)
+    limits = Limits(max_extra_macs, strips)
+    rungs = [start]
+    for names in _LADDER:
+        made = _run(start, names, limits, None)
+        if made.plan.head_bytes < min(rung.plan.head_bytes for rung in rungs):
+            rungs.append(made)
+    return tuple(rungs)
+
+
+_FREE = ("fold-pad", "reorder", "in-place")
+_LADDER: tuple[tuple[str, ...], ...] = (
+    (),
+    ("in-place",),
+    _FREE,
+    (*_FREE, "overlap"),
+    (*_FREE, "in-place-depthwise", "overlap"),
+    ("fold-pad", "patches", "in-place", "overlap"),
+)
+
+
+def _checked(passes: str | Sequence[str]) -> tuple[str, ...] | None:
+    """Names in their order; None for "auto"."""
+    if passes == "auto":
+        return None
+    asked = [] if passes == "none" else [passes] if isinstance(passes, str) else list(passes)
+    for name in asked:
+        if name not in NAMES:
+            raise InputError(
+                f"no memory pass {name!r}", hint=f"there are: auto, none, {', '.join(NAMES)}"
+            )
+    return tuple(name for name in NAMES if name in asked)
+
+
+def _fits(passed: Passed, ram_limit: int | None) -> bool:
+    return ram_limit is not None and passed.plan.head_bytes <= ram_limit
+
+
+def _start(prepared: Prepared) -> Passed:
+    return Passed(prepared, plan(prepared), (), 0.0)
+
+
+def _run(start: Passed, names: Sequence[str], limits: Limits, ram_limit: int | None) -> Passed:
+    """The planner's search, then passes in the order of NAMES."""
+    now = _best(start)
+    for name in (name for name in _BEFORE if name in names):
+        now = _stepped(now, name, _BEFORE[name](now.prepared))
+    behind = [name for name in _BEHIND if name in names]
+    if "patches" not in names:
+        return _finished(now, behind)
+    tried = [_finished(made, behind) for made in _patched(now, limits)]
+    fitting = [made for made in tried if _fits(made, ram_limit)]
+    if fitting:
+        return min(fitting, key=lambda made: made.extra_macs)
+    return min([_finished(now, behind), *tried], key=lambda made: made.plan.head_bytes)
+
+
+def _best(start: Passed) -> Passed:
+    found = plan(start.prepared, "best")
+    report = PassReport("best", start.plan.head_bytes, found.head_bytes, 0.0)
+    return replace(start, plan=found, reports=(*start.reports, report))
+
+
+def _patched(now: Passed, limits: Limits) -> Iterator[Passed]:
+    for estimate in promising(now.prepared, limits, _MOST_GRIDS):
+        yield _stepped(now, "patches", patches(now.prepared, estimate.grid), how=str(estimate.grid))
+
+
+def _finished(now: Passed, names: Sequence[str]) -> Passed:
+    for name in names:
+        now = _stepped(now, name, _BEHIND[name](now.prepared))
+    return now
+
+
+def _stepped(now: Passed, name: str, made: Prepared, how: str = "") -> Passed:
+    """The result of one pass; what it does not better stays as it was."""
+    found = plan_pieces(made) if made.rewritten else now.plan
+    price = extra_macs(made) if made.rewritten else 0.0
+    report = PassReport(name, now.plan.head_bytes, found.head_bytes, price, how)
+    if found.head_bytes > now.plan.head_bytes and name != "patches":
+        report = replace(report, head_after=now.plan.head_bytes, how="does not help")
+        return replace(now, reports=(*now.reports, report))
+    return Passed(made, found, (*now.reports, report), price)
