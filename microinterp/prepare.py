@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import partial
@@ -108,6 +108,9 @@ class Kernel:
         state: persistent buffers.
         subgraphs: those that the op invokes, in TFLM's order.
         keeps_outputs: elements of the outputs may stay as they were before the invoke.
+        persistent: of a custom op that TFLM does not bring along: bytes of each persistent buffer
+            that its C++ kernel allocates, by target (arena/target.py), "" for any other. Without
+            an entry they are those of `state`.
     """
 
     evaluate: Callable[[Any, Arrays], Status | None]
@@ -116,6 +119,7 @@ class Kernel:
     state: tuple[State, ...] = ()
     subgraphs: tuple[int, ...] = ()
     keeps_outputs: bool = False
+    persistent: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
