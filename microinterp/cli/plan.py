@@ -9,10 +9,12 @@ import typer
 from microinterp.arena.embed import embed
 from microinterp.arena.plan import PLANNERS, Plan
 from microinterp.arena.plan import plan as make_plan
-from microinterp.arena.report import ASCII, UNICODE, arena_map, timeline
+from microinterp.arena.regions import plan_regions
+from microinterp.arena.report import timeline
 from microinterp.cli import output
 from microinterp.cli.plan_pictures import tflm_mark, write_html, write_svg
-from microinterp.cli.plan_report import as_dict, buffers, coloured, summary
+from microinterp.cli.plan_regions import parse_regions, regions_json, show_regions
+from microinterp.cli.plan_report import as_dict, show_plan
 from microinterp.input_files import write_bytes
 from microinterp.interpreter import prepare_model
 from microinterp.model import load
@@ -40,6 +42,14 @@ def command(
             "itself); a plan that the file has is replaced.",
         ),
     ] = None,
+    regions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="fast=64K,slow=512K",
+            help="Memories of the board, the preferred first: gives each buffer its place, so that "
+            "what ops read and write most lies in the first. Exit status 1 if it does not fit.",
+        ),
+    ] = None,
     svg: Annotated[
         str | None, typer.Option(metavar="OUT.svg", help="Write a picture of the arena over time.")
     ] = None,
@@ -63,36 +73,37 @@ def command(
     and place) and scratch (subgraph, op, number, and place). A place is offset, size (nbytes
     rounded up to 16), nbytes, first_op and last_op (the ops from which and to which it is alive:
     subgraph, index, name, or null before the first op), first_scope and last_scope (the same as
-    TFLM counts them; -1 if nothing uses the buffer).
+    TFLM counts them; -1 if nothing uses the buffer). regions (with --regions, else null) lists
+    name, size, head_bytes, short_bytes (that it lacks), traffic_bytes (what ops read and write
+    there per invoke), tensors and scratch, as above.
     """
+    if regions is not None and (to is not None or svg is not None):
+        raise typer.BadParameter("--embed and --svg are for one arena; --regions takes --html")
+    over = None if regions is None else parse_regions(regions)
     data = output.read_file(model)
     # A plan that the file has already would bind the planner.
-    free = data if to is None else embed(data, load(data), {})
+    free = data if to is None and over is None else embed(data, load(data), {})
     prepared = prepare_model(free, kernels="plain")
     chosen = make_plan(prepared, planner)
     moments = timeline(prepared, chosen)
     embedded = None if to is None else _embedded(data, prepared, chosen, to)
+    placed = None if over is None else plan_regions(prepared, over)
     marks = tflm_mark(chosen, make_plan(prepared).head_bytes)
     if svg is not None:
         write_svg(svg, model, prepared, chosen, marks)
     if html is not None:
-        write_html(html, model, prepared, chosen, marks)
+        write_html(html, model, prepared, chosen, marks, placed)
     if json:
-        output.print_json(as_dict(prepared, chosen, moments) | {"embedded_head_bytes": embedded})
-        return
-    screen = output.console()
-    screen.print(summary(prepared, chosen, moments))
-    if to is not None:
-        text = f"{to}: TFLM's head with this plan has {embedded:,} bytes"
-        screen.print(output.safe(text, limit=300))
-    if table:
-        screen.print()
-        screen.print(buffers(prepared, chosen, moments))
-    if chart:
-        screen.print()
-        drawable = "utf" in screen.encoding
-        text = arena_map(prepared, chosen, screen.width, UNICODE if drawable else ASCII)
-        screen.print(coloured(text), no_wrap=True, crop=False, overflow="ignore")
+        split = None if placed is None else regions_json(prepared, placed, moments)
+        added = {"embedded_head_bytes": embedded, "regions": split}
+        output.print_json(as_dict(prepared, chosen, moments) | added)
+    elif placed is not None:
+        show_regions(output.console(), prepared, placed, moments, table, chart)
+    else:
+        remark = f"{to}: TFLM's head with this plan has {embedded:,} bytes" if to else ""
+        show_plan(output.console(), prepared, chosen, moments, remark, table, chart)
+    if placed is not None and placed.short_bytes:
+        raise typer.Exit(output.NO)
 
 
 def _embedded(data: bytes, prepared: Prepared, chosen: Plan, path: str) -> int:

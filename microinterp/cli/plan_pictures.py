@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from microinterp.arena.plan import Plan
+from microinterp.arena.regions import RegionPlan, RegionUse
 from microinterp.input_files import write_bytes
 from microinterp.prepare import Prepared
 from microinterp.report import Mark, arena_section, arena_svg, page
@@ -25,11 +26,29 @@ def write_html(
     prepared: Prepared,
     plan: Plan,
     marks: Sequence[Mark] = (),
-    figures: Sequence[tuple[str, str]] = (),
+    regions: RegionPlan | None = None,
 ) -> None:
-    """The page with figures, picture and buffers. Raises InputError if it cannot be written."""
-    section = arena_section(prepared, plan, marks=marks, figures=figures)
-    write_bytes(path, page(os.path.basename(model), [section]))
+    """The page with figures, picture and buffers: of the plan, or of each region instead.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    sections = [arena_section(prepared, plan, marks=marks)]
+    if regions is not None:
+        sections = [_region_section(prepared, use, regions) for use in regions.uses]
+    write_bytes(path, page(os.path.basename(model), sections))
+
+
+def _region_section(prepared: Prepared, use: RegionUse, made: RegionPlan) -> str:
+    share = use.traffic_bytes / max(1, made.traffic_bytes)
+    moved = f"{use.traffic_bytes:,} bytes per invoke, {share:.1%} of all"
+    return arena_section(
+        prepared,
+        use.plan,
+        heading=f"Region {use.region.name}",
+        marks=(Mark("region's end", use.region.size),),
+        figures=(("read and written", moved),),
+    )
 
 
 def tflm_mark(plan: Plan, tflm_head_bytes: int) -> tuple[Mark, ...]:

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from microinterp.arena.plan import Plan
 from microinterp.arena.plan import plan as make_plan
-from microinterp.arena.report import UNICODE, Moment, number_of, peak_bytes, peak_text
+from microinterp.arena.report import (
+    ASCII,
+    UNICODE,
+    Moment,
+    arena_map,
+    number_of,
+    peak_bytes,
+    peak_text,
+)
 from microinterp.cli import output
 from microinterp.prepare import Prepared
 
@@ -19,9 +28,27 @@ def as_dict(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> dict
     """The command's JSON but for what its options add; its docstring says what the fields mean."""
     peak = peak_bytes(moments)
     variables = _variables(prepared)
+    return {
+        "planner": chosen.planner,
+        "head_bytes": chosen.head_bytes,
+        "tflm_head_bytes": make_plan(prepared, "tflm").head_bytes,
+        "lower_bound": chosen.lower_bound,
+        "extra_macs": 0,
+        "peak_bytes": peak,
+        "variable_bytes": sum(variable["nbytes"] for variable in variables),
+        "peak_ops": [_op_dict(m) for m in moments if m.node is not None and m.live_bytes == peak],
+        "variables": variables,
+    } | buffer_dicts(prepared, chosen, moments)
+
+
+def buffer_dicts(
+    prepared: Prepared, plan: Plan, moments: Sequence[Moment]
+) -> dict[str, list[dict[str, Any]]]:
+    """A plan's tensors and scratch with their places, for JSON."""
     ops = {m.scope: _op_dict(m) for m in moments}
-    tensors, scratch = [], []
-    for placed in chosen.placed:
+    tensors: list[dict[str, Any]] = []
+    scratch: list[dict[str, Any]] = []
+    for placed in plan.placed:
         place: dict[str, Any] = {
             "offset": placed.offset,
             "size": placed.size,
@@ -36,19 +63,7 @@ def as_dict(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> dict
         elif placed.request.scratch is not None:
             subgraph, op, number = placed.request.scratch
             scratch.append({"subgraph": subgraph, "op": op, "number": number} | place)
-    return {
-        "planner": chosen.planner,
-        "head_bytes": chosen.head_bytes,
-        "tflm_head_bytes": make_plan(prepared, "tflm").head_bytes,
-        "lower_bound": chosen.lower_bound,
-        "extra_macs": 0,
-        "peak_bytes": peak,
-        "variable_bytes": sum(variable["nbytes"] for variable in variables),
-        "peak_ops": [_op_dict(m) for m in moments if m.node is not None and m.live_bytes == peak],
-        "variables": variables,
-        "tensors": tensors,
-        "scratch": scratch,
-    }
+    return {"tensors": tensors, "scratch": scratch}
 
 
 def _op_dict(moment: Moment) -> dict[str, Any] | None:
@@ -83,7 +98,7 @@ def _variables(prepared: Prepared) -> list[dict[str, Any]]:
     return tensors + resources
 
 
-def summary(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Table:
+def _summary(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Table:
     """The figures: head, bound, peak op, variables."""
     rows = output.table("", "")
     rows.show_header = False
@@ -107,7 +122,7 @@ def _bound_text(chosen: Plan) -> str:
     return f"{chosen.lower_bound:,} bytes; {verdict}"
 
 
-def buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Table:
+def _buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Table:
     """A row for each tensor and scratch buffer, in the order TFLM adds them."""
     columns = ("buffer", "offset", "size", "from", "to op", "type", "name")
     made = output.table(
@@ -132,8 +147,35 @@ def buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tabl
     return made
 
 
-def coloured(text: str) -> Text:
-    """The text map with its shades in colours."""
+def show_plan(
+    screen: Console,
+    prepared: Prepared,
+    chosen: Plan,
+    moments: Sequence[Moment],
+    remark: str,
+    table: bool,
+    chart: bool,
+) -> None:
+    """The figures, a remark if there is one, and where asked for the table and the map."""
+    screen.print(_summary(prepared, chosen, moments))
+    if remark:
+        screen.print(output.safe(remark, limit=300))
+    if table:
+        screen.print()
+        screen.print(_buffers(prepared, chosen, moments))
+    if chart:
+        screen.print()
+        print_map(screen, prepared, chosen)
+
+
+def print_map(screen: Console, prepared: Prepared, plan: Plan) -> None:
+    """The arena over time as text, in what the screen can show."""
+    shades = UNICODE if "utf" in screen.encoding else ASCII
+    text = arena_map(prepared, plan, screen.width, shades)
+    screen.print(_coloured(text), no_wrap=True, crop=False, overflow="ignore")
+
+
+def _coloured(text: str) -> Text:
     made = Text(text)
     for shade, style in (
         (UNICODE.writes, "green"),

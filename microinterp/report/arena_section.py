@@ -73,9 +73,8 @@ def arena_section(
 
 
 def _compared(mark: Mark, plan: Plan) -> str:
-    if not plan.head_bytes or mark.nbytes <= plan.head_bytes:
-        return f"{mark.nbytes:,} bytes"
-    return f"{mark.nbytes:,} bytes, {mark.nbytes / plan.head_bytes:.2f} times as many"
+    share = f" ({plan.head_bytes / mark.nbytes:.1%} used)" if mark.nbytes else ""
+    return f"{mark.nbytes:,} bytes{share}"
 
 
 def _figure(row: tuple[str, str]) -> str:
