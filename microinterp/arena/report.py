@@ -97,7 +97,8 @@ def peak_bytes(moments: Sequence[Moment]) -> int:
 def peak_text(moments: Sequence[Moment], most: int = 4) -> str:
     """How many bytes are alive at once at most, and at which ops; `most` of them are named."""
     peak = peak_bytes(moments)
-    labels = [moment.label.strip() for moment in moments if moment.live_bytes == peak]
+    # The pieces of an op share its label.
+    labels = list(dict.fromkeys(m.label.strip() for m in moments if m.live_bytes == peak))
     more = f" and {len(labels) - most} more" if len(labels) > most else ""
     return f"{peak:,} bytes alive at once: {', '.join(labels[:most])}{more}"
 

@@ -73,7 +73,7 @@ def arena_section(
 
 
 def _compared(mark: Mark, plan: Plan) -> str:
-    share = f" ({plan.head_bytes / mark.nbytes:.1%} used)" if mark.nbytes else ""
+    share = f"; the head is {plan.head_bytes / mark.nbytes:.1%} of it" if mark.nbytes else ""
     return f"{mark.nbytes:,} bytes{share}"
 
 

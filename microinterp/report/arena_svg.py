@@ -6,6 +6,7 @@ people can tell apart, on light and dark paper); buffers that make the peak are 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,15 +15,15 @@ from microinterp.arena.plan import Plan
 from microinterp.arena.report import Moment, peak_bytes, peak_text, timeline
 from microinterp.errors import printable
 from microinterp.prepare import Prepared
+from microinterp.report.arena_shapes import Scale, Shape
 from microinterp.report.bars import ROLES, Bar, bars, title
-from microinterp.report.markup import NAME_LIMIT, element, escaped
+from microinterp.report.markup import element, escaped
 
 _CHARACTER = 6.4  # width of one at 11 pixels, a little more than most fonts take
-_CAPITAL = 7.0  # the same for words of any letters, which must not leave their bar
 _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 24, 84, 142
 _ARENA, _GAP, _ALIVE = 380, 26, 76  # heights of the two panels and of what lies between
 _WIDTH, _MOST_WIDTH, _STEP = 1000, 2400, 4
-_THIN = 1.5  # height of a buffer of a few bytes
+_LABELS_APART, _MANY_GROUPS = 13, 60
 _OFF_SCALE = 2.5
 """A mark so many times higher than the head stands at the edge: the bars keep their size."""
 
@@ -49,7 +50,7 @@ STYLE = """
 .mi-arena .mi-bar path { stroke: var(--paper); }
 .mi-arena .mi-bar.mi-full path { stroke: var(--ink); }
 .mi-arena .mi-bar text { fill: #10151a; pointer-events: none; }
-.mi-arena .mi-bar .mi-whole { fill-opacity: .25; stroke: none; }
+.mi-arena .mi-pale { fill-opacity: .25; pointer-events: none; }
 .mi-arena .mi-bar:hover path, .mi-arena .mi-bar.mi-on path { filter: brightness(.82); }
 .mi-arena .mi-bar.mi-on path { stroke: var(--peak); }
 .mi-input { fill: #f0e06a; background: #f0e06a; }
@@ -110,28 +111,16 @@ class _Picture:
         return _TOP + _ARENA + _GAP + _ALIVE + _BOTTOM
 
     @cached_property
-    def step(self) -> float:
-        """Pixels of one moment."""
-        return (self.width - _LEFT - _RIGHT) / max(1, len(self.moments))
-
-    @cached_property
     def peak(self) -> int:
         return peak_bytes(self.moments)
 
     @cached_property
-    def top_bytes(self) -> float:
-        """The address at the arena panel's upper edge."""
+    def scale(self) -> Scale:
+        """Of the upper panel; the lower one has the same columns."""
+        step = (self.width - _LEFT - _RIGHT) / max(1, len(self.moments))
         head = max(1, self.plan.head_bytes)
         near = [mark.nbytes for mark in self.marks if mark.nbytes <= _OFF_SCALE * head]
-        return 1.08 * max(head, *near) if near else 1.08 * head
-
-    def x(self, column: float) -> float:
-        """Left edge of a moment's column."""
-        return _LEFT + column * self.step
-
-    def y(self, address: float) -> float:
-        """Height of an address in the arena panel."""
-        return _TOP + _ARENA - min(1.0, address / self.top_bytes) * _ARENA
+        return Scale(_LEFT, step, _TOP + _ARENA, _ARENA, 1.08 * max(head, *near, head))
 
     def svg(self) -> str:
         parts = (
@@ -141,7 +130,7 @@ class _Picture:
             *self._grid(),
             *self._peaks(),
             *self._columns(),
-            *(self._bar(bar) for bar in self.bars if bar.is_used and bar.placed.size),
+            *self._shapes(),
             *self._lines(),
             *self._alive(),
             *self._op_labels(),
@@ -172,7 +161,8 @@ class _Picture:
                 yield element("rect", class_=f"mi-{role}", x=x, y=54, width=11, height=11)
                 yield _text(x + 16, 63.5, words, "mi-faint")
                 x += 34 + _CHARACTER * len(words)
-        yield _text(x, 63.5, "outlined: alive at the peak", "mi-faint")
+        pale = "; pale: its bytes that are not in use" if self.plan.bound is not None else ""
+        yield _text(x, 63.5, f"outlined: alive at the peak{pale}", "mi-faint")
         unused = sum(not bar.is_used for bar in self.bars)
         if unused:
             text = f"{unused} that no op uses not drawn"
@@ -180,8 +170,8 @@ class _Picture:
 
     def _grid(self) -> Iterator[str]:
         right = self.width - _RIGHT
-        for address, words in _ticks(self.top_bytes, 7):
-            y = self.y(address)
+        for address, words in _ticks(self.scale.top, 7):
+            y = self.scale.y(address)
             yield element("line", class_="mi-grid", x1=_LEFT, y1=y, x2=right, y2=y)
             yield _text(_LEFT - 8, y + 4, words, "mi-faint", "end")
         middle = _TOP + _ARENA / 2
@@ -197,7 +187,7 @@ class _Picture:
         """Bands behind the columns with the most live bytes, and a sign on each."""
         bottom = _TOP + _ARENA + _GAP + _ALIVE
         for first, last in _runs([m.live_bytes == self.peak for m in self.moments]):
-            x, width = self.x(first), (last - first + 1) * self.step
+            x, width = self.scale.x(first), (last - first + 1) * self.scale.step
             yield element("rect", class_="mi-band", x=x, y=_TOP, width=width, height=bottom - _TOP)
             middle = x + width / 2
             sign = f"M{middle - 5:.1f} {_TOP - 9} h10 l-5 7 z"
@@ -212,58 +202,46 @@ class _Picture:
                 "rect",
                 element("title", _lines(words)),
                 class_="mi-step",
-                x=self.x(column),
+                x=self.scale.x(column),
                 y=_TOP,
-                width=self.step,
+                width=self.scale.step,
                 height=height,
                 data_step=str(column),
             )
 
-    def _bar(self, bar: Bar) -> str:
-        placed = bar.placed
-        x, right = self.x(bar.first), self.x(bar.last + 1)
-        bottom = self.y(placed.offset)
-        y = min(self.y(placed.end), bottom - _THIN)  # the smallest one is seen, too
-        edge = min(1.0, 0.15 * self.step) if bottom - y > 3 * _THIN else 0
-        outline = self._outline(bar)
-        whole = f"M{x:.1f} {bottom:.1f} H{right:.1f} V{y:.1f} H{x:.1f} z"
-        return element(
-            "g",
-            element("title", _lines(title(bar, self.moments))),
-            "" if outline is None else element("path", class_="mi-whole", d=whole),
-            element("path", d=outline or whole, stroke_width=edge),
-            *_bar_text(bar, x, y, right - x, bottom - y),
-            class_=f"mi-bar mi-{bar.role}" + (" mi-full" if bar.at_peak else ""),
-            data_buffer=str(bar.position),
-            data_first=str(bar.first),
-            data_last=str(bar.last),
-        )
-
-    def _outline(self, bar: Bar) -> str | None:
-        """The shape of a buffer whose bytes come and go; None for a plain rectangle."""
-        whole = (bar.placed.offset, bar.placed.end)
-        spans = [m.spans[m.alive.index(bar.placed)] for m in self.moments[bar.first : bar.last + 1]]
-        if all(span == whole for span in spans):
-            return None
-        upper, lower = [], []
-        for column, (start, end) in enumerate(spans, bar.first):
-            left, right = self.x(column), self.x(column + 1)
-            upper += [(left, self.y(end)), (right, self.y(end))]
-            lower += [(left, self.y(start)), (right, self.y(start))]
-        points = (f"{x:.1f} {y:.1f}" for x, y in upper + lower[::-1])
-        return f"M{' L'.join(points)} z"
+    def _shapes(self) -> Iterator[str]:
+        """Bars in front of the pale boxes of those whose bytes come and go."""
+        drawn = [
+            (bar, Shape(bar, self.moments, self.scale))
+            for bar in self.bars
+            if bar.is_used and bar.placed.size
+        ]
+        for bar, shape in drawn:
+            if not shape.is_whole:
+                yield element("path", class_=f"mi-pale mi-{bar.role}", d=shape.whole_path())
+        for bar, shape in drawn:
+            yield element(
+                "g",
+                element("title", _lines(title(bar, self.moments))),
+                element("path", d=shape.path(), stroke_width=shape.edge),
+                *shape.label(),
+                class_=f"mi-bar mi-{bar.role}" + (" mi-full" if bar.at_peak else ""),
+                data_buffer=str(bar.position),
+                data_first=str(bar.first),
+                data_last=str(bar.last),
+            )
 
     def _lines(self) -> Iterator[str]:
         """The head, and what it is compared with."""
         right = self.width - _RIGHT
         for mark in self.marks:
-            y = self.y(mark.nbytes)
-            is_off = mark.nbytes > self.top_bytes
+            y = self.scale.y(mark.nbytes)
+            is_off = mark.nbytes > self.scale.top
             words = f"{mark.label} {mark.nbytes:,}" + (" (off scale) \u2191" if is_off else "")
             yield element("line", class_="mi-mark", x1=_LEFT, y1=y, x2=right, y2=y)
             text_y = y + 13 if is_off else y - 5
             yield _text(right - 2, text_y, printable(words, 80), "mi-over mi-faint", "end")
-        y = self.y(self.plan.head_bytes)
+        y = self.scale.y(self.plan.head_bytes)
         yield element("line", class_="mi-head", x1=_LEFT, y1=y, x2=right, y2=y)
         yield _text(_LEFT + 4, y - 5, f"head {self.plan.head_bytes:,}", "mi-over")
 
@@ -273,7 +251,7 @@ class _Picture:
         scale = _ALIVE / max(1, self.peak)
         d = [f"M{_LEFT} {floor}"]
         for column, moment in enumerate(self.moments):
-            d.append(f"V{floor - scale * moment.live_bytes:.1f} H{self.x(column + 1):.1f}")
+            d.append(f"V{floor - scale * moment.live_bytes:.1f} H{self.scale.x(column + 1):.1f}")
         yield element("path", class_="mi-curve", d=" ".join([*d, f"V{floor} z"]))
         right = self.width - _RIGHT
         yield element("line", class_="mi-axis", x1=_LEFT, y1=floor, x2=right, y2=floor)
@@ -282,43 +260,27 @@ class _Picture:
         yield _text(_LEFT - 8, floor - _ALIVE / 2 + 4, "alive", "mi-faint", "end")
 
     def _op_labels(self) -> Iterator[str]:
-        """Names of ops under their columns: of all where they have room, the peak's first."""
+        """Names of ops under their columns, one for all neighbouring pieces; the peak's first."""
         y = _TOP + _ARENA + _GAP + _ALIVE + 12
-        fullest = [i for i, m in enumerate(self.moments) if m.live_bytes == self.peak]
-        room = max(1, round(13 / self.step + 0.5)) if self.step < 13 else 1
-        taken: list[int] = []
-        for column in [*fullest, *range(0, len(self.moments), room)]:
-            if all(abs(column - other) >= room for other in taken):
-                taken.append(column)
-        for column in sorted(taken):
-            x = self.x(column + 0.5) + 4
-            is_peak = self.moments[column].live_bytes == self.peak
+        labels = [" ".join(moment.label.split()) for moment in self.moments]
+        changes = [a != b for a, b in itertools.pairwise(["", *labels])]
+        starts = [i for i, changed in enumerate(changes) if changed]
+        groups = [range(a, b) for a, b in itertools.pairwise([*starts, len(labels)])]
+        full = [any(self.moments[i].live_bytes == self.peak for i in group) for group in groups]
+        apart = _LABELS_APART if len(groups) <= _MANY_GROUPS else 2 * _LABELS_APART
+        taken: list[float] = []
+        for is_full, group in sorted(zip(full, groups, strict=True), key=lambda each: not each[0]):
+            x = self.scale.x((group[0] + group[-1] + 1) / 2)
+            if any(abs(x - other) < apart for other in taken):
+                continue
+            taken.append(x)
             yield element(
                 "text",
-                escaped(" ".join(self.moments[column].label.split()), 20),
-                class_="mi-at-peak" if is_peak else "mi-faint",
+                escaped(labels[group[0]], 20),
+                class_="mi-at-peak" if is_full else "mi-faint",
                 text_anchor="end",
-                transform=f"translate({x:.1f} {y}) rotate(-55)",
+                transform=f"translate({x + 4:.1f} {y}) rotate(-55)",
             )
-
-
-def _bar_text(bar: Bar, x: float, y: float, width: float, height: float) -> Iterator[str]:
-    """Number, and name and size where there is room, in the bar's middle."""
-    most = int((width - 4) / _CAPITAL)
-    if height < 12 or most < len(bar.number):
-        return
-    full = f"{bar.number} {bar.name}".strip()
-    words = full if len(full) <= most else bar.number
-    if words == bar.number and bar.name and most >= len(bar.number) + 8:
-        words = (
-            f"{bar.number} \u2026{bar.name[len(bar.number) + 2 - most :]}"  # names differ behind
-        )
-    size = f"{bar.placed.size:,} B"
-    two = height >= 28 and len(size) <= most
-    middle = y + height / 2 + (-3 if two else 4)
-    yield _text(x + width / 2, middle, printable(words, NAME_LIMIT), anchor="middle")
-    if two:
-        yield _text(x + width / 2, middle + 14, size, anchor="middle")
 
 
 def _text(
