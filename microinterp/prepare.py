@@ -119,7 +119,7 @@ class Kernel:
     state: tuple[State, ...] = ()
     subgraphs: tuple[int, ...] = ()
     keeps_outputs: bool = False
-    persistent: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    persistent: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
