@@ -128,6 +128,11 @@ class Binding:
         """The tensor's array: a view into the arena, or into the file for a constant."""
         return self._arrays[tensor.subgraph, tensor.index]
 
+    @property
+    def tail(self) -> int:
+        """Where persistent buffers begin, which reach to the arena's end."""
+        return self._tail
+
     def run(self, trace: Trace | None = None) -> Status:
         """Run the main subgraph once. Raises InputError where an op cannot work with its inputs."""
         for call in self._calls:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from microinterp.arena.plan import Plan, plan
 from microinterp.batch import Batches, run_in_order
 from microinterp.binding import bind
-from microinterp.errors import InputError, ModelError, printable
+from microinterp.errors import ArenaError, InputError, ModelError, printable
 from microinterp.graph import Graph, Tensor, build
 from microinterp.kernels import chooser_of, default_registry
 from microinterp.model import load, load_file
@@ -22,6 +22,9 @@ from microinterp.quant.profile import get_profile
 from microinterp.registry import Registry
 from microinterp.trace import Trace
 from microinterp.verify import verify
+
+if TYPE_CHECKING:
+    from microinterp.passes import Passed
 
 ItemT = TypeVar("ItemT")
 
@@ -62,6 +65,9 @@ class Interpreter:
         registry: Registry | None = None,
         kernels: str = "auto",
         exact: bool = True,
+        passes: str | Sequence[str] = "none",
+        max_extra_macs: float = 0.1,
+        ram_limit: int | None = None,
     ) -> None:
         """Load, verify, prepare, plan and bind; after this invoke has nothing to complain of.
 
@@ -78,20 +84,46 @@ class Interpreter:
                 "plain" the kernels that read like the formula.
             exact: False lets convolutions and dense layers of float32 run as matrix products, whose
                 sums run in another order than TFLM's: faster, and not its bits.
+            passes: memory passes, which keep every output's bits: "none", "auto" (what brings the
+                arena's head below ram_limit; all that helps without one) or names (docs/arena.md).
+                The planner is "best" then, whatever `planner` says.
+            max_extra_macs: multiply-accumulates that passes may do twice, as a share of all.
+            ram_limit: most bytes of the arena's head.
 
         Raises:
-            InputError: `kernels` is neither.
+            InputError: `kernels` is neither, there is no such pass, or passes and
+                preserve_all_tensors are asked for at once.
             ModelError: the bytes are not a sound model.
             UnsupportedError: it needs an operator or type that is not supported.
             PrepareError: an operator's rules are broken.
-            ArenaError: the arena is too small; says need and have.
+            ArenaError: the arena is too small, or the head larger than ram_limit; says need and
+                have.
         """
         self._preserve = preserve_all_tensors
-        self._prepared = prepare_model(model, profile, registry, kernels, exact)
-        self._plan = plan(self._prepared, "linear" if preserve_all_tensors else planner)
+        as_in_file = prepare_model(model, profile, registry, kernels, exact)
+        usual = plan(as_in_file, "linear" if preserve_all_tensors else planner)
+        # Passes change where things lie, not what is computed: batches have memory enough.
+        self._batches = Batches(as_in_file, usual)
+        self._prepared, self._plan = as_in_file, usual
+        self._passed: Passed | None = None
+        if passes != "none":
+            self._passed = self._run_passes(passes, ram_limit, max_extra_macs)
+            self._prepared, self._plan = self._passed.prepared, self._passed.plan
+        _require_fit(self._plan.head_bytes, ram_limit)
         self._binding = bind(self._prepared, self._plan, arena_size)
-        self._batches = Batches(self._prepared, self._plan)
         self._main = self._prepared.graph.main
+
+    def _run_passes(
+        self, passes: str | Sequence[str], ram_limit: int | None, max_extra_macs: float
+    ) -> Passed:
+        if self._preserve:
+            raise InputError(
+                "preserve_all_tensors keeps every tensor, memory passes do not",
+                hint="ask for one of the two",
+            )
+        from microinterp.passes import run_passes  # most programs do without
+
+        return run_passes(self._prepared, passes, ram_limit, max_extra_macs)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Interpreter:
@@ -112,6 +144,11 @@ class Interpreter:
     def prepared(self) -> Prepared:
         """The graph with its kernels."""
         return self._prepared
+
+    @property
+    def passed(self) -> Passed | None:
+        """What memory passes did and what they cost; None without any."""
+        return self._passed
 
     @property
     def arena(self) -> Arena:
@@ -242,6 +279,14 @@ def prepare_model(
     return prepare(
         build(model), registry or default_registry(), numbers, chooser_of(kernels, exact)
     )
+
+
+def _require_fit(head_bytes: int, ram_limit: int | None) -> None:
+    if ram_limit is not None and head_bytes > ram_limit:
+        raise ArenaError(
+            f"the arena's head needs {head_bytes} bytes, wanted {ram_limit} at most",
+            hint="passes='auto' and a larger max_extra_macs bring it down as far as it goes",
+        )
 
 
 def _at(items: tuple[ItemT, ...], index: int, what: str) -> ItemT:

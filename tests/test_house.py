@@ -37,6 +37,7 @@ LAYERS = (
     ("graph",),
     ("registry", "prepare", "resources", "trace", "custom_options", "fast_path"),
     ("kernels", "arena"),
+    ("passes",),
     ("packed",),
     ("binding", "batch"),
     ("input_files", "images", "inputs", "runtimes"),

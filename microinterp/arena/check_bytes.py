@@ -1,4 +1,4 @@
-"""Checks the plan of a rewritten graph byte by byte: the rules of check.py for pieces of buffers."""
+"""Checks the plan of a rewritten graph: the rules of check.py for every single byte."""
 
 from __future__ import annotations
 

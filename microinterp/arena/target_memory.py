@@ -46,12 +46,16 @@ class TargetMemory:
         self._temp = self._head
 
     def persistent(self, category: str, size: int, align: int = ALIGNMENT) -> None:
-        """Put a buffer at the lower end of the tail; TFLM looks only whether it meets the head."""
+        """Put a buffer at the lower end of the tail.
+
+        TFLM looks whether it meets the head, not whether it runs over temporary buffers, and then
+        crashes or goes wrong: an arena that works has room for both.
+        """
         address = (self._end - self.tail - size) // align * align
         tail = self._end - address
         self.categories[category] += tail - self.tail
         self.tail = tail
-        self._require(self._head)
+        self._require(self._temp)
 
     def structs(self, category: str, layout: Layout, count: int = 1) -> None:
         """Put `count` values of one type at the lower end of the tail, as TFLM aligns them."""

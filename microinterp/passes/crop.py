@@ -2,7 +2,7 @@
 
 The sums of a convolution do not depend on where its image was cut, as long as the border of the
 real image stays the border: where a window leaves it, padding is met; where it leaves only the
-piece, the piece must be larger. The padding is that of the whole layer (MCUNetV2, arXiv 2110.15352).
+piece, the piece must be larger. Padding is that of the whole layer (MCUNetV2, arXiv 2110.15352).
 """
 
 from __future__ import annotations
@@ -172,8 +172,8 @@ def cropped(item: PreparedNode, box: Box) -> Kernel:
 def _reshaped(params: Any, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
     """Operands that broadcast keep the shape of a piece in mind instead of the whole one's."""
     if isinstance(params, Broadcast):
-        shapes = tuple(after if shape == before else shape for shape in params.shapes)
-        return replace(params, shapes=shapes)
+        first, second = (after if shape == before else shape for shape in params.shapes)
+        return replace(params, shapes=(first, second))
     operands = getattr(params, "operands", None)
     if operands is None:
         return params

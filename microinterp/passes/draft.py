@@ -53,7 +53,7 @@ class Draft:
         return has_place(self._prepared, self.root(tensor))
 
     def add(self, like: Tensor, name: str, shape: tuple[int, ...], part: Part | None) -> Tensor:
-        """A new tensor of the type of another one, with memory of its own or a part of another's."""
+        """A new tensor of another one's type, with memory of its own or in that of a third."""
         made = replace(
             like,
             index=len(self._tensors),

@@ -65,10 +65,10 @@ def _inside(padding: PreparedNode) -> tuple[slice, slice] | None:
     p, x = padding.kernel.params, padding.node.input(0)
     if not isinstance(p, pad.Params) or x.rank != 4 or x.is_constant:
         return None
-    places = p.inside[1:]
-    if any(place != slice(0, x.shape[axis]) for axis, place in ((0, places[0]), (3, places[3]))):
+    batches, rows, columns, channels = (place for place in p.inside if isinstance(place, slice))
+    if (batches, channels) != (slice(0, x.shape[0]), slice(0, x.shape[3])):
         return None
-    return places[1], places[2]
+    return rows, columns
 
 
 def _takes(item: PreparedNode, image: Tensor, padding: PreparedNode) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from microinterp.graph import Tensor
 from microinterp.passes.crop import Box, Span, box_needed, is_croppable
@@ -77,7 +78,7 @@ def _can_be_cut(item: PreparedNode) -> bool:
 def tiles(length: int, count: int) -> list[Span]:
     """`count` spans as equal as can be."""
     edges = [length * i // count for i in range(count + 1)]
-    return [Span(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [Span(a, b) for a, b in pairwise(edges)]
 
 
 def boxes_of(prefix: Sequence[PreparedNode], box: Box) -> dict[Tensor, Box]:

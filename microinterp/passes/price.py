@@ -22,7 +22,7 @@ def file_macs(prepared: Prepared) -> dict[int, int]:
 
 
 def extra_macs(prepared: Prepared) -> float:
-    """Share of the model's multiply-accumulates that a rewritten graph does besides; 0.05 is 5 %."""
+    """Multiply-accumulates that a rewritten graph does besides, as a share; 0.05 is 5 %."""
     counts = file_macs(prepared)
     source = prepared.graph.model.subgraphs[0]
     done = dict.fromkeys(counts, 0)
