@@ -25,9 +25,9 @@ $(STAMP): pyproject.toml
 
 # The only target that needs root, and only where something is missing.
 DEBIAN_PACKAGES := make qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi \
-	firmware-microbit-micropython
+	firmware-microbit-micropython chromium
 
-system-deps:  ## install the Debian packages of the boards under QEMU (root)
+system-deps:  ## install the Debian packages of the boards under QEMU, and a browser (root)
 	@missing=; for package in $(DEBIAN_PACKAGES); do \
 		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; \
 	done; \

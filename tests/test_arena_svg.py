@@ -256,8 +256,8 @@ def test_pieces_are_drawn_as_their_bytes_come_and_go() -> None:
     assert len(moments) > 12
     column = (RIGHT - LEFT) / len(moments)
     scale = 380 / (1.08 * usual)
-    for number, moment in enumerate(moments):
-        x = LEFT + (number + 0.5) * column
+    for at, moment in enumerate(moments):
+        x = LEFT + (at + 0.5) * column
         heights = sum(height_at(bar, x) for bar in with_class(root, "mi-bar"))
         assert heights == pytest.approx(moment.live_bytes * scale, abs=0.5)
     assert len(with_class(root, "mi-pale")) >= 2
