@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import runtime, source_form
-from microinterp_boards.files import Files, Room
+from microinterp_boards.files import Files, Room, stored_bytes
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
 from microinterp_boards.probe import Probe, probe
@@ -189,16 +189,12 @@ def _require_room(
     """Everything must fit before anything is written; old files stay until the new ones are."""
     if room.free is None:
         return
-
-    def blocks(size: int) -> int:
-        """Small files may share a block: littlefs keeps them with their names."""
-        return size if size <= room.block // 8 else -(-size // room.block) * room.block
-
     wanted, differing = runtime.shipped(mpy_set), runtime.differing(there, mpy_set)
-    needed = blocks(model_bytes) + sum(blocks(len(wanted[name])) for name in differing)
+    sizes = [model_bytes, *(len(wanted[name]) for name in differing)]
+    needed = sum(stored_bytes(size, room.block) for size in sizes)
     for name, state in there.files.items():
         if name not in wanted or name in differing:
-            needed -= blocks(state.size)
+            needed -= stored_bytes(state.size, room.block)
     if needed > room.free:
         raise DeviceError(
             f"{printable(link.port)}: no room for '{model.name}' on the board's filesystem: it and"

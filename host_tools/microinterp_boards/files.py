@@ -73,6 +73,11 @@ class Room:
     block: int
 
 
+def stored_bytes(size: int, block: int) -> int:
+    """Bytes that a file takes of a filesystem; littlefs keeps small ones with their names."""
+    return size if size <= block // 8 else -(-size // block) * block
+
+
 class Files:
     """One folder on a board: the current one, or a folder below it. Raises DeviceError."""
 

@@ -7,6 +7,7 @@ that cannot be used.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, Any
 
@@ -19,7 +20,8 @@ from microinterp.cli import inspect, ops, output, pack, plan, run, verify
 from microinterp.cli.golden import app as golden_app
 from microinterp.errors import MicrointerpError
 
-_BOARD = "board"
+_FOR_BOARDS = {"board": "cli", "fit": "cli_fit"}
+"""Commands of the package microinterp_boards, and their modules."""
 _INTERRUPTED, _BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
 
 
@@ -31,15 +33,14 @@ class _Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names for the help text."""
-        more = [_BOARD] if find_spec("microinterp_boards") else []
+        more = _FOR_BOARDS if find_spec("microinterp_boards") else ()
         return [*super().list_commands(ctx), *more]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of a name, None if there is none."""
-        if cmd_name == _BOARD and find_spec("microinterp_boards"):
-            from microinterp_boards.cli import app as boards
-
-            return typer.main.get_command(boards)
+        if cmd_name in _FOR_BOARDS and find_spec("microinterp_boards"):
+            module = import_module(f"microinterp_boards.{_FOR_BOARDS[cmd_name]}")
+            return typer.main.get_command(module.app)
         return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:

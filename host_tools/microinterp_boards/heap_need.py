@@ -1,0 +1,183 @@
+"""What a packed model takes of a board's heap, told before anything is sent.
+
+The model's file and its arena are two pieces of their own sizes. The rest are objects: the session
+that runs the model, the runtime, what it imports for the steps that the model has, and what each
+step keeps. Their sizes are read off the virtual boards (docs/fit.md); tests measure them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from microinterp.errors import DeviceError, printable
+from microinterp.packed.records import PackedModel
+from microinterp.packed.steps import Conv, Depthwise
+
+PORT_BYTES = 4096
+"""Allowance for what a real board's firmware has in its heap at start: not measured."""
+BYTECODE_LIMIT = 1 << 29
+"""Accumulators on the bytecode tier stay below: a 32-bit board's small ints hold all of them."""
+
+STEP_MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Copy": (),
+        "CallOnce": (),
+        "Move": ("_check_more", "_move"),
+        "Fill": ("_check_more", "_move"),
+        "Lut": ("_check_more", "_move"),
+        "Conv": ("_check_filter", "_conv"),
+        "Depthwise": ("_check_filter", "_depthwise"),
+        "AveragePool": ("_check_filter", "_pool"),
+        "MaxPool": ("_check_filter", "_pool"),
+        "Mean": ("_check_more", "_mean"),
+        "Add": ("_check_more", "_add"),
+        "Mul": ("_check_more", "_mul"),
+        "Softmax": ("_check_more", "_softmax"),
+        "Dequantize": ("_check_more", "_dequantize"),
+    }
+)
+"""Modules of the runtime that a step makes it import, besides those that every model needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Bytes of heap that objects take, on one kind of board.
+
+    Attributes:
+        block: of the garbage collector; every object takes a whole number.
+        base: all that does not depend on the model, at the moment when most is there.
+        step: of each step that has been loaded.
+        state: of each buffer that outlives an invoke.
+        modules: of the runtime, by name.
+    """
+
+    block: int
+    base: int
+    step: int
+    state: int
+    modules: Mapping[str, int]
+
+
+def _modules(*sizes: int) -> Mapping[str, int]:
+    names = (
+        "_check_filter _check_more _conv _depthwise _pool _softmax _add _mul _mean _move"
+        " _dequantize"
+    )
+    return MappingProxyType(dict(zip(names.split(), sizes, strict=True)))
+
+
+COSTS: Mapping[str, Costs] = MappingProxyType(
+    {
+        # MicroPython's unix port on x86-64: 64-bit words, native code outside of the heap.
+        "x64": Costs(
+            block=32,
+            base=33_500,
+            step=198,
+            state=192,
+            modules=_modules(1472, 2688, 384, 352, 480, 928, 448, 224, 352, 512, 640),
+        ),
+        # Cortex-M under QEMU, viper kernels: 32-bit words, their code in the heap.
+        "thumb": Costs(
+            block=16,
+            base=21_300,
+            step=148,
+            state=96,
+            modules=_modules(1248, 2000, 1984, 2256, 2224, 960, 1280, 1168, 1168, 1600, 544),
+        ),
+        # The same board, bytecode kernels; taken for every other 32-bit processor too.
+        "bytecode": Costs(
+            block=16,
+            base=21_700,
+            step=148,
+            state=96,
+            modules=_modules(1248, 2000, 848, 928, 848, 960, 544, 512, 560, 624, 544),
+        ),
+    }
+)
+"""By kind of kernels; what each figure is and how it was measured is told in docs/fit.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeapNeed:
+    """What a model takes of a heap, in bytes.
+
+    Attributes:
+        model: of its file in the heap, 0 where that is used in mapped flash.
+        arena: of its arena.
+        objects: of all else; of a real board with PORT_BYTES.
+        total: of the whole heap that is needed, with the collector's own tables.
+    """
+
+    model: int
+    arena: int
+    objects: int
+    total: int
+
+
+def costs_of(mpy_set: str) -> Costs:
+    """The costs of a board that runs a set of .mpy files. Raises DeviceError if none runs it."""
+    kind = "thumb" if mpy_set.startswith("armv") else mpy_set
+    if kind not in COSTS:
+        raise DeviceError(
+            f"no board loads a set of .mpy files '{printable(mpy_set)}'",
+            hint="there are: armv6m, armv7m, armv7em, bytecode, x64",
+        )
+    return COSTS[kind]
+
+
+def heap_need(
+    model: PackedModel,
+    file_bytes: int,
+    mpy_set: str,
+    mapped: bool = False,
+    is_virtual: bool = False,
+) -> HeapNeed:
+    """What `deploy` and an invoke need of the heap.
+
+    Args:
+        model, file_bytes: the packed model, and the size of its file.
+        mpy_set: the runtime's files, as `probe` names them.
+        mapped: the file lies in flash that the runtime reads in place.
+        is_virtual: a board of ours: nothing but the collector is in its heap at start.
+
+    Raises:
+        DeviceError: no such set.
+    """
+    costs = costs_of(mpy_set)
+
+    def blocks(size: int) -> int:
+        return -(-size // costs.block) * costs.block
+
+    steps = [step for subgraph in model.subgraphs for step in subgraph.steps]
+    modules = {name for step in steps for name in STEP_MODULES[type(step).__name__]}
+    objects = costs.base + costs.step * len(steps) + costs.state * len(model.state)
+    objects += sum(costs.modules[name] for name in modules)
+    objects += 0 if is_virtual else PORT_BYTES
+    file = 0 if mapped else blocks(file_bytes)
+    arena = blocks(model.arena_bytes)
+    return HeapNeed(file, arena, objects, _with_tables(file + arena + objects, costs.block))
+
+
+def _with_tables(usable: int, block: int) -> int:
+    """Bytes of a heap in which `usable` are for objects: 3 bits for each block come on top."""
+    return usable + -(-usable * 3 // (8 * block)) + 8 * block
+
+
+def bytecode_refusal(model: PackedModel) -> str:
+    """Why the bytecode kernels refuse a model, which boards find out when they load it; or ""."""
+    weights = model.weights
+    for number, subgraph in enumerate(model.subgraphs):
+        for index, step in enumerate(subgraph.steps):
+            if not isinstance(step, (Conv, Depthwise)):
+                continue
+            taps = step.taps if isinstance(step, Conv) else step.kh * step.kw
+            largest = (65025 if isinstance(step, Conv) else 32640) * taps
+            first = ~step.channels
+            for at in range(first, first + 12 * step.oc, 12):
+                bias = int.from_bytes(bytes(weights[at : at + 4]), "little", signed=True)
+                if (largest + abs(bias)) << weights[at + 8] >= BYTECODE_LIMIT:
+                    place = f"subgraph {number} step {index}"
+                    return f"{place}: its sums are too wide for bytecode kernels"
+    return ""
