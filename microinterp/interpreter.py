@@ -39,6 +39,7 @@ class Arena:
         size: bytes of the whole arena here: head, then variables.
         memory: the arena itself.
         plan: where everything lies, subgraphs and scratch included.
+        prepared: what the plan is for.
     """
 
     head_bytes: int
@@ -46,6 +47,21 @@ class Arena:
     size: int
     memory: bytearray
     plan: Plan
+    prepared: Prepared
+
+    def used_bytes(self, target: str) -> int:
+        """What MicroInterpreter.arena_used_bytes() says of TFLM on `target`, head and tail.
+
+        Args:
+            target: "x86_64-wheel", "cortex-m-reference", "cortex-m-cmsis-nn" and others
+                (docs/arena.md).
+
+        Raises:
+            ArenaError: no such target, or it cannot run this graph, as after memory passes.
+        """
+        from microinterp.arena.target import target_sizes  # most programs do without
+
+        return target_sizes(self.prepared, self.plan, target).used_bytes
 
 
 class Interpreter:
@@ -159,6 +175,7 @@ class Interpreter:
             size=len(self._binding.memory),
             memory=self._binding.memory,
             plan=self._plan,
+            prepared=self._prepared if self._passed is None else self._passed.prepared,
         )
 
     def set_input(self, array: npt.ArrayLike, index: int) -> None:

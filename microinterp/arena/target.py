@@ -135,6 +135,7 @@ def sizes_with(
     prepared: Prepared, plan: Plan, build: Target, table: Table, arena_size: int | None = None
 ) -> TargetSizes:
     """As target_sizes, with a table of your own in place of the target's."""
+    _require_as_in_file(prepared)
     sites = _sites(prepared, build, table)
     there = _as_on_target(prepared, sites, build)
     if _scratch_of(there) != _scratch_of(prepared):
@@ -153,6 +154,22 @@ def sizes_with(
         categories=MappingProxyType(head | dict(memory.categories)),
         table=table.name,
     )
+
+
+def _require_as_in_file(prepared: Prepared) -> None:
+    """TFLM runs the ops of the file, each tensor in memory of its own."""
+    graph, file = prepared.graph, prepared.graph.model
+    ops = [len(subgraph.nodes) for subgraph in graph.subgraphs]
+    tensors = [len(subgraph.tensors) for subgraph in graph.subgraphs]
+    if (
+        ops != [len(subgraph.operators) for subgraph in file.subgraphs]
+        or tensors != [len(subgraph.tensors) for subgraph in file.subgraphs]
+        or any(tensor.part is not None for s in graph.subgraphs for tensor in s.tensors)
+    ):
+        raise ArenaError(
+            "memory passes have rewritten the graph, which TFLM cannot run so",
+            hint="ask for the target's sizes of the model without passes",
+        )
 
 
 _Sites = Mapping[tuple[int, int], Site]

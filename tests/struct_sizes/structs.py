@@ -165,7 +165,14 @@ SIGNAL: Mapping[str, Mapping[str, str]] = {
         )
     },
 }
+_THRESHOLDS = (
+    "CH_IN_BLOCK_MVE",
+    "CONVERT_DW_CONV_WITH_ONE_INPUT_CH_AND_OUTPUT_CH_ABOVE_THRESHOLD",
+    "REVERSE_TCOL_EFFICIENT_THRESHOLD",
+)
 CMSIS_NN: Mapping[str, Mapping[str, str]] = {
+    "Include/arm_nnsupportfunctions.h": {name: f"char[{name}]" for name in _THRESHOLDS}
+} | {
     _CMSIS_NN + f"{name}.cc": {f"cmsis_nn::{name}": f"tflite::{kind}"}
     for name, kind in (
         ("add", "OpData"),
