@@ -175,7 +175,7 @@ class Interpreter:
             size=len(self._binding.memory),
             memory=self._binding.memory,
             plan=self._plan,
-            prepared=self._prepared if self._passed is None else self._passed.prepared,
+            prepared=self._prepared,
         )
 
     def set_input(self, array: npt.ArrayLike, index: int) -> None:
