@@ -34,7 +34,7 @@ LAYERS = (
     ("structure",),
     ("model", "compression"),
     ("rules", "verify"),
-    ("graph",),
+    ("graph", "macs"),
     ("registry", "prepare", "resources", "trace", "custom_options", "fast_path"),
     ("kernels", "arena"),
     ("passes",),

@@ -14,17 +14,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from microinterp.arena.best import search
-from microinterp.arena.extents import Extent, Key, Step, Touched, byte_range, extents, schedule
-from microinterp.arena.placing import shrinking_blocks
+from microinterp.arena.extents import Key, Step, Touched, byte_range, extents, schedule
+from microinterp.arena.placing import ALIGNMENT, most_alive, shrinking_blocks
 from microinterp.graph import Tensor
 from microinterp.passes.crop import Box, Span, box_needed, is_croppable, whole_box, windows_of
 from microinterp.passes.draft import Draft
 from microinterp.passes.pieces import part_of, piece
 from microinterp.prepare import Prepared, PreparedNode
 
-_MOST_TURNS = 40
+_MOST_TURNS = 24
 """Changes of direction that are tried."""
-_QUICK_TRIES = 40
+_QUICK_TRIES = 8
 """Tries of each search for a plan meanwhile."""
 
 
@@ -44,19 +44,51 @@ class _Rows:
 def overlap(prepared: Prepared) -> Prepared:
     """Run those ops row by row that the arena's head depends on, each in the better direction."""
     steps = schedule(prepared)
-    rows = {
-        position: _rows(item, steps[position + 1])
-        for position, item in enumerate(prepared.subgraphs[0])
-        if _is_suited(item)
-    }
-    last_reads = _last_reads(steps)
-    rows = {p: r for p, r in rows.items() if _shrinks(prepared.subgraphs[0][p], p, last_reads)}
+    rows = _all_rows(prepared, steps)
     if not rows:
         return prepared
-    choice = _Choice(steps, rows)
+    choice = _Choice(steps, _crowded(steps, rows))
     backwards = choice.directions(prepared)
-    needed = choice.needed(backwards)
-    return _rewritten(prepared, {p: rows[p] for p in needed}, backwards)
+    return _rewritten(prepared, choice.rows, backwards)
+
+
+def least_head(prepared: Prepared) -> int:
+    """Bytes that the head needs at least if every op that can runs row by row."""
+    steps = schedule(prepared)
+    return most_alive(list(extents(_cut(steps, _all_rows(prepared, steps), set())).values()))
+
+
+def _all_rows(prepared: Prepared, steps: Sequence[Step]) -> dict[int, _Rows]:
+    """Every op that can run row by row and is the last to read its input."""
+    last_reads = _last_reads(steps)
+    return {
+        position: _rows(item, steps[position + 1])
+        for position, item in enumerate(prepared.subgraphs[0])
+        if _is_suited(item) and _shrinks(item, position, last_reads)
+    }
+
+
+def _crowded(steps: Sequence[Step], rows: Mapping[int, _Rows]) -> dict[int, _Rows]:
+    """The ops that whole buffers would make the fullest, so that they must run row by row."""
+    least = most_alive(list(extents(_cut(steps, rows, set())).values()))
+    whole = extents(steps).values()
+    return {
+        p: found
+        for p, found in rows.items()
+        if sum(e.nbytes for e in whole if e.first <= p + 1 <= e.last) > least
+    }
+
+
+def _cut(steps: Sequence[Step], rows: Mapping[int, _Rows], backwards: set[int]) -> list[Step]:
+    """The steps, with those of rows in place of the ops that run row by row."""
+    cut: list[Step] = []
+    for number, step in enumerate(steps):
+        found = rows.get(number - 1)
+        if found is None:
+            cut.append(step)
+        else:
+            cut.extend(reversed(found.steps) if number - 1 in backwards else found.steps)
+    return cut
 
 
 def _is_suited(item: PreparedNode) -> bool:
@@ -124,33 +156,25 @@ def _bytes_of(tensor: Tensor, box: Box) -> tuple[int, int]:
 
 
 class _Choice:
-    """Which ops run row by row, and from which end."""
+    """From which end each op runs."""
 
     def __init__(self, steps: Sequence[Step], rows: Mapping[int, _Rows]) -> None:
-        self._steps, self._rows = steps, rows
+        self._steps, self.rows = steps, rows
 
     def directions(self, prepared: Prepared) -> set[int]:
         """The ops that run from the last row to the first: by turns, then what a search betters."""
         best = self._by_turns(prepared)
         least, bound = self._head(best)
         chance = random.Random(0)
-        movable = sorted(self._rows)
-        for _ in range(_MOST_TURNS):
-            if least <= bound:
+        movable = sorted(self.rows)
+        for _ in range(_MOST_TURNS if movable else 0):
+            if least <= bound + ALIGNMENT:
                 break
             trial = best ^ {chance.choice(movable)}
             head, bound = self._head(trial)
             if head <= least:
                 best, least = trial, head
         return best
-
-    def needed(self, backwards: set[int]) -> set[int]:
-        """The ops that must run row by row, lest the head grow."""
-        everything = set(self._rows)
-        head, _ = self._head(backwards)
-        whole = extents(self._steps)
-        crowded = {p for p in everything if _alive(whole, p + 1) > head}
-        return crowded if self._head(backwards, crowded)[0] <= head else everything
 
     def _by_turns(self, prepared: Prepared) -> set[int]:
         """An output lies at the other end of the arena than its input."""
@@ -159,29 +183,18 @@ class _Choice:
         for position, item in enumerate(prepared.subgraphs[0]):
             roots = [t.root for t in item.node.inputs if t is not None and not t.is_constant]
             is_low = ends.get(roots[0], False) if roots else False
-            if position in self._rows and is_low:
+            if position in self.rows and is_low:
                 backwards.add(position)
             for out in item.node.outputs:
                 if item.in_place is None:
                     ends.setdefault(out.root, not is_low)
         return backwards
 
-    def _head(self, backwards: set[int], cut: set[int] | None = None) -> tuple[int, int]:
+    def _head(self, backwards: set[int]) -> tuple[int, int]:
         """Head and lower bound."""
-        steps: list[Step] = []
-        for number, step in enumerate(self._steps):
-            position = number - 1
-            if position in self._rows and (cut is None or position in cut):
-                rows = self._rows[position].steps
-                steps.extend(reversed(rows) if position in backwards else rows)
-            else:
-                steps.append(step)
-        blocks = shrinking_blocks(list(extents(steps).values()))
+        found = extents(_cut(self._steps, self.rows, backwards))
+        blocks = shrinking_blocks(list(found.values()))
         return blocks.head(search(blocks, most_tries=_QUICK_TRIES)), blocks.bound
-
-
-def _alive(found: Mapping[Key, Extent], step: int) -> int:
-    return sum(e.nbytes for e in found.values() if e.first <= step <= e.last)
 
 
 def _rewritten(prepared: Prepared, rows: Mapping[int, _Rows], backwards: set[int]) -> Prepared:

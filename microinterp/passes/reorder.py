@@ -1,19 +1,24 @@
 """reorder: the ops of the main subgraph in an order that needs less memory at once.
 
 Any order will do in which each op comes behind those whose results it reads, and in which nobody
-sees another value of a variable: ops with state, with variables or with subgraphs keep their order
-among each other. Streaming models gain most: what their buffers take in may be computed late.
+sees another value of a variable: one that is written keeps its order with all other uses of that
+variable. Ops that run subgraphs, or may end the invoke, stay where they are. Streaming models gain
+most: what their buffers take in may be computed late.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from tflite import BuiltinOperator
 
 from microinterp.arena.placing import align_up
 from microinterp.passes.draft import Draft
 from microinterp.prepare import Prepared, PreparedNode
 
+Variable: TypeAlias = "int | tuple[int, int]"
 _BEAM = 200
 """Partial orders that are kept at each length."""
 
@@ -76,13 +81,13 @@ class _Problem:
         self.scratch = [sum(map(align_up, item.kernel.scratch)) for item in items]
         self.inputs = bits(prepared.graph.main.inputs)
         self.outputs = bits(prepared.graph.main.outputs)
-        self.waits = self._waits([_keeps_order(item, prepared) for item in items])
+        self.waits = self._waits([_variables(item, prepared) for item in items])
         self.readers = [
             sum(1 << op for op, read in enumerate(self.reads) if read >> buffer & 1)
             for buffer in range(len(self.sizes))
         ]
 
-    def _waits(self, keeps_order: Sequence[bool]) -> list[int]:
+    def _waits(self, variables: Sequence[_Variables]) -> list[int]:
         """For each op the ops that must run before, as bits."""
         waits = []
         for op, read in enumerate(self.reads):
@@ -90,8 +95,7 @@ class _Problem:
             for other in range(op):
                 meets = self.writes[other] & (read | self.writes[op])
                 overwrites = self.reads[other] & self.writes[op]
-                ordered = keeps_order[op] and keeps_order[other]
-                if meets or overwrites or ordered:
+                if meets or overwrites or variables[op].conflict(variables[other]):
                     before |= 1 << other
             waits.append(before)
         return waits
@@ -149,17 +153,38 @@ def _bits(number: int) -> list[int]:
     return found
 
 
-def _keeps_order(item: PreparedNode, prepared: Prepared) -> bool:
-    """True for an op that another invoke, a variable or a subgraph has to do with."""
+@dataclass(frozen=True)
+class _Variables:
+    """What an op has to do with variables.
+
+    Attributes:
+        reads, writes: numbers of variables, or tensors that are variables.
+        is_fixed: no op may change sides with it.
+    """
+
+    reads: frozenset[Variable] = frozenset()
+    writes: frozenset[Variable] = frozenset()
+    is_fixed: bool = False
+
+    def conflict(self, other: _Variables) -> bool:
+        """True if the two must keep their order."""
+        if self.is_fixed or other.is_fixed:
+            return True
+        return bool(self.writes & (other.reads | other.writes) or other.writes & self.reads)
+
+
+def _variables(item: PreparedNode, prepared: Prepared) -> _Variables:
     node, kernel = item.node, item.kernel
-    tensors = [t for t in (*node.inputs, *node.outputs) if t is not None]
     resources = prepared.resources
-    has_handle = any(
-        (t.subgraph, t.index) in resources.handles or (t.subgraph, t.index) in resources.passed
-        for t in tensors
-    )
-    return (
-        has_handle
-        or any(t.is_variable for t in tensors)
-        or bool(kernel.state or kernel.subgraphs or kernel.keeps_outputs)
-    )
+    tensors = [t for t in (*node.inputs, *node.outputs) if t is not None]
+    keys = [(t.subgraph, t.index) for t in tensors]
+    is_unknown = any(key in resources.passed for key in keys)
+    # A custom op may end the invoke, and so leave variables as they are.
+    if kernel.subgraphs or is_unknown or node.code == BuiltinOperator.CUSTOM:
+        return _Variables(is_fixed=True)
+    numbers = frozenset(resources.handles[key] for key in keys if key in resources.handles)
+    own = frozenset(key for key, t in zip(keys, tensors, strict=True) if t.is_variable)
+    if node.name in ("VAR_HANDLE", "READ_VARIABLE"):
+        return _Variables(reads=numbers)
+    # Ops read and write the variables among their tensors.
+    return _Variables(writes=numbers | own)

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from microinterp.arena.plan import Plan, plan, plan_pieces
-from microinterp.errors import InputError
+from microinterp.errors import InputError, UnsupportedError
 from microinterp.passes.fold_edges import fold_quantize, fold_transpose
 from microinterp.passes.fold_pad import fold_pad
 from microinterp.passes.in_place import in_place
 from microinterp.passes.in_place_depthwise import in_place_depthwise
-from microinterp.passes.overlap import overlap
+from microinterp.passes.overlap import least_head, overlap
 from microinterp.passes.patch_search import Limits, promising
 from microinterp.passes.patches import patches
 from microinterp.passes.price import extra_macs
 from microinterp.passes.reorder import reorder
-from microinterp.prepare import Prepared
+from microinterp.prepare import Prepared, PreparedNode
 
 Pass = Callable[[Prepared], Prepared]
 _BEFORE: Mapping[str, Pass] = MappingProxyType(
@@ -80,6 +80,8 @@ class Passed:
 
 _MOST_GRIDS = 6
 """Grids of patches that are planned in earnest."""
+_MOST_FINISHED = 2
+"""Grids of patches behind which the other passes run."""
 
 
 def run_passes(
@@ -103,6 +105,7 @@ def run_passes(
 
     Raises:
         InputError: no such pass, or a limit below 0.
+        UnsupportedError: an op leaves elements of its outputs as they were.
     """
     if not max_extra_macs >= 0 or (ram_limit is not None and ram_limit < 0):
         raise InputError("limits of memory passes are 0 or more")
@@ -115,6 +118,13 @@ def run_passes(
         return min(rungs, key=lambda rung: rung.plan.head_bytes)
     if not names:
         return _start(prepared)
+    keeper = _keeper(prepared)
+    if keeper is not None:
+        raise UnsupportedError(
+            "the op leaves elements of its outputs as they were, so that they depend on the plan",
+            keeper.node.where(),
+            "run this model without memory passes",
+        )
     return _run(_start(prepared), names, Limits(max_extra_macs, strips), ram_limit)
 
 
@@ -131,7 +141,7 @@ def ladder(
     start = _start(prepared)
     limits = Limits(max_extra_macs, strips)
     rungs = [start]
-    for names in _LADDER:
+    for names in _LADDER if _keeper(prepared) is None else ():
         made = _run(start, names, limits, None)
         if made.plan.head_bytes < min(rung.plan.head_bytes for rung in rungs):
             rungs.append(made)
@@ -162,6 +172,11 @@ def _checked(passes: str | Sequence[str]) -> tuple[str, ...] | None:
     return tuple(name for name in NAMES if name in asked)
 
 
+def _keeper(prepared: Prepared) -> PreparedNode | None:
+    """An op whose outputs depend on what lay there before, if there is one."""
+    return next((item for item in prepared.nodes() if item.kernel.keeps_outputs), None)
+
+
 def _fits(passed: Passed, ram_limit: int | None) -> bool:
     return ram_limit is not None and passed.plan.head_bytes <= ram_limit
 
@@ -178,7 +193,8 @@ def _run(start: Passed, names: Sequence[str], limits: Limits, ram_limit: int | N
     behind = [name for name in _BEHIND if name in names]
     if "patches" not in names:
         return _finished(now, behind)
-    tried = [_finished(made, behind) for made in _patched(now, limits)]
+    cut = sorted(_patched(now, limits), key=lambda made: _least(made, behind))
+    tried = [_finished(made, behind) for made in cut[:_MOST_FINISHED]]
     fitting = [made for made in tried if _fits(made, ram_limit)]
     if fitting:
         return min(fitting, key=lambda made: made.extra_macs)
@@ -194,6 +210,11 @@ def _best(start: Passed) -> Passed:
 def _patched(now: Passed, limits: Limits) -> Iterator[Passed]:
     for estimate in promising(now.prepared, limits, _MOST_GRIDS):
         yield _stepped(now, "patches", patches(now.prepared, estimate.grid), how=str(estimate.grid))
+
+
+def _least(now: Passed, behind: Sequence[str]) -> int:
+    """What the head can come to at best."""
+    return least_head(now.prepared) if "overlap" in behind else now.plan.head_bytes
 
 
 def _finished(now: Passed, names: Sequence[str]) -> Passed:
