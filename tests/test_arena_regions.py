@@ -25,6 +25,7 @@ from tests.models import chain_model
 from tests.random_graphs import random_graphs
 from tests.test_arena_best import requests, staggered_model
 from tests.test_arena_report import doubling_model, mean_model
+from tests.test_arena_svg import overlapped
 
 
 def two(fast: int, slow: int) -> list[Region]:
@@ -237,6 +238,22 @@ def test_the_plan_is_the_same_every_time() -> None:
     prepared = prepare_model(staggered_model())
     one, other = (plan_regions(prepared, two(32, 64)) for _ in range(2))
     assert [use.plan.placed for use in one.uses] == [use.plan.placed for use in other.uses]
+
+
+def test_pieces_of_passes_have_regions_too() -> None:
+    """Rows of convolutions lie over each other in both regions; nothing needs more room."""
+    passed = overlapped()
+    prepared, head = passed.prepared, passed.plan.head_bytes
+    (use,) = plan_regions(prepared, [Region("ram", head)]).uses
+    assert use.short_bytes == 0
+    made = plan_regions(prepared, two(1024, head))
+    assert check_regions(prepared, made) == []
+    assert all(use.plan.placed for use in made.uses)
+    assert made.uses[0].plan.head_bytes == 1024
+    broken = made.uses[1].plan
+    moved = tuple(replace(p, offset=p.offset + head) for p in broken.placed)
+    uses = (made.uses[0], replace(made.uses[1], plan=replace(broken, placed=moved)))
+    assert {p.rule for p in check_regions(prepared, replace(made, uses=uses))} >= {"region"}
 
 
 def test_vww_in_two_memories() -> None:
