@@ -1,9 +1,9 @@
-"""What TFLM's reference kernels take from the arena: structs, persistent buffers, temporary tensors.
+"""What TFLM's reference kernels take from the arena: structs, buffers, temporary tensors.
 
 One row per operator. `steps` follows the kernel's Prepare: "i0" and "o0" are temporary copies of
 the facts of input 0 and output 0, "i*" of all inputs, "i1*" of those from input 1 on; "?8" behind
-them means for int8 outputs only, "?q" not for float32; P stands for the row's persistent buffers. Sources:
-micro/kernels/*.cc, micro_mutable_op_resolver.h, lite/core/api/flatbuffer_conversions.cc.
+them means for int8 outputs only, "?q" not for float32; P stands for the row's persistent buffers.
+Sources: micro/kernels/*.cc, micro_mutable_op_resolver.h, core/api/flatbuffer_conversions.cc.
 """
 
 from __future__ import annotations

@@ -94,7 +94,9 @@ SIGNAL: Mapping[str, Footprint] = {
     ),
     "SignalFilterBankSquareRoot": Footprint(steps="i0 i1 o0"),
     "SignalFramer": Footprint(data="TFLMSignalFramerParams", steps="i0 o0 o1 P", prepare=_framer),
-    "SignalIrfft": Footprint(data="TfLiteAudioFrontendIrfftParams", steps=_UNARY, init=_inverse_fft),
+    "SignalIrfft": Footprint(
+        data="TfLiteAudioFrontendIrfftParams", steps=_UNARY, init=_inverse_fft
+    ),
     "SignalOverlapAdd": Footprint(
         data="TFLMSignalOverlapAddParams", steps=f"{_UNARY} P", prepare=_overlap_add
     ),

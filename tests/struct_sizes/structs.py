@@ -26,13 +26,18 @@ PARAMS = (
 
 CORE: Mapping[str, Mapping[str, str]] = {
     _MICRO + "micro_allocator.cc": {
-        "SingleArenaBufferAllocator": "tflite::SingleArenaBufferAllocator",
-        "MicroAllocator": "tflite::MicroAllocator",
-        "GreedyMemoryPlanner": "tflite::GreedyMemoryPlanner",
-        "GreedyMemoryPlanner::BufferRequirements": "tflite::GreedyMemoryPlanner::BufferRequirements",
-        "GreedyMemoryPlanner::ListEntry": "tflite::GreedyMemoryPlanner::ListEntry",
-        "MicroBuiltinDataAllocator": "tflite::MicroBuiltinDataAllocator",
-        "SubgraphAllocations": "tflite::SubgraphAllocations",
+        **{
+            name: f"tflite::{name}"
+            for name in (
+                "SingleArenaBufferAllocator",
+                "MicroAllocator",
+                "GreedyMemoryPlanner",
+                "GreedyMemoryPlanner::BufferRequirements",
+                "GreedyMemoryPlanner::ListEntry",
+                "MicroBuiltinDataAllocator",
+                "SubgraphAllocations",
+            )
+        },
         "TfLiteEvalTensor": "TfLiteEvalTensor",
         "TfLiteTensor": "TfLiteTensor",
         "TfLiteAffineQuantization": "TfLiteAffineQuantization",
@@ -131,25 +136,25 @@ REFERENCE: Mapping[str, Mapping[str, str]] = {
         ),
     },
 }
+_SIGNAL_TYPES = (
+    ("delay", "TFLMSignalFrontendDelayParams", ""),
+    ("energy", "TFLMSignalEnergyParams", ""),
+    ("filter_bank", "TFLMSignalFilterBankParams", ""),
+    ("filter_bank_log", "TFLMSignalLogParams", ""),
+    ("filter_bank_spectral_subtraction", "TFLMSignalSpectralSubtractionParams", ""),
+    ("framer", "TFLMSignalFramerParams", ""),
+    ("irfft", "TfLiteAudioFrontendIrfftParams", ""),
+    ("overlap_add", "TFLMSignalOverlapAddParams", "<int16_t>"),
+    ("pcan", "tflm_signal::TfLitePcanParams", ""),
+    ("rfft", "TfLiteAudioFrontendRfftParams", "<int16_t>"),
+    ("stacker", "TFLMSignalStackerParams", ""),
+    ("window", "TFLMSignalWindowParams", ""),
+)
 SIGNAL: Mapping[str, Mapping[str, str]] = {
-    _SIGNAL + "delay.cc": {"TFLMSignalFrontendDelayParams": "tflite::TFLMSignalFrontendDelayParams"},
-    _SIGNAL + "energy.cc": {"TFLMSignalEnergyParams": "tflite::TFLMSignalEnergyParams"},
-    _SIGNAL + "filter_bank.cc": {"TFLMSignalFilterBankParams": "tflite::TFLMSignalFilterBankParams"},
-    _SIGNAL + "filter_bank_log.cc": {"TFLMSignalLogParams": "tflite::TFLMSignalLogParams"},
-    _SIGNAL + "filter_bank_spectral_subtraction.cc": {
-        "TFLMSignalSpectralSubtractionParams": "tflite::TFLMSignalSpectralSubtractionParams"
+    **{
+        _SIGNAL + f"{file}.cc": {name.rpartition(":")[2]: f"tflite::{name}{of}"}
+        for file, name, of in _SIGNAL_TYPES
     },
-    _SIGNAL + "framer.cc": {"TFLMSignalFramerParams": "tflite::TFLMSignalFramerParams"},
-    _SIGNAL + "irfft.cc": {"TfLiteAudioFrontendIrfftParams": "tflite::TfLiteAudioFrontendIrfftParams"},
-    _SIGNAL + "overlap_add.cc": {
-        "TFLMSignalOverlapAddParams": "tflite::TFLMSignalOverlapAddParams<int16_t>"
-    },
-    _SIGNAL + "pcan.cc": {"TfLitePcanParams": "tflite::tflm_signal::TfLitePcanParams"},
-    _SIGNAL + "rfft.cc": {
-        "TfLiteAudioFrontendRfftParams": "tflite::TfLiteAudioFrontendRfftParams<int16_t>"
-    },
-    _SIGNAL + "stacker.cc": {"TFLMSignalStackerParams": "tflite::TFLMSignalStackerParams"},
-    _SIGNAL + "window.cc": {"TFLMSignalWindowParams": "tflite::TFLMSignalWindowParams"},
     "signal/src/irfft_float.cc": {"IrfftFloatState": "tflite::tflm_signal::IrfftFloatState"},
     "signal/src/circular_buffer.h": {"CircularBuffer": "tflite::tflm_signal::CircularBuffer"},
     **{
