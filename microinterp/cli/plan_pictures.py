@@ -27,13 +27,17 @@ def write_html(
     plan: Plan,
     marks: Sequence[Mark] = (),
     regions: RegionPlan | None = None,
+    figures: Sequence[tuple[str, str]] = (),
 ) -> None:
     """The page with figures, picture and buffers: of the plan, or of each region instead.
+
+    Args:
+        figures: more of the plan's, as names and values.
 
     Raises:
         InputError: it cannot be written.
     """
-    sections = [arena_section(prepared, plan, marks=marks)]
+    sections = [arena_section(prepared, plan, marks=marks, figures=figures)]
     if regions is not None:
         sections = [_region_section(prepared, use, regions) for use in regions.uses]
     write_bytes(path, page(os.path.basename(model), sections))

@@ -36,7 +36,7 @@ def as_dict(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> dict
         "extra_macs": 0,
         "peak_bytes": peak,
         "variable_bytes": sum(variable["nbytes"] for variable in variables),
-        "peak_ops": [_op_dict(m) for m in moments if m.node is not None and m.live_bytes == peak],
+        "peak_ops": _peak_ops(moments),
         "variables": variables,
     } | buffer_dicts(prepared, chosen, moments)
 
@@ -64,6 +64,13 @@ def buffer_dicts(
             subgraph, op, number = placed.request.scratch
             scratch.append({"subgraph": subgraph, "op": op, "number": number} | place)
     return {"tensors": tensors, "scratch": scratch}
+
+
+def _peak_ops(moments: Sequence[Moment]) -> list[dict[str, Any]]:
+    """Each op once, however many pieces of it have the most live bytes."""
+    peak = peak_bytes(moments)
+    fullest = (_op_dict(moment) for moment in moments if moment.live_bytes == peak)
+    return list({(op["subgraph"], op["index"]): op for op in fullest if op}.values())
 
 
 def _op_dict(moment: Moment) -> dict[str, Any] | None:
