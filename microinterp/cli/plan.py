@@ -11,13 +11,24 @@ from microinterp.arena.plan import PLANNERS, Plan
 from microinterp.arena.plan import plan as make_plan
 from microinterp.arena.regions import plan_regions
 from microinterp.arena.report import timeline
+from microinterp.arena.target import TARGETS
 from microinterp.cli import output
+from microinterp.cli.amounts import parse_bytes
+from microinterp.cli.passes import (
+    MaxExtraMacs,
+    Passes,
+    Ram,
+    parse_passes,
+    passes_json,
+)
 from microinterp.cli.plan_pictures import tflm_mark, write_html, write_svg
 from microinterp.cli.plan_regions import parse_regions, regions_json, show_regions
-from microinterp.cli.plan_report import as_dict, show_plan
+from microinterp.cli.plan_report import Shown, as_dict, show_plan
+from microinterp.cli.plan_target import show_target, sizes_of, target_json
 from microinterp.input_files import write_bytes
 from microinterp.interpreter import prepare_model
 from microinterp.model import load
+from microinterp.passes import Passed, run_passes
 from microinterp.prepare import Prepared
 
 
@@ -50,6 +61,14 @@ def command(
             "what ops read and write most lies in the first. Exit status 1 if it does not fit.",
         ),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="cortex-m-cmsis-nn|...",
+            help="Also show what TFLM takes from its arena there, structs included, and the "
+            "smallest arena that works. " + ", ".join(TARGETS),
+        ),
+    ] = None,
     svg: Annotated[
         str | None, typer.Option(metavar="OUT.svg", help="Write a picture of the arena over time.")
     ] = None,
@@ -57,6 +76,9 @@ def command(
         str | None,
         typer.Option(metavar="OUT.html", help="Write a page with the picture and every buffer."),
     ] = None,
+    passes: Passes = "none",
+    ram: Ram = None,
+    max_extra_macs: MaxExtraMacs = 0.1,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Show how large the arena is, where each tensor lies in it, and which op needs the most.
@@ -65,43 +87,72 @@ def command(
     Variables lie beside it. TFLM's own structs, which depend on the chip, come on top.
 
     JSON: planner, head_bytes, tflm_head_bytes (the head of the tflm planner), lower_bound (no plan
-    has a smaller head; one that has just this is proved to be the best), extra_macs (what
-    the plan costs in recomputed multiply-accumulates), peak_bytes (the most alive at once),
-    embedded_head_bytes (with --embed the head that TFLM makes of the file written, else null),
-    variable_bytes, peak_ops (subgraph, index, name), variables (subgraph, index, name, nbytes;
+    has a smaller head; one that has just this is proved to be the best), extra_macs
+    (multiply-accumulates that passes do twice, 0.05 is 5 % of the model's), peak_bytes (the most
+    alive at once), embedded_head_bytes (with --embed the head that TFLM makes of the file written,
+    else null), variable_bytes, peak_ops (subgraph, index, name), variables (subgraph, index, name, nbytes;
     resource variables have only a name and nbytes), tensors (subgraph, index, name, type, shape,
     and place) and scratch (subgraph, op, number, and place). A place is offset, size (nbytes
     rounded up to 16), nbytes, first_op and last_op (the ops from which and to which it is alive:
     subgraph, index, name, or null before the first op), first_scope and last_scope (the same as
     TFLM counts them; -1 if nothing uses the buffer). regions (with --regions, else null) lists
     name, size, head_bytes, short_bytes (that it lacks), traffic_bytes (what ops read and write
-    there per invoke), tensors and scratch, as above.
+    there per invoke), tensors and scratch, as above. passes lists name, head_before, head_after,
+    extra_macs and how (the grid of patches); tensors that passes lay into others have no place of
+    their own, and ops are steps: pieces of an op have its index. target (with --target, else null)
+    is name, table (of struct sizes: ABI and version of TFLM), head_bytes (with the target's own
+    scratch buffers), tail_bytes, used_bytes (their sum: MicroInterpreter.arena_used_bytes()),
+    minimum_bytes (the smallest arena that works) and categories (bytes by purpose, which sum to
+    used_bytes: activations and scratch are the head, the others the tail); with --embed it is about
+    the file written.
     """
     if regions is not None and (to is not None or svg is not None):
         raise typer.BadParameter("--embed and --svg are for one arena; --regions takes --html")
+    if regions is not None and target is not None:
+        raise typer.BadParameter("--target is about one arena, --regions about several")
+    if passes != "none" and (regions is not None or to is not None or target is not None):
+        raise typer.BadParameter("TFLM and --regions know nothing of passes: leave one of them out")
     over = None if regions is None else parse_regions(regions)
     data = output.read_file(model)
     # A plan that the file has already would bind the planner.
     free = data if to is None and over is None else embed(data, load(data), {})
     prepared = prepare_model(free, kernels="plain")
-    chosen = make_plan(prepared, planner)
-    moments = timeline(prepared, chosen)
-    embedded = None if to is None else _embedded(data, prepared, chosen, to)
+    usual = make_plan(prepared).head_bytes
+    limit = None if ram is None else parse_bytes(ram)
     placed = None if over is None else plan_regions(prepared, over)
-    marks = tflm_mark(chosen, make_plan(prepared).head_bytes)
+    passed = Passed(prepared, make_plan(prepared, planner), (), 0.0)
+    if passes != "none":
+        passed = run_passes(prepared, parse_passes(passes), limit, max_extra_macs)
+        prepared = passed.prepared
+    chosen = passed.plan
+    embedded = None if to is None else _embedded(data, prepared, chosen, to)
+    sizes = None if target is None else sizes_of(prepared, planner, target, to)
+    moments = timeline(prepared, chosen)
+    shown = Shown(passed, moments, usual)
+    marks = tflm_mark(chosen, usual)
     if svg is not None:
         write_svg(svg, model, prepared, chosen, marks)
     if html is not None:
         write_html(html, model, prepared, chosen, marks, placed)
     if json:
         split = None if placed is None else regions_json(prepared, placed, moments)
-        added = {"embedded_head_bytes": embedded, "regions": split}
-        output.print_json(as_dict(prepared, chosen, moments) | added)
+        added = {
+            "embedded_head_bytes": embedded,
+            "regions": split,
+            "target": None if sizes is None else target_json(sizes),
+        }
+        output.print_json(as_dict(shown) | added | {"passes": passes_json(passed.reports)})
     elif placed is not None:
         show_regions(output.console(), prepared, placed, moments, table, chart)
     else:
         remark = f"{to}: TFLM's head with this plan has {embedded:,} bytes" if to else ""
-        show_plan(output.console(), prepared, chosen, moments, remark, table, chart)
+        show_plan(output.console(), shown, remark, table, chart)
+        if sizes is not None:
+            show_target(output.console(), sizes)
+    if limit is not None and chosen.head_bytes > limit:
+        short = chosen.head_bytes - limit
+        typer.echo(f"the head is {short:,} bytes larger than --ram", err=True)
+        raise typer.Exit(output.NO)
     if placed is not None and placed.short_bytes:
         raise typer.Exit(output.NO)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,27 +12,10 @@ from rich.text import Text
 from microinterp.arena.regions import Region, RegionPlan, RegionUse
 from microinterp.arena.report import Moment, number_of
 from microinterp.cli import output
+from microinterp.cli.amounts import parse_bytes
 from microinterp.cli.plan_report import buffer_dicts, print_map
 from microinterp.errors import ArenaError, printable
 from microinterp.prepare import Prepared
-
-_UNITS = {"": 1, "K": 1024, "M": 1024**2}
-_SIZE = re.compile(r"([0-9]{1,15})([KM]?)", re.IGNORECASE)
-
-
-def parse_bytes(text: str) -> int:
-    """A number of bytes, such as "65536", "64K" or "1M".
-
-    Raises:
-        ArenaError: anything else.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise ArenaError(
-            f"'{printable(text, 40)}' is no number of bytes",
-            hint="digits, and K (1,024) or M (1,048,576) behind them: 65536, 64K, 1M",
-        )
-    return int(match[1]) * _UNITS[match[2].upper()]
 
 
 def parse_regions(text: str) -> tuple[Region, ...]:

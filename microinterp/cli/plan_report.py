@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from microinterp.arena.plan import Plan
-from microinterp.arena.plan import plan as make_plan
 from microinterp.arena.report import (
     ASCII,
     UNICODE,
@@ -21,19 +21,37 @@ from microinterp.arena.report import (
     peak_text,
 )
 from microinterp.cli import output
+from microinterp.cli.passes import passes_table
+from microinterp.passes import Passed
 from microinterp.prepare import Prepared
 
 
-def as_dict(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Shown:
+    """What the command tells of a plan.
+
+    Attributes:
+        passed: the model, and what passes have made of it if there were any.
+        moments: of its plan.
+        tflm_head_bytes: the head of TFLM's own plan.
+    """
+
+    passed: Passed
+    moments: Sequence[Moment]
+    tflm_head_bytes: int
+
+
+def as_dict(shown: Shown) -> dict[str, Any]:
     """The command's JSON but for what its options add; its docstring says what the fields mean."""
+    prepared, chosen, moments = shown.passed.prepared, shown.passed.plan, shown.moments
     peak = peak_bytes(moments)
     variables = _variables(prepared)
     return {
         "planner": chosen.planner,
         "head_bytes": chosen.head_bytes,
-        "tflm_head_bytes": make_plan(prepared, "tflm").head_bytes,
+        "tflm_head_bytes": shown.tflm_head_bytes,
         "lower_bound": chosen.lower_bound,
-        "extra_macs": 0,
+        "extra_macs": shown.passed.extra_macs,
         "peak_bytes": peak,
         "variable_bytes": sum(variable["nbytes"] for variable in variables),
         "peak_ops": _peak_ops(moments),
@@ -62,7 +80,9 @@ def buffer_dicts(
             tensors.append(_tensor_dict(prepared, *placed.request.tensor) | place)
         elif placed.request.scratch is not None:
             subgraph, op, number = placed.request.scratch
-            scratch.append({"subgraph": subgraph, "op": op, "number": number} | place)
+            op = prepared.subgraphs[subgraph][op].node.file_index
+            number_in_file = prepared.subgraphs[subgraph][op].node.file_index
+            scratch.append({"subgraph": subgraph, "op": number_in_file, "number": number} | place)
     return {"tensors": tensors, "scratch": scratch}
 
 
@@ -105,18 +125,21 @@ def _variables(prepared: Prepared) -> list[dict[str, Any]]:
     return tensors + resources
 
 
-def _summary(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Table:
+def _summary(shown: Shown) -> Table:
     """The figures: head, bound, peak op, variables."""
+    prepared, chosen = shown.passed.prepared, shown.passed.plan
     rows = output.table("", "")
     rows.show_header = False
     variables = _variables(prepared)
     rows.add_row("planner", chosen.planner)
     rows.add_row("head", Text(f"{chosen.head_bytes:,} bytes", style="bold"))
     if chosen.planner != "tflm":
-        rows.add_row("TFLM's head", f"{make_plan(prepared, 'tflm').head_bytes:,} bytes")
+        rows.add_row("TFLM's head", f"{shown.tflm_head_bytes:,} bytes")
     if chosen.planner == "best":
         rows.add_row("lower bound", _bound_text(chosen))
-    rows.add_row("peak", output.safe(peak_text(moments), limit=300))
+    if shown.passed.extra_macs:
+        rows.add_row("extra MACs", f"{shown.passed.extra_macs:.1%}")
+    rows.add_row("peak", output.safe(peak_text(shown.moments), limit=300))
     if variables:
         total = sum(variable["nbytes"] for variable in variables)
         rows.add_row("variables", f"{total:,} bytes in {len(variables)} beside the head")
@@ -154,17 +177,13 @@ def _buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tab
     return made
 
 
-def show_plan(
-    screen: Console,
-    prepared: Prepared,
-    chosen: Plan,
-    moments: Sequence[Moment],
-    remark: str,
-    table: bool,
-    chart: bool,
-) -> None:
+def show_plan(screen: Console, shown: Shown, remark: str, table: bool, chart: bool) -> None:
     """The figures, a remark if there is one, and where asked for the table and the map."""
-    screen.print(_summary(prepared, chosen, moments))
+    prepared, chosen, moments = shown.passed.prepared, shown.passed.plan, shown.moments
+    screen.print(_summary(shown))
+    if shown.passed.reports:
+        screen.print()
+        screen.print(passes_table(shown.passed.reports))
     if remark:
         screen.print(output.safe(remark, limit=300))
     if table:
