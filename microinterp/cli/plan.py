@@ -90,9 +90,9 @@ def command(
     has a smaller head; one that has just this is proved to be the best), extra_macs
     (multiply-accumulates that passes do twice, 0.05 is 5 % of the model's), peak_bytes (the most
     alive at once), embedded_head_bytes (with --embed the head that TFLM makes of the file written,
-    else null), variable_bytes, peak_ops (subgraph, index, name), variables (subgraph, index, name, nbytes;
-    resource variables have only a name and nbytes), tensors (subgraph, index, name, type, shape,
-    and place) and scratch (subgraph, op, number, and place). A place is offset, size (nbytes
+    else null), variable_bytes, peak_ops (subgraph, index, name), variables (subgraph, index, name,
+    nbytes; resource variables have only a name and nbytes), tensors (subgraph, index, name, type,
+    shape, and place) and scratch (subgraph, op, number, and place). A place is offset, size (nbytes
     rounded up to 16), nbytes, first_op and last_op (the ops from which and to which it is alive:
     subgraph, index, name, or null before the first op), first_scope and last_scope (the same as
     TFLM counts them; -1 if nothing uses the buffer). regions (with --regions, else null) lists

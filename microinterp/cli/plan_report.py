@@ -81,8 +81,7 @@ def buffer_dicts(
         elif placed.request.scratch is not None:
             subgraph, op, number = placed.request.scratch
             op = prepared.subgraphs[subgraph][op].node.file_index
-            number_in_file = prepared.subgraphs[subgraph][op].node.file_index
-            scratch.append({"subgraph": subgraph, "op": number_in_file, "number": number} | place)
+            scratch.append({"subgraph": subgraph, "op": op, "number": number} | place)
     return {"tensors": tensors, "scratch": scratch}
 
 
