@@ -19,8 +19,10 @@ def conv(a, b, p):
     taps = p[12] * p[13] * depth
     row = taps + 7 & -8
     for _ in range(p[5]):
-        for oy in range(p[9]):
-            for ox in range(p[10]):
+        oy = p[27]
+        for _ in range(p[9]):
+            ox = p[28]
+            for _ in range(p[10]):
                 w = p[2]
                 c = p[3]
                 for g in range(groups):
@@ -73,4 +75,7 @@ def conv(a, b, p):
                         a[d] = v & 255
                         d += 1
                         c += 12
+                d += p[29]
+                ox += p[26]
+            oy += p[26]
         r += ih * iw * ic

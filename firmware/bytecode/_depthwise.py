@@ -16,8 +16,10 @@ def depthwise(a, b, p):
     step = p[17] * ic
     zx = p[21] + 128
     for _ in range(p[5]):
-        for oy in range(p[9]):
-            for ox in range(p[10]):
+        oy = p[26]
+        for _ in range(p[9]):
+            ox = p[27]
+            for _ in range(p[10]):
                 # Columns of the filter that lie inside the image.
                 left = ox * p[15] - p[19]
                 first = 0
@@ -65,4 +67,7 @@ def depthwise(a, b, p):
                     a[d] = v & 255
                     d += 1
                     c += 12
+                d += p[28]
+                ox += p[25]
+            oy += p[25]
         r += ih * iw * ic

@@ -1,4 +1,11 @@
-"""Checks of steps with windows: CONV, DEPTHWISE and the pools."""
+"""Checks of steps with windows: CONV, DEPTHWISE and the pools.
+
+They get their last argument, the order, as 0 where the file leaves it out. In its place the kernels
+find four numbers: 1 or -1 (to the next pixel), the first row, the first column, and what lies
+between the end of a pixel's outputs and the beginning of the next pixel's.
+"""
+
+from array import array
 
 
 def _filter(c, p, rows, row, worst):
@@ -18,6 +25,20 @@ def _filter(c, p, rows, row, worst):
     c.channels(p[3], oc, worst)
 
 
+def _order(c, p, i, dst, rows, columns, size):
+    """The order p[i] of images of so many pixels of `size` bytes at p[dst]."""
+    backward = p[i]
+    c.within(p, i, i, 0, 1)
+    if backward:
+        c.need(p[dst + 1] == 1, "order")
+        p[i] = -1
+        p[dst] += (rows * columns - 1) * size
+        p.extend(array("i", (rows - 1, columns - 1, -2 * size)))
+    else:
+        p[i] = 1
+        p.extend(array("i", (0, 0, 0)))
+
+
 def _sizes(c, p):
     c.counts(p, 5, 17)
     c.within(p, 18, 19, 0, (1 << 29) - 1)
@@ -33,6 +54,7 @@ def conv(c, p):
     _filter(c, p, oc, row, 65025 * taps)
     c.write(p, 25, row)
     c.spend(p[5] * p[9] * p[10] * row * (oc + groups))
+    _order(c, p, 26, 4, p[9], p[10], oc)
 
 
 def depthwise(c, p):
@@ -41,6 +63,25 @@ def depthwise(c, p):
     c.need(p[8] * p[20] == oc, "multiplier")
     _filter(c, p, taps, oc, 32640 * taps)
     c.spend(p[5] * p[9] * p[10] * oc * (taps + 1))
+    _order(c, p, 25, 4, p[9], p[10], oc)
+
+
+def depthwise_in_place(c, p):
+    """p becomes that of a DEPTHWISE of one channel, from scratch to every p[30]th byte of dst.
+
+    Then come, for all of them: the channels, dst, w, the table, and taps.
+    """
+    scratch, pixels = p[4], p[6] * p[7]
+    p[4] = p[1]
+    p.append(0)
+    depthwise(c, p)
+    c.need(p[5] == 1 and p[20] == 1 and p[9] * p[10] <= pixels, "shape")
+    c.span("scratch", scratch, pixels)
+    c.spend(pixels * p[8])
+    p.extend(array("i", (pixels, p[8], p[4], p[2], p[3], p[12] * p[13])))
+    p[1] = scratch
+    p[28] = p[8] - 1
+    p[8] = p[11] = 1
 
 
 def average_pool(c, p):
@@ -58,6 +99,7 @@ def average_pool(c, p):
     taps = min(kh, ih) * min(kw, iw)
     c.need(taps < 1 << 21, "sum too wide")
     c.spend(n * oh * ow * channels * (taps + 1))
+    _order(c, p, 17, 2, oh, ow, channels)
 
 
 max_pool = average_pool

@@ -1,4 +1,7 @@
-"""AVERAGE_POOL and MAX_POOL. Activations are read as v ^ 128, which is v + 128 of an int8 v."""
+"""AVERAGE_POOL and MAX_POOL. Activations are read as v ^ 128, which is v + 128 of an int8 v.
+
+Which way they go over the pixels is told in _check_filter.py.
+"""
 
 import micropython
 
@@ -17,15 +20,19 @@ def average_pool(a: ptr8, b: ptr8, p: ptr32):
     channels = p[6]
     low = (p[15] ^ s) - s
     high = (p[16] ^ s) - s
+    turn = (p[17] ^ s) - s
+    skip = (p[20] ^ s) - s
     for _ in range(p[3]):
-        for oy in range(p[7]):
+        oy = p[18]
+        for _ in range(p[7]):
             top = oy * p[11] - p[13]
             bottom = top + p[9]
             if top < 0:
                 top = 0
             if bottom > ih:
                 bottom = ih
-            for ox in range(p[8]):
+            ox = p[19]
+            for _ in range(p[8]):
                 left = ox * p[12] - p[14]
                 right = left + p[10]
                 if left < 0:
@@ -51,6 +58,9 @@ def average_pool(a: ptr8, b: ptr8, p: ptr32):
                         v = high
                     a[d] = v & 255
                     d += 1
+                d += skip
+                ox += turn
+            oy += turn
         r += ih * iw * channels
 
 
@@ -68,15 +78,19 @@ def max_pool(a: ptr8, b: ptr8, p: ptr32):
     channels = p[6]
     low = ((p[15] ^ s) - s) + 128
     high = ((p[16] ^ s) - s) + 128
+    turn = (p[17] ^ s) - s
+    skip = (p[20] ^ s) - s
     for _ in range(p[3]):
-        for oy in range(p[7]):
+        oy = p[18]
+        for _ in range(p[7]):
             top = oy * p[11] - p[13]
             bottom = top + p[9]
             if top < 0:
                 top = 0
             if bottom > ih:
                 bottom = ih
-            for ox in range(p[8]):
+            ox = p[19]
+            for _ in range(p[8]):
                 left = ox * p[12] - p[14]
                 right = left + p[10]
                 if left < 0:
@@ -96,4 +110,7 @@ def max_pool(a: ptr8, b: ptr8, p: ptr32):
                         v = high
                     a[d] = v ^ 128
                     d += 1
+                d += skip
+                ox += turn
+            oy += turn
         r += ih * iw * channels

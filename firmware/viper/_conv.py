@@ -30,13 +30,17 @@ def conv(a: ptr8, b: ptr8, p: ptr32):
     low = ((p[23] ^ s) - s) - zo  # sums are clamped first: the zero point cannot overflow them
     high = ((p[24] ^ s) - s) - zo
     patch = arena + p[25]
+    turn = (p[26] ^ s) - s
+    skip = (p[29] ^ s) - s
     end = patch + ((kh * kw * depth + 7) & -8)
     word = s + s - 1  # 32 ones, also where ints have 64 bits
     quarter = 0x20000000
     quarter += quarter
     for _ in range(p[5]):
-        for oy in range(p[9]):
-            for ox in range(p[10]):
+        oy = p[27]
+        for _ in range(p[9]):
+            ox = p[28]
+            for _ in range(p[10]):
                 w = weights + p[2]
                 c = weights + p[3]
                 for g in range(p[20]):
@@ -104,4 +108,7 @@ def conv(a: ptr8, b: ptr8, p: ptr32):
                         ptr8(d)[0] = int(b) + zo
                         d += 1
                         c += 12
+                d += skip
+                ox += turn
+            oy += turn
         x += ih * iw * ic

@@ -28,12 +28,16 @@ def depthwise(a: ptr8, b: ptr8, p: ptr32):
     zo = (p[22] ^ s) - s
     low = ((p[23] ^ s) - s) - zo  # sums are clamped first: the zero point cannot overflow them
     high = ((p[24] ^ s) - s) - zo
+    turn = (p[25] ^ s) - s
+    skip = (p[28] ^ s) - s
     word = s + s - 1
     quarter = 0x20000000
     quarter += quarter
     for _ in range(p[5]):
-        for oy in range(p[9]):
-            for ox in range(p[10]):
+        oy = p[26]
+        for _ in range(p[9]):
+            ox = p[27]
+            for _ in range(p[10]):
                 # Columns of the filter that lie inside the image.
                 left = ox * p[15] - p[19]
                 first = 0
@@ -105,4 +109,7 @@ def depthwise(a: ptr8, b: ptr8, p: ptr32):
                         ptr8(d)[0] = int(b) + zo
                         d += 1
                         a = ptr8(int(a) + 12)
+                d += skip
+                ox += turn
+            oy += turn
         x += ih * iw * ic

@@ -150,6 +150,7 @@ def _filter(step: s.Conv | s.Depthwise, memory: Memory, filter_bytes: int) -> No
     memory.read("x", step.x, step.batches * step.ih * step.iw * step.ic)
     memory.write("dst", step.dst, step.batches * step.oh * step.ow * step.oc)
     memory.constant("w", step.w, filter_bytes)
+    _order(step)
     raw = memory.constant("channels", step.channels, CHANNEL_BYTES * step.oc)
     table = np.frombuffer(raw, np.uint8).reshape(step.oc, CHANNEL_BYTES)
     left, right = table[:, 8], table[:, 9]
@@ -158,6 +159,11 @@ def _filter(step: s.Conv | s.Depthwise, memory: Memory, filter_bytes: int) -> No
         "a shift in the channel table is out of range",
     )
     _need(bool(np.all(table[:, 7] < 128)), "a multiplier in the channel table is out of range")
+
+
+def _order(step: s.OrderedStep) -> None:
+    _within(step, "order", 0, 1)
+    _need(not step.order or step.batches == 1, f"order is 1 for {step.batches} batches")
 
 
 def _conv(step: s.Conv, memory: Memory) -> int:
@@ -175,10 +181,21 @@ def _depthwise(step: s.Depthwise, memory: Memory) -> int:
     return step.batches * step.oh * step.ow * step.oc * (step.kh * step.kw + 1)
 
 
+def _depthwise_in_place(step: s.DepthwiseInPlace, memory: Memory) -> int:
+    over = s.Depthwise(step.x, step.w, step.channels, step.x, *step[4:])
+    work = _depthwise(over, memory)
+    _need(step.batches == 1 and step.multiplier == 1, "batches and multiplier are not 1")
+    pixels = step.ih * step.iw
+    _need(step.oh * step.ow <= pixels, "the output is larger than the input")
+    memory.write("scratch", step.scratch, pixels)
+    return work + pixels * step.ic
+
+
 def _pool(step: s.AveragePool | s.MaxPool, memory: Memory) -> int:
     _counts(step, "c")
     _windows(step)
     _clamp(step)
+    _order(step)
     for first, size, last, length in (
         (step.pt, step.kh, (step.oh - 1) * step.sh - step.pt, step.ih),
         (step.pl, step.kw, (step.ow - 1) * step.sw - step.pl, step.iw),
@@ -266,5 +283,6 @@ _CHECKS: Mapping[type[Step], _Check] = MappingProxyType(
         s.Softmax: _softmax,
         s.Dequantize: _dequantize,
         s.CallOnce: _call_once,
+        s.DepthwiseInPlace: _depthwise_in_place,
     }
 )

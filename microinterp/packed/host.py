@@ -20,7 +20,7 @@ ARENA_LIMIT = 256 << 20
 """Largest arena that is made: no microcontroller comes near it."""
 
 OpCrcs = dict[tuple[int, int], tuple[int, ...]]
-"""(subgraph, op) -> CRC32 of each tensor that the op wrote."""
+"""(subgraph, op) -> CRC32 of each tensor that the op wrote, piece by piece if it is cut."""
 
 
 class PackedInterpreter:
@@ -121,7 +121,8 @@ class PackedInterpreter:
         for op in self._model.subgraphs[subgraph].ops:
             for step in steps[op.first_step : op.first_step + op.steps]:
                 self._step(step, crcs)
-            crcs[subgraph, op.index] = self._written(op)
+            key = subgraph, op.index
+            crcs[key] = (*crcs.get(key, ()), *self._written(op))
 
     def _step(self, step: Step, crcs: OpCrcs | None) -> None:
         if not isinstance(step, CallOnce):

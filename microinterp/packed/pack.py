@@ -14,6 +14,7 @@ from microinterp.errors import ModelError, UnsupportedError, Where
 from microinterp.graph import Tensor
 from microinterp.packed.check import Memory, StepError, check_step
 from microinterp.packed.check_model import check_model
+from microinterp.packed.groups import Group, groups
 from microinterp.packed.lower import LOWER
 from microinterp.packed.lower.common import Lowering, Places, Weights
 from microinterp.packed.records import (
@@ -54,7 +55,7 @@ class PackReport:
         text_bytes: names.
         structure_bytes: tables of ops and tensors, offsets, padding.
         arena_bytes: the sum of the next three.
-        head_bytes: TFLM's arena head, rounded up to 16.
+        head_bytes: the arena's head as planned, rounded up to 16.
         state_bytes: variables.
         scratch_bytes: for the steps.
     """
@@ -73,6 +74,9 @@ class PackReport:
 
 def pack(prepared: Prepared, plan: Plan) -> bytes:
     """Pack a model for boards; equal models give equal bytes.
+
+    What memory passes have cut into pieces runs in pieces on the board too; those of one op that
+    follow each other are one step.
 
     Raises:
         UnsupportedError: an op, a type or a number that boards do not run; says where and why.
@@ -96,7 +100,7 @@ def pack_with_report(prepared: Prepared, plan: Plan) -> tuple[bytes, PackReport]
         head_bytes=align_up(plan.head_bytes),
         state_bytes=packer.places.scratch - align_up(plan.head_bytes),
         scratch_bytes=packer.scratch_bytes,
-        ops=tuple(packer.op_bytes),
+        ops=tuple(OpBytes(*op, nbytes) for op, nbytes in packer.weight_bytes.items()),
     )
     return data, report
 
@@ -112,7 +116,7 @@ class _Packer:
         self.places = Places(prepared, plan, self.reachable)
         self.weights = Weights()
         self.scratch_bytes = 0
-        self.op_bytes: list[OpBytes] = []
+        self.weight_bytes: dict[tuple[int, int, str], int] = {}
 
     def model(self) -> PackedModel:
         subgraphs = tuple(self._subgraph(i) for i in range(len(self.prepared.subgraphs)))
@@ -140,16 +144,17 @@ class _Packer:
         """Subgraphs that no invoke reaches stay empty, so that numbers are the file's."""
         steps: list[Step] = []
         ops: list[PackedOp] = []
-        for item in self.prepared.subgraphs[number] if number in self.reachable else ():
-            made = self._lower(item)
-            written = tuple(self._written(item))
-            node = item.node
-            ops.append(PackedOp(node.index, node.name, len(steps), len(made), written))
+        reached = self.prepared.subgraphs[number] if number in self.reachable else ()
+        for group in groups(reached):
+            made = self._lower(group)
+            written = tuple(self._written(group.whole))
+            node = group.whole.node
+            ops.append(PackedOp(node.file_index, node.name, len(steps), len(made), written))
             steps.extend(made)
         return PackedSubgraph(tuple(steps), tuple(ops))
 
-    def _lower(self, item: PreparedNode) -> list[Step]:
-        node, before = item.node, len(self.weights.data)
+    def _lower(self, group: Group) -> list[Step]:
+        node, before = group.whole.node, len(self.weights.data)
         lower = LOWER.get(node.name)
         if lower is None:
             raise UnsupportedError(
@@ -157,7 +162,7 @@ class _Packer:
                 node.where(),
                 f"they run {', '.join(sorted(LOWER))}",
             )
-        op = Lowering(item, self.places, self.weights)
+        op = Lowering(group.whole, self.places, self.weights, group.order)
         is_idle = bool(node.outputs) and not any(t.nbytes for t in node.outputs)
         steps = [] if is_idle else list(lower(op))
         memory = Memory(op.places.scratch + op.scratch_bytes, self.weights.data)
@@ -167,8 +172,9 @@ class _Packer:
             except StepError as error:
                 raise op.refusal(f"{type(step).__name__} step: {error}") from None
         self.scratch_bytes = max(self.scratch_bytes, op.scratch_bytes)
-        nbytes = len(self.weights.data) - before
-        self.op_bytes.append(OpBytes(node.subgraph, node.index, node.name, nbytes))
+        key = node.subgraph, node.file_index, node.name
+        added = len(self.weights.data) - before
+        self.weight_bytes[key] = self.weight_bytes.get(key, 0) + added
         return steps
 
     def _written(self, item: PreparedNode) -> Iterator[Written]:

@@ -19,7 +19,7 @@ from microinterp.packed.records import (
     TensorInfo,
     Written,
 )
-from microinterp.packed.steps import STEP_TYPES, Step
+from microinterp.packed.steps import STEP_TYPES, Step, step_of
 from microinterp.schema import fields_of
 from microinterp.structure import check_flatbuffer
 
@@ -128,16 +128,17 @@ def _subgraph(subgraph: Any, number: int) -> PackedSubgraph:
 
 
 def _step(step: Any, subgraph: int, index: int) -> Step:
-    code, arguments = step.Code(), _ints(step.ArgsAsNumpy())
+    code, values = step.Code(), _ints(step.ArgsAsNumpy())
     place = f"subgraph {subgraph} step {index}"
     kind = STEP_TYPES.get(code)
     if kind is None:
         raise ModelError(f"{place}: code {code} is not known", hint=DAMAGED)
-    wanted = len(kind._fields)
-    if len(arguments) != wanted:
-        text = f"{place} {kind.__name__}: {len(arguments)} arguments, wanted {wanted}"
+    made = step_of(kind, values)
+    if made is None:
+        wanted = len(kind._fields)
+        text = f"{place} {kind.__name__}: {len(values)} arguments, wanted {wanted}"
         raise ModelError(text, hint=DAMAGED)
-    return kind(*arguments)
+    return made
 
 
 def _op(op: Any) -> PackedOp:

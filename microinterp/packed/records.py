@@ -41,7 +41,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class PackedOp:
-    """An op of the .tflite file: `steps` steps from `first_step`, then `written` is there."""
+    """An op of the .tflite file, or a piece of it that memory passes have cut off.
+
+    `steps` steps from `first_step`, then `written` is there. index: of the op in the file; pieces
+    of an op share it.
+    """
 
     index: int
     name: str

@@ -113,24 +113,34 @@ def _channels(b: Buffers, step: s.Conv | s.Depthwise) -> _Channels:
 def _patches(
     step: s.Conv | s.Depthwise, b: Buffers
 ) -> Iterator[tuple[slice, npt.NDArray[np.uint8]]]:
-    """Blocks of output pixels, and what their windows see: x' [pixels, kh, kw, ic]."""
-    x = b.bytes(step.x, step.batches * step.ih * step.iw * step.ic) ^ 128
+    """Blocks of output pixels, and what their windows see by then: x' [pixels, kh, kw, ic]."""
+    x = b.bytes(step.x, step.batches * step.ih * step.iw * step.ic)
     x = x.reshape(step.batches, step.ih, step.iw, step.ic)
     image = step.oh * step.ow
-    block = max(1, _PATCH_ELEMENTS // (step.kh * step.kw * step.ic))
-    for start in range(0, step.batches * image, block):
-        pixels = np.arange(start, min(start + block, step.batches * image))[:, None]
+    for start, stop in _blocks(step, b):
+        pixels = np.arange(start, stop)[:, None]
         rows = pixels % image // step.ow * step.sh - step.pt + np.arange(step.kh) * step.dh
         columns = pixels % step.ow * step.sw - step.pl + np.arange(step.kw) * step.dw
         seen = x[
             (pixels // image)[..., None],
             np.clip(rows, 0, step.ih - 1)[:, :, None],
             np.clip(columns, 0, step.iw - 1)[:, None, :],
-        ]
+        ] ^ np.uint8(128)
         in_rows = ((rows >= 0) & (rows < step.ih))[:, :, None]
         in_columns = ((columns >= 0) & (columns < step.iw))[:, None, :]
         seen[~(in_rows & in_columns)] = 128 + step.zx
         yield slice(start, start + len(pixels)), seen
+
+
+def _blocks(step: s.Conv | s.Depthwise, b: Buffers) -> list[tuple[int, int]]:
+    """First and last output pixels, in the step's order: row by row where dst lies over x."""
+    pixels = step.batches * step.oh * step.ow
+    size = max(1, _PATCH_ELEMENTS // (step.kh * step.kw * step.ic))
+    x = b.bytes(step.x, step.batches * step.ih * step.iw * step.ic)
+    if np.may_share_memory(x, b.bytes(step.dst, pixels * step.oc)):
+        size = step.ow if step.oh > 1 else 1
+    found = [(start, min(start + size, pixels)) for start in range(0, pixels, size)]
+    return found[::-1] if step.order else found
 
 
 def _conv(step: s.Conv, b: Buffers) -> None:
@@ -151,10 +161,29 @@ def _conv(step: s.Conv, b: Buffers) -> None:
 
 
 def _depthwise(step: s.Depthwise, b: Buffers) -> None:
+    out = b.int8(step.dst, step.batches * step.oh * step.ow * step.oc).reshape(-1, step.oc)
+    for pixels, values in _depthwise_values(step, b):
+        out[pixels] = values
+
+
+def _depthwise_in_place(step: s.DepthwiseInPlace, b: Buffers) -> None:
+    x = b.bytes(step.x, step.ih * step.iw * step.ic).reshape(-1, step.ic)
+    column = b.bytes(step.scratch, step.ih * step.iw)
+    one = s.Depthwise(step.scratch, step.w, step.channels, step.scratch, *step[4:])
+    one = one._replace(ic=1, oc=1)
+    for c in range(step.ic):
+        column[...] = x[:, c]
+        w, channels = step.w - c * step.kh * step.kw, step.channels - c * s.CHANNEL_BYTES
+        found = _depthwise_values(one._replace(w=w, channels=channels), b)
+        values = np.concatenate([block for _, block in found])
+        x[: len(values), c] = values[:, 0].astype(np.int8).view(np.uint8)
+
+
+def _depthwise_values(step: s.Depthwise, b: Buffers) -> Iterator[tuple[slice, Int64Array]]:
+    """Blocks of output pixels, and their values [pixels, oc]."""
     w = b.bytes(step.w, step.kh * step.kw * step.oc).astype(np.int64) - 128
     w = w.reshape(-1, step.ic, step.multiplier)
     channels = _channels(b, step)
-    out = b.int8(step.dst, step.batches * step.oh * step.ow * step.oc).reshape(-1, step.oc)
     for pixels, seen in _patches(step, b):
         sums = np.zeros((len(seen), step.ic, step.multiplier), np.int64)
         for tap, weights in zip(
@@ -162,15 +191,16 @@ def _depthwise(step: s.Depthwise, b: Buffers) -> None:
         ):
             sums += (tap.astype(np.int64) - (128 + step.zx))[..., None] * weights
         total = sums.reshape(-1, step.oc) + channels.bias
-        out[pixels] = _requantised(total, channels.multiplier, channels.shift, step)
+        yield pixels, _requantised(total, channels.multiplier, channels.shift, step)
 
 
 def _windows(step: s.AveragePool | s.MaxPool) -> Iterator[tuple[int, int, slice, slice]]:
-    """Each output pixel, and the rows and columns of the image under its window."""
-    for y in range(step.oh):
+    """Each output pixel in turn, and the rows and columns of the image under its window."""
+    turn = -1 if step.order else 1
+    for y in range(step.oh)[::turn]:
         top = y * step.sh - step.pt
         rows = slice(max(top, 0), min(top + step.kh, step.ih))
-        for x in range(step.ow):
+        for x in range(step.ow)[::turn]:
             left = x * step.sw - step.pl
             yield y, x, rows, slice(max(left, 0), min(left + step.kw, step.iw))
 
@@ -271,5 +301,6 @@ _RUNS: Mapping[type[Step], Callable[[Any, Buffers], None]] = MappingProxyType(
         s.Mul: _mul,
         s.Softmax: _softmax,
         s.Dequantize: _dequantize,
+        s.DepthwiseInPlace: _depthwise_in_place,
     }
 )

@@ -2,12 +2,13 @@
 
 What each one means is told in schemas/steps.md, with the names that are used here. A `ref` is a
 byte of the arena, or, where it is negative, byte ~ref of the weights. Multipliers take three
-arguments: hi, lo, shift.
+arguments: hi, lo, shift. The `order` of pixels is 0 (from the first on) where the file leaves it
+out, 1 from the last on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -104,6 +105,7 @@ class Conv(NamedTuple):
     lo: int
     hi: int
     patch: int
+    order: int = 0
 
     @property
     def taps(self) -> int:
@@ -143,6 +145,7 @@ class Depthwise(NamedTuple):
     zo: int
     lo: int
     hi: int
+    order: int = 0
 
 
 class AveragePool(NamedTuple):
@@ -164,6 +167,7 @@ class AveragePool(NamedTuple):
     pl: int
     lo: int
     hi: int
+    order: int = 0
 
 
 class MaxPool(NamedTuple):
@@ -185,6 +189,7 @@ class MaxPool(NamedTuple):
     pl: int
     lo: int
     hi: int
+    order: int = 0
 
 
 class Mean(NamedTuple):
@@ -276,6 +281,35 @@ class CallOnce(NamedTuple):
     flag: int
 
 
+class DepthwiseInPlace(NamedTuple):
+    """DEPTHWISE_CONV_2D of one channel after the other, over its input."""
+
+    x: int
+    w: int
+    channels: int
+    scratch: int
+    batches: int
+    ih: int
+    iw: int
+    ic: int
+    oh: int
+    ow: int
+    oc: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    dh: int
+    dw: int
+    pt: int
+    pl: int
+    multiplier: int
+    zx: int
+    zo: int
+    lo: int
+    hi: int
+
+
 Step: TypeAlias = (
     Copy
     | Move
@@ -291,6 +325,7 @@ Step: TypeAlias = (
     | Softmax
     | Dequantize
     | CallOnce
+    | DepthwiseInPlace
 )
 
 STEP_TYPES: Mapping[int, type[Step]] = MappingProxyType(
@@ -311,12 +346,15 @@ STEP_TYPES: Mapping[int, type[Step]] = MappingProxyType(
                 Softmax,
                 Dequantize,
                 CallOnce,
+                DepthwiseInPlace,
             ),
             start=1,
         )
     )
 )
 """Code in the file -> what its arguments are."""
+OrderedStep: TypeAlias = Conv | Depthwise | AveragePool | MaxPool
+"""Steps that go over pixels in either order."""
 CODES: Mapping[type[Step], int] = MappingProxyType({kind: n for n, kind in STEP_TYPES.items()})
 
 _ROW_ALIGNMENT = 8
@@ -336,6 +374,21 @@ MAX_NUMBER = 1 << 29
 """Arguments, sizes and positions that windows reach stay below."""
 MAX_WORK = 1 << 28
 """Units of work of one invoke."""
+
+
+def arguments(step: Step) -> tuple[int, ...]:
+    """What a file has of a step: an order of 0 is left out."""
+    if isinstance(step, OrderedStep) and not step.order:
+        return tuple(step[:-1])
+    return tuple(step)
+
+
+def step_of(kind: type[Step], values: Sequence[int]) -> Step | None:
+    """The step with these arguments, None where there are too few or too many."""
+    most = len(kind._fields)
+    if not most - len(kind._field_defaults) <= len(values) <= most:
+        return None
+    return kind(*values)
 
 
 def split(multiplier: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from microinterp.packed.records import (
     TensorInfo,
     Written,
 )
-from microinterp.packed.steps import CODES, Step
+from microinterp.packed.steps import CODES, Step, arguments
 
 WEIGHTS_ALIGNMENT = 16
 
@@ -102,10 +102,10 @@ class _Writer:
 
     def step(self, step: Step) -> int:
         b = self.builder
-        arguments = self.int32s(step)
+        values = self.int32s(arguments(step))
         fb.StepStart(b)
         fb.StepAddCode(b, CODES[type(step)])
-        fb.StepAddArgs(b, arguments)
+        fb.StepAddArgs(b, values)
         return fb.StepEnd(b)
 
     def op(self, op: PackedOp) -> int:

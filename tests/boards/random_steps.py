@@ -5,10 +5,54 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from tests.boards.packed_builder import Packed, one_step
 from tests.boards.step_reference import Step
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Rows, or columns: as in steps.md."""
+
+    size: int
+    outputs: int
+    kernel: int
+    stride: int
+    dilation: int
+    before: int
+
+    def reads(self, output: int) -> tuple[int, int]:
+        """The first and the last pixel that an output may read."""
+        first = output * self.stride - self.before
+        last = first + (self.kernel - 1) * self.dilation
+        return max(first, 0), min(last, self.size - 1)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Which input pixels each output pixel of a layer reads; channels of each."""
+
+    batches: int
+    rows: Axis
+    columns: Axis
+    ic: int
+    oc: int
+
+    def closest(self, backward: bool) -> int:
+        """How far dst lies behind x at least, or (forward) at most: what is negative is before."""
+        if self.rows.outputs > 1:
+            unit, count = self.columns.outputs * self.oc, self.rows.outputs
+            spans = [(*self.rows.reads(i), 0, self.columns.size - 1) for i in range(count)]
+        else:
+            unit, count = self.oc, self.columns.outputs
+            spans = [(*self.rows.reads(0), *self.columns.reads(i)) for i in range(count)]
+        pixels = self.columns.size
+        first = [(top * pixels + left) * self.ic for top, _, left, _ in spans]
+        ends = [(bottom * pixels + right + 1) * self.ic for _, bottom, _, right in spans]
+        if backward:
+            return max(max(ends[: i + 1]) - i * unit for i in range(count))
+        return min(min(first[i:]) - (i + 1) * unit for i in range(count))
 
 
 @dataclass
@@ -26,6 +70,21 @@ class Layout:
         at = len(self.arena)
         self.arena += self.rng.randbytes(nbytes)
         return at
+
+    def images(
+        self, geometry: Geometry, x_bytes: int, dst_bytes: int
+    ) -> tuple[int, int, list[int]]:
+        """Refs of x and dst, and the order if there is one: now and then they share bytes.
+
+        Then they lie as close as the order allows.
+        """
+        order = self.rng.choice(([], [0], [1])) if geometry.batches == 1 else []
+        if geometry.batches > 1 or self.rng.random() < 0.4:
+            return self.source(x_bytes), self.take(dst_bytes), order
+        away = geometry.closest(bool(sum(order)))
+        first = min(0, away)
+        start = self.take(max(x_bytes, away + dst_bytes) - first) - first
+        return start, start + away, order
 
     def patch(self, nbytes: int) -> int:
         """Scratch, whose contents are nobody's business."""
@@ -103,8 +162,8 @@ def channels(rng: random.Random, count: int, spread: int, widest: int) -> bytes:
     return table
 
 
-def window(rng: random.Random, dilated: bool) -> tuple[int, int, int, int, int, int]:
-    """In, out, kernel, stride, dilation, padding before: along one axis."""
+def window(rng: random.Random, dilated: bool) -> Axis:
+    """One axis of an image."""
     size, kernel, stride = rng.randint(1, 6), rng.randint(1, 4), rng.randint(1, 3)
     dilation = rng.randint(1, 2) if dilated else 1
     before = rng.randint(0, kernel - 1)
@@ -112,14 +171,15 @@ def window(rng: random.Random, dilated: bool) -> tuple[int, int, int, int, int, 
     outputs = max((size + before + rng.randint(0, kernel - 1) - reach) // stride + 1, 1)
     while (outputs - 1) * stride - before >= size:
         outputs -= 1
-    return size, outputs, kernel, stride, dilation, before
+    return Axis(size, outputs, kernel, stride, dilation, before)
 
 
 def filter_args(layout: Layout, rng: random.Random, depthwise: bool) -> list[int]:
     """Arguments of CONV or DEPTHWISE."""
     n = rng.randint(1, 2)
-    ih, oh, kh, sh, dh, pt = window(rng, True)
-    iw, ow, kw, sw, dw, pl = window(rng, True)
+    down, across = window(rng, True), window(rng, True)
+    ih, oh, kh, sh, dh, pt = astuple(down)
+    iw, ow, kw, sw, dw, pl = astuple(across)
     if depthwise:
         ic, factor = rng.choice(((rng.randint(1, 9), 1), (rng.randint(1, 3), rng.randint(1, 3))))
         oc, taps, rows = ic * factor, kh * kw, kh * kw
@@ -147,11 +207,12 @@ def filter_args(layout: Layout, rng: random.Random, depthwise: bool) -> list[int
             while (worst + abs(bias)) << entry[8] >= 2**29:
                 entry[8] -= 1
         table += entry
-    x = layout.source(n * ih * iw * ic)
-    args = [x, layout.constant(bytes(weights)), layout.constant(bytes(table))]
-    args += [layout.take(n * oh * ow * oc), n, ih, iw, ic, oh, ow, oc, kh, kw, sh, sw, dh, dw]
+    geometry = Geometry(n, down, across, ic, oc)
+    x, dst, order = layout.images(geometry, n * ih * iw * ic, n * oh * ow * oc)
+    args = [x, layout.constant(bytes(weights)), layout.constant(bytes(table)), dst]
+    args += [n, ih, iw, ic, oh, ow, oc, kh, kw, sh, sw, dh, dw]
     args += [pt, pl, factor, zx, int8(rng), *limits(rng)]
-    return args if depthwise else [*args, layout.patch(row)]
+    return [*args, *order] if depthwise else [*args, layout.patch(row), *order]
 
 
 def conv(layout: Layout, rng: random.Random) -> list[int]:
@@ -164,13 +225,30 @@ def depthwise(layout: Layout, rng: random.Random) -> list[int]:
     return filter_args(layout, rng, depthwise=True)
 
 
+def depthwise_in_place(layout: Layout, rng: random.Random) -> list[int]:
+    """DEPTHWISE_IN_PLACE: what suits it of a DEPTHWISE."""
+    while True:
+        trial = Layout(rng)
+        x, w, table, _, *rest = filter_args(trial, rng, depthwise=True)
+        n, ih, iw, ic, oh, ow, oc = rest[:7]
+        taps = rest[7] * rest[8]
+        if n == 1 and ic == oc and oh * ow <= ih * iw:
+            break
+    weights = [bytes(trial.weights[~at:][:size]) for at, size in ((w, taps * oc), (table, 12 * oc))]
+    x, (w, table) = layout.take(ih * iw * ic), map(layout.constant, weights)
+    return [x, w, table, layout.patch(ih * iw), *rest[:20]]
+
+
 def pool(layout: Layout, rng: random.Random) -> list[int]:
     """Either pool."""
     n, channels_ = rng.randint(1, 2), rng.randint(1, 5)
-    ih, oh, kh, sh, _, pt = window(rng, False)
-    iw, ow, kw, sw, _, pl = window(rng, False)
-    x, dst = layout.source(n * ih * iw * channels_), layout.take(n * oh * ow * channels_)
-    return [x, dst, n, ih, iw, channels_, oh, ow, kh, kw, sh, sw, pt, pl, *limits(rng)]
+    rows, columns = window(rng, False), window(rng, False)
+    ih, oh, kh, sh, _, pt = astuple(rows)
+    iw, ow, kw, sw, _, pl = astuple(columns)
+    geometry = Geometry(n, rows, columns, channels_, channels_)
+    x, dst, order = layout.images(geometry, n * ih * iw * channels_, n * oh * ow * channels_)
+    args = [x, dst, n, ih, iw, channels_, oh, ow, kh, kw, sh, sw, pt, pl, *limits(rng)]
+    return [*args, *order]
 
 
 def copy(layout: Layout, rng: random.Random) -> list[int]:
@@ -293,4 +371,5 @@ MAKERS: dict[str, Callable[[Layout, random.Random], list[int]]] = {
     "MUL": mul,
     "SOFTMAX": softmax,
     "DEQUANTIZE": dequantize,
+    "DEPTHWISE_IN_PLACE": depthwise_in_place,
 }

@@ -1,6 +1,7 @@
 """schemas/steps.md in plain Python ints, loop by loop: what the board's kernels are tested against.
 
-Nothing here is derived from the firmware or from the host's kernels.
+Nothing here is derived from the firmware or from the host's kernels. A step reads all before it
+writes: where its output may lie over its input, the order of pixels makes no difference to that.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ NAMES = (
     "SOFTMAX",
     "DEQUANTIZE",
     "CALL_ONCE",
+    "DEPTHWISE_IN_PLACE",
 )
 CODES = {name: number for number, name in enumerate(NAMES, start=1)}
 
@@ -141,7 +143,7 @@ def lut(m: Memory, x: int, dst: int, n: int, table: int) -> None:
 def conv(m: Memory, x: int, w: int, table: int, dst: int, *rest: int) -> None:
     """CONV, from the formula with x' and w'; the patch is not written here."""
     batches, ih, iw, ic, oh, ow, oc, kh, kw, sh, sw, dh, dw, pt, pl, groups = rest[:16]
-    zx, zo, low, high, _patch = rest[16:]
+    zx, zo, low, high, _patch, *_order = rest[16:]
     depth, taps = ic // groups, kh * kw * (ic // groups)
     row = -(-taps // 8) * 8
     source, out = m.int8_at(x, batches * ih * iw * ic), []
@@ -161,10 +163,22 @@ def conv(m: Memory, x: int, w: int, table: int, dst: int, *rest: int) -> None:
 
 def depthwise(m: Memory, x: int, w: int, table: int, dst: int, *rest: int) -> None:
     """DEPTHWISE."""
+    taps, channels = rest[7] * rest[8], rest[6]
+    _depthwise(m, x, m.bytes_at(w, taps * channels), table, dst, *rest)
+
+
+def depthwise_in_place(m: Memory, x: int, w: int, table: int, scratch: int, *rest: int) -> None:
+    """DEPTHWISE_IN_PLACE; the scratch is not written here."""
+    taps, channels = rest[7] * rest[8], rest[6]
+    by_channel = m.bytes_at(w, taps * channels)
+    by_tap = bytes(by_channel[c * taps + tap] for tap in range(taps) for c in range(channels))
+    _depthwise(m, x, by_tap, table, x, *rest)
+
+
+def _depthwise(m: Memory, x: int, weights: bytes, table: int, dst: int, *rest: int) -> None:
     batches, ih, iw, ic, oh, ow, oc, kh, kw, sh, sw, dh, dw, pt, pl, multiples = rest[:16]
-    zx, zo, low, high = rest[16:]
+    zx, zo, low, high, *_order = rest[16:]
     source, out = m.int8_at(x, batches * ih * iw * ic), []
-    weights = m.bytes_at(w, kh * kw * oc)
     for n, oy, ox, o in product(range(batches), range(oh), range(ow), range(oc)):
         acc, multiplier, shift = channel(m.bytes_at(table - 12 * o, 12))
         for ky, kx in product(range(kh), range(kw)):
@@ -177,7 +191,7 @@ def depthwise(m: Memory, x: int, w: int, table: int, dst: int, *rest: int) -> No
 
 
 def _pool(combine: Callable[[list[int]], int], m: Memory, x: int, dst: int, *rest: int) -> None:
-    batches, ih, iw, channels, oh, ow, kh, kw, sh, sw, pt, pl, low, high = rest
+    batches, ih, iw, channels, oh, ow, kh, kw, sh, sw, pt, pl, low, high, *_order = rest
     source, out = m.int8_at(x, batches * ih * iw * channels), []
     for n, oy, ox, c in product(range(batches), range(oh), range(ow), range(channels)):
         window = [

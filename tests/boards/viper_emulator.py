@@ -63,7 +63,7 @@ class Checked:
     """A buffer as the bytecode tier sees it: no index from the end, no large int."""
 
     def __init__(self, buffer: Any) -> None:
-        self.buffer = buffer
+        self.buffer = unwrapped(buffer)
 
     def __getitem__(self, index: int) -> int:
         """An item; a kernel that reads outside is faulty, also where CPython has another view."""
@@ -76,6 +76,11 @@ class Checked:
         if not 0 <= index < len(self.buffer) or not 0 <= value < 256:
             raise BoardError(f"write of {value} at {index} of {len(self.buffer)}")
         self.buffer[index] = value
+
+
+def unwrapped(buffer: Any) -> Any:
+    """What a checked buffer checks: kernels hand theirs on to others."""
+    return buffer.buffer if isinstance(buffer, Checked) else buffer
 
 
 def small(value: int) -> int:
@@ -108,6 +113,7 @@ class Machine:
 
     def address_of(self, buffer: Any) -> int:
         """Where a buffer lies; it gets a place at its first use."""
+        buffer = unwrapped(buffer)
         if id(buffer) not in self.regions:
             view = memoryview(buffer).cast("B")
             self.regions[id(buffer)] = (self.next, view, buffer)

@@ -36,13 +36,32 @@ def zoo() -> bytes:
     return pack_model(every_step())
 
 
-def test_writing_again_gives_the_same_bytes(zoo: bytes) -> None:
-    assert write(load(zoo))[0] == zoo
+@pytest.fixture(scope="module")
+def passed_zoo() -> bytes:
+    """The zoo with steps in place, and one that runs from its last pixel to the first."""
+    data = pack_model(every_step(), ["in-place", "in-place-depthwise"])
+    return write(changed(load(data), s.Conv, order=1))[0]
 
 
-def test_the_zoo_has_every_step(zoo: bytes) -> None:
-    found = {type(step) for subgraph in load(zoo).subgraphs for step in subgraph.steps}
-    assert found == set(s.CODES)
+@pytest.fixture(params=["zoo", "passed_zoo"])
+def each_zoo(request: pytest.FixtureRequest) -> bytes:
+    return bytes(request.getfixturevalue(request.param))
+
+
+def test_writing_again_gives_the_same_bytes(each_zoo: bytes) -> None:
+    assert write(load(each_zoo))[0] == each_zoo
+
+
+def steps_of(data: bytes) -> list[Step]:
+    return [step for subgraph in load(data).subgraphs for step in subgraph.steps]
+
+
+def test_the_zoos_have_every_step(zoo: bytes, passed_zoo: bytes) -> None:
+    usual, passed = ({type(step) for step in steps_of(each)} for each in (zoo, passed_zoo))
+    assert usual == set(s.CODES) - {s.DepthwiseInPlace}
+    assert s.DepthwiseInPlace in passed
+    assert any(getattr(step, "order", 0) for step in steps_of(passed_zoo))
+    assert not any(getattr(step, "order", 0) for step in steps_of(zoo))
 
 
 def test_weights_are_aligned_to_16_in_the_file(zoo: bytes) -> None:
@@ -67,10 +86,10 @@ def run(data: bytes) -> str:
 
 
 @pytest.mark.filterwarnings("error")
-def test_mutants_are_refused_or_run(zoo: bytes) -> None:
-    layout = layout_of(zoo, TABLES, "Model", weights_of(zoo))
+def test_mutants_are_refused_or_run(each_zoo: bytes) -> None:
+    layout = layout_of(each_zoo, TABLES, "Model", weights_of(each_zoo))
     outcomes: Counter[str] = Counter()
-    for number, mutant in enumerate(mutants(zoo, layout, 1, MUTANTS)):
+    for number, mutant in enumerate(mutants(each_zoo, layout, 1, MUTANTS)):
         start = time.process_time()
         try:
             outcomes[run(mutant)] += 1
@@ -169,6 +188,26 @@ BAD_STEPS: list[tuple[type[Step], dict[str, int], str]] = [
 ]
 
 
+BAD_PASSED_STEPS: list[tuple[type[Step], dict[str, int], str]] = [
+    (s.Conv, {"order": 2}, "order is 2"),
+    (s.Conv, {"order": 1, "batches": 2}, "order is 1 for 2 batches"),
+    (s.MaxPool, {"order": -1}, "order is -1"),
+    (s.DepthwiseInPlace, {"x": ~0}, "dst at -1"),
+    (s.DepthwiseInPlace, {"batches": 2, "ih": 3}, "batches and multiplier are not 1"),
+    (s.DepthwiseInPlace, {"ic": 2, "multiplier": 2}, "batches and multiplier are not 1"),
+    (s.DepthwiseInPlace, {"ih": 5}, "the output is larger than the input"),
+    (s.DepthwiseInPlace, {"scratch": HUGE}, "scratch at .* outside of the arena"),
+]
+
+
+@pytest.mark.parametrize(("kind", "arguments", "text"), BAD_PASSED_STEPS)
+def test_bad_steps_of_passes_are_refused(
+    passed_zoo: bytes, kind: type[Step], arguments: dict[str, int], text: str
+) -> None:
+    with pytest.raises(ModelError, match=text):
+        load(write(changed(load(passed_zoo), kind, **arguments))[0])
+
+
 @pytest.mark.parametrize(("kind", "arguments", "text"), BAD_STEPS)
 def test_bad_steps_are_refused(
     zoo: bytes, kind: type[Step], arguments: dict[str, int], text: str
@@ -237,7 +276,7 @@ def test_an_arena_beyond_reason_is_not_made(zoo: bytes) -> None:
 
 def test_an_unknown_step_is_refused(zoo: bytes) -> None:
     code = locate(zoo, MODEL_SUBGRAPHS, [0], SUBGRAPH_STEPS, [1], STEP_CODE)
-    for value in (0, 15, 255):
+    for value in (0, 16, 255):
         with pytest.raises(ModelError, match=f"subgraph 0 step 1: code {value} is not known"):
             load(patched(zoo, code, "<B", value))
     with pytest.raises(ModelError, match="step 1 Add: 3 arguments, wanted 21"):

@@ -126,7 +126,7 @@ def _call(step: Step, weights: bytes | memoryview) -> _Call | None:
 def _is_dense(step: Conv) -> bool:
     """Whether each output pixel is a product of one input pixel and a matrix."""
     window = step.kh, step.kw, step.sh, step.sw, step.pt, step.pl, step.groups
-    return step.x >= 0 and window == (1, 1, 1, 1, 0, 0, 1)
+    return step.x >= 0 and window == (1, 1, 1, 1, 0, 0, 1) and not step.order
 
 
 def _dense(step: Conv, weights: bytes | memoryview) -> _Call | None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from tflite import TensorType
 
+from microinterp.arena.extents import byte_range, is_contiguous
 from microinterp.arena.placing import align_up
 from microinterp.arena.plan import Plan
 from microinterp.errors import UnsupportedError
@@ -61,7 +62,7 @@ class Places:
         self._kernels: dict[tuple[int, int, int], int] = {}
         for subgraph in reachable:
             for tensor in prepared.graph.subgraphs[subgraph].tensors:
-                if tensor.is_variable and not tensor.is_constant:
+                if tensor.is_variable and not tensor.is_constant and tensor.part is None:
                     self._variables[tensor.subgraph, tensor.index] = self._variable(tensor)
             for item in prepared.subgraphs[subgraph]:
                 for i, state in enumerate(item.kernel.state):
@@ -71,8 +72,10 @@ class Places:
     def tensor(self, tensor: Tensor) -> int | None:
         """Offset of a tensor that is no constant; a handle's is that of its variable.
 
-        None where it has no bytes.
+        None where it has no bytes, or has them in several places.
         """
+        if tensor.part is not None:
+            return self._part(tensor)
         key = (tensor.subgraph, tensor.index)
         if key in self._prepared.resources.handles:
             return self._resources[self._prepared.resources.handles[key]]
@@ -80,9 +83,20 @@ class Places:
             return self._variables[key]
         return self._plan.tensors.get(key)
 
+    def _part(self, tensor: Tensor) -> int | None:
+        """Offset of a part whose bytes lie side by side."""
+        start = self.tensor(tensor.root)
+        if start is None or not is_contiguous(tensor):
+            return None
+        return start + byte_range(tensor)[0]
+
     def kernel_state(self, node: Node, number: int) -> int:
         """Offset of an op's persistent buffer."""
         return self._kernels[node.subgraph, node.index, number]
+
+    def kernel_scratch(self, node: Node, number: int) -> int:
+        """Offset of a scratch buffer that the op's kernel has asked for."""
+        return self._plan.scratch[node.subgraph, node.index, number]
 
     def _variable(self, tensor: Tensor) -> int:
         """As in TFLM, only int8 ones start at their zero point (see microinterp.binding)."""
@@ -107,6 +121,7 @@ class Lowering:
 
     Attributes:
         item: the op and its kernel.
+        order: of its pixels, see Group.
         places, weights: of the whole model.
         scratch_bytes: that the op's steps need.
     """
@@ -114,6 +129,7 @@ class Lowering:
     item: PreparedNode
     places: Places
     weights: Weights
+    order: int = 0
     scratch_bytes: int = field(default=0, init=False)
 
     @property
@@ -163,12 +179,23 @@ class Lowering:
         """Ref of an input, constant or not."""
         if tensor.data is not None:
             return self.constant(tensor.data)
-        return self.places.tensor(tensor) or 0
+        return self._place(tensor)
 
     def destination(self, tensor: Tensor) -> int:
         """Ref of an output. Raises UnsupportedError where the file has a constant there."""
         self.require(tensor.data is None, "an op writes to a constant", tensor)
-        return self.places.tensor(tensor) or 0
+        return self._place(tensor)
+
+    def _place(self, tensor: Tensor) -> int:
+        """Offset of a tensor that is computed; any will do for one without bytes."""
+        offset = self.places.tensor(tensor)
+        self.require(
+            offset is not None or not tensor.nbytes,
+            "its bytes lie in several pieces of another tensor",
+            tensor,
+            "boards run strips of whole rows: run_passes(..., strips=True), no fold-transpose",
+        )
+        return offset or 0
 
     def constant(self, values: npt.NDArray[Any]) -> int:
         """Ref of an array's bytes in the weights."""
@@ -181,6 +208,10 @@ class Lowering:
         if tensor.type_code == TensorType.INT4:
             return unpack_int4(tensor.data, tensor.shape)
         return tensor.data
+
+    def planned_scratch(self, number: int) -> int:
+        """Ref of the kernel's own scratch buffer `number`, which lies in the head."""
+        return self.places.kernel_scratch(self.node, number)
 
     def scratch(self, nbytes: int) -> int:
         """Ref of scratch memory for this op."""

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.graph import Tensor
-from microinterp.kernels import fully_connected
+from microinterp.kernels import depthwise_conv_2d, fully_connected
 from microinterp.kernels.common import Window
 from microinterp.kernels.filters import Params, Quant
 from microinterp.packed.lower.common import Lower, Lowering
-from microinterp.packed.steps import Conv, Depthwise, Step, conv_row
+from microinterp.packed.steps import Conv, Depthwise, DepthwiseInPlace, Step, conv_row
+from microinterp.passes.in_place_depthwise import ChannelByChannel
 
 Ints = npt.NDArray[np.int64]
 _INT8 = np.iinfo(np.int8)
@@ -53,6 +54,8 @@ def lower_depthwise(op: Lowering) -> list[Step]:
     w = op.values(op.node.input(1)).astype(np.int64)[0]
     geometry, quant = p.geometry, p.quant
     height, width = geometry.height, geometry.width
+    if isinstance(op.kernel.evaluate, ChannelByChannel):
+        return [_in_place(op, w, p)]
     if geometry.multiplier == geometry.channels:
         return [_conv(op, height, width, 1, w.transpose(2, 0, 1)[..., None], quant)]
     bias = _bias(op, geometry.channels)
@@ -67,8 +70,29 @@ def lower_depthwise(op: Lowering) -> list[Step]:
         batches=x.shape[0],
         multiplier=geometry.multiplier,
         **_numbers(quant),
+        order=op.order,
     )
     return [step]
+
+
+def _in_place(op: Lowering, w: Ints, p: Params[depthwise_conv_2d.Geometry]) -> DepthwiseInPlace:
+    """Channel by channel, with filters w [kh, kw, channels]; it is stored a channel at a time."""
+    quant = p.quant
+    bias = _bias(op, p.geometry.channels)
+    _require_sums(op, bias, np.abs(w).sum(axis=(0, 1)) * _reach(quant.input_zero_point))
+    x, out = op.node.input(0), op.node.output()
+    place = op.source(x)
+    op.require(place == op.destination(out), "it runs in place, away from its input", out)
+    return DepthwiseInPlace(
+        x=place,
+        w=op.constant(_offset_binary(w.transpose(2, 0, 1))),
+        channels=op.channel_table(bias, quant.multiplier, quant.shift),
+        scratch=op.planned_scratch(len(op.kernel.scratch) - 1),
+        **_geometry(p.geometry.height, p.geometry.width, x, out),
+        batches=x.shape[0],
+        multiplier=1,
+        **_numbers(quant),
+    )
 
 
 def _conv(
@@ -99,6 +123,7 @@ def _conv(
         groups=groups,
         **_numbers(quant),
         patch=op.scratch(conv_row(taps)),
+        order=op.order,
     )
 
 

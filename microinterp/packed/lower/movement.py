@@ -89,10 +89,11 @@ def _merged(source: Region, target: Region) -> list[tuple[int, int, int]]:
 
 
 def lower_reshape(op: Lowering) -> list[Step]:
-    """RESHAPE, SQUEEZE, EXPAND_DIMS."""
+    """RESHAPE, SQUEEZE, EXPAND_DIMS: nothing where a pass has put the output over the input."""
     op.params(reshape.Params)
     x, out = op.node.input(0), op.node.output()
-    return [Copy(op.source(x), op.destination(out), out.nbytes)]
+    step = Copy(op.source(x), op.destination(out), out.nbytes)
+    return [step] if step.x != step.dst else []
 
 
 def lower_transpose(op: Lowering) -> list[Step]:

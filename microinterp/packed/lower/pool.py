@@ -39,6 +39,7 @@ def _arguments(op: Lowering) -> tuple[int, ...]:
         pl=width.before,
         lo=int(p.low),
         hi=int(p.high),
+        order=op.order,
     )
     return tuple(step)
 
