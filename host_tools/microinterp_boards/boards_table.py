@@ -104,7 +104,7 @@ def find(board_id: str) -> BoardRow:
         near = get_close_matches(board_id, known, n=3, cutoff=0.5)
         raise DeviceError(
             f"there is no board '{printable(board_id)}' in the table",
-            hint=f"perhaps {', '.join(near)}; all: " + ", ".join(known),
+            hint=(f"perhaps {', '.join(near)}; all: " if near else "all: ") + ", ".join(known),
         )
     return known[board_id]
 

@@ -293,7 +293,13 @@ def _packed_rungs(rungs: Sequence[Passed]) -> Iterator[_Form]:
     for rung in rungs:
         with suppress(UnsupportedError):  # boards do not run what some passes make
             form = _pack(rung.prepared, rung.plan)
-            yield replace(form, passes=rung.names, extra_macs=rung.extra_macs)
+            yield replace(form, passes=_useful(rung), extra_macs=rung.extra_macs)
+
+
+def _useful(rung: Passed) -> tuple[str, ...]:
+    """The passes that ran, up to the last that made the head smaller."""
+    helped = [i for i, each in enumerate(rung.reports) if each.head_after < each.head_before]
+    return rung.names[: max(helped, default=-1) + 1]
 
 
 def _short(needed: int, available: int | None) -> int:

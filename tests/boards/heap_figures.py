@@ -1,0 +1,110 @@
+"""Measures what microinterp_boards.heap_need has as constants: run it when the runtime changes.
+
+    PYTHONPATH=.:host_tools python -m tests.boards.heap_figures [x64] [thumb] [bytecode]
+
+prints them as they stand in COSTS, in a minute or so for each kind of kernels. `base` is what is
+left, once all else is taken away, of the smallest heap in which a model can be deployed and run;
+the largest of some models' is taken, and rounded up.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from microinterp import packed
+from microinterp.errors import DeviceError
+from microinterp_boards import Board, heap_need, virtual_board
+from microinterp_boards.heap_need import COSTS
+from microinterp_boards.packing import pack_for_board
+from tests.boards.model_boards import LARGE_HEAP, MODEL
+from tests.models import chain_model
+
+BOARDS: Mapping[str, tuple[str, str]] = {
+    "x64": ("unix", "x64"),
+    "thumb": ("qemu", "armv7em"),
+    "bytecode": ("qemu", "bytecode"),
+}
+"""Where each kind of kernels is measured: a virtual board, and the set of .mpy files."""
+_CODE = """
+import gc
+import microinterp
+for name in ("_open", "_load") + %r:
+    gc.collect()
+    before = gc.mem_free()
+    __import__("microinterp." + name, None, None, ("*",))
+    gc.collect()
+    print(name, before - gc.mem_free())
+"""
+
+
+def module_costs(kind: str) -> dict[str, int]:
+    """Bytes of heap that each module of the runtime takes, beyond those imported before it."""
+    board_kind, mpy_set = BOARDS[kind]
+    names = tuple(COSTS[kind].modules)
+    with virtual_board(board_kind, heap=LARGE_HEAP) as port, Board(port) as board:
+        board.deploy(MODEL, mpy_set=mpy_set)
+        board.soft_reset()
+        lines = board.exec(_CODE % (names,)).split("\n")
+    found = dict(line.split() for line in lines if line)
+    return {name: int(found[name]) for name in names}
+
+
+def deployed(kind: str, heap: int, model: bytes, **options: Any) -> str:
+    """Deploy a model to a board with such a heap and run it once; the error's text, or ""."""
+    board_kind, mpy_set = BOARDS[kind]
+    with virtual_board(board_kind, heap=heap, **options) as port, Board(port, patience=5) as board:
+        try:
+            board.deploy(model, mpy_set=mpy_set)
+            result = board.validate(model, samples=1)
+        except DeviceError as error:
+            return error.message
+    assert result.equal
+    return ""
+
+
+def smallest_heap(kind: str, model: bytes, precision: int = 128) -> int:
+    """The smallest heap in which a model can be deployed and run, found by halving."""
+    made = pack_for_board(model)
+    low = len(made.packed) + made.report.arena_bytes
+    high = low + (1 << 16)
+    assert not deployed(kind, high, model)
+    while high - low > precision:
+        middle = (low + high) // 2
+        low, high = (middle, high) if deployed(kind, middle, model) else (low, middle)
+    return high
+
+
+def left_for_base(kind: str, model: bytes, step: int, modules: Mapping[str, int]) -> int:
+    """What `base` must be for a model to need just the smallest heap that it runs in."""
+    made = pack_for_board(model)
+    told = replace(COSTS[kind], base=0, step=step, modules=modules)
+    block = told.block
+    usable = smallest_heap(kind, model) * 8 * block // (8 * block + 3) - 8 * block
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heap_need, "COSTS", {kind: told})
+        mpy_set = BOARDS[kind][1]
+        need = heap_need.heap_need(
+            packed.load(made.packed), len(made.packed), mpy_set, is_virtual=True
+        )
+    return usable - need.model - need.arena - need.objects
+
+
+def main(kinds: Sequence[str]) -> None:
+    """Print the constants of each kind."""
+    for kind in kinds or BOARDS:
+        modules = module_costs(kind)
+        few, many = (smallest_heap(kind, chain_model(steps)) for steps in (4, 24))
+        packed_sizes = [len(pack_for_board(chain_model(steps)).packed) for steps in (4, 24)]
+        step = (many - few - packed_sizes[1] + packed_sizes[0]) // 20
+        print(f"{kind}: step {step}, modules {tuple(modules.values())}", flush=True)
+        for name, model in (("digits", MODEL.read_bytes()), ("chain", chain_model(24))):
+            print(f"  base by {name}: {left_for_base(kind, model, step, modules)}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
