@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from microinterp.arena.extents import Extent
 from microinterp.arena.lifetimes import Request
@@ -128,8 +129,13 @@ def shrinking_blocks(extents: Sequence[Extent]) -> Blocks:
 
 def most_alive(extents: Sequence[Extent]) -> int:
     """The most bytes that hold something at one step."""
+    return int(alive_at(extents).max(initial=0))
+
+
+def alive_at(extents: Sequence[Extent]) -> npt.NDArray[np.int64]:
+    """Bytes that hold something at each step."""
     steps = max((extent.last for extent in extents), default=-1) + 1
     alive = np.zeros(steps, np.int64)
     for extent in extents:
         alive[extent.first : extent.last + 1] += extent.high - extent.low
-    return int(alive.max(initial=0))
+    return alive

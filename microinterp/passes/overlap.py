@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from microinterp.arena.best import search
 from microinterp.arena.extents import Key, Step, Touched, byte_range, extents, schedule
-from microinterp.arena.placing import ALIGNMENT, most_alive, shrinking_blocks
+from microinterp.arena.placing import ALIGNMENT, alive_at, most_alive, shrinking_blocks
 from microinterp.graph import Tensor
 from microinterp.passes.crop import Box, Span, box_needed, is_croppable, whole_box, windows_of
 from microinterp.passes.draft import Draft
@@ -56,6 +56,24 @@ def least_head(prepared: Prepared) -> int:
     """Bytes that the head needs at least if every op that can runs row by row."""
     steps = schedule(prepared)
     return most_alive(list(extents(_cut(steps, _all_rows(prepared, steps), set())).values()))
+
+
+def alive_bytes(prepared: Prepared, by_rows: bool) -> list[int]:
+    """The most bytes in use during each op.
+
+    Args:
+        by_rows: every op that can runs row by row.
+    """
+    steps = schedule(prepared)
+    rows = _all_rows(prepared, steps) if by_rows else {}
+    found = extents(_cut(steps, rows, set()))
+    alive = alive_at(list(found.values())).tolist()
+    most, at = [], 1
+    for position in range(len(prepared.subgraphs[0])):
+        count = len(rows[position].steps) if position in rows else 1
+        most.append(max(alive[at : at + count]))
+        at += count
+    return most
 
 
 def _all_rows(prepared: Prepared, steps: Sequence[Step]) -> dict[int, _Rows]:

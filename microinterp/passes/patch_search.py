@@ -6,12 +6,12 @@ and its columns need, so that each axis is walked once for each number of cuts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from microinterp.arena.extents import extents, schedule
 from microinterp.graph import Tensor
 from microinterp.passes.crop import Box, Span
+from microinterp.passes.overlap import alive_bytes
 from microinterp.passes.patches import Grid, boxes_of, splits, tiles
 from microinterp.passes.price import file_macs
 from microinterp.prepare import Prepared, PreparedNode
@@ -27,10 +27,12 @@ class Limits:
     Attributes:
         extra_macs: share of the model's multiply-accumulates.
         strips: rows are cut, columns are not: strips lie in memory without gaps.
+        by_rows: ops behind the patches will run row by row where that helps.
     """
 
     extra_macs: float
     strips: bool = False
+    by_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def promising(prepared: Prepared, limits: Limits, count: int) -> list[Estimate]:
 def _estimates(prepared: Prepared, limits: Limits) -> Iterator[Estimate]:
     counts = file_macs(prepared)
     total = sum(counts.values()) or 1
-    behind = _needed_behind(prepared)
+    behind = _needed_behind(prepared, limits.by_rows)
     for split in splits(prepared):
         prefix = prepared.subgraphs[0][:split]
         result = prefix[-1].node.output()
@@ -83,6 +85,7 @@ class _Axis:
         count: number of tiles.
         total: pixels that all tiles together need of each tensor.
         most: pixels that the neediest tile needs.
+        spans: of each tile, by tensor.
     """
 
     def __init__(
@@ -91,13 +94,16 @@ class _Axis:
         self.count = count
         self.total: dict[Tensor, int] = {}
         self.most: dict[Tensor, int] = {}
+        self.spans: list[dict[Tensor, Span]] = []
         whole = Span(0, 1)
         for tile in tiles(result.shape[1 if is_rows else 2], count):
             box = Box(tile, whole) if is_rows else Box(whole, tile)
-            for tensor, needed in boxes_of(prefix, box).items():
-                length = (needed.rows if is_rows else needed.columns).length
-                self.total[tensor] = self.total.get(tensor, 0) + length
-                self.most[tensor] = max(self.most.get(tensor, 0), length)
+            needed = boxes_of(prefix, box)
+            spans = {t: found.rows if is_rows else found.columns for t, found in needed.items()}
+            self.spans.append(spans)
+            for tensor, span in spans.items():
+                self.total[tensor] = self.total.get(tensor, 0) + span.length
+                self.most[tensor] = max(self.most.get(tensor, 0), span.length)
 
 
 def _extra(
@@ -116,7 +122,7 @@ def _extra(
 def _needed(prepared: Prepared, prefix: Sequence[PreparedNode], down: _Axis, across: _Axis) -> int:
     """Bytes of the split's tensor, of the model's inputs, and of the fullest moment in a patch."""
     result = prefix[-1].node.output()
-    held = result.nbytes + sum(t.nbytes for t in prepared.graph.main.inputs)
+    held = max(_held(prepared, spans, result) for spans in down.spans)
     last = {x: i for i, item in enumerate(prefix) for x in item.node.inputs if x is not None}
     inner = {item.node.output() for item in prefix} - {result}
     alive: set[Tensor] = set()
@@ -128,20 +134,25 @@ def _needed(prepared: Prepared, prefix: Sequence[PreparedNode], down: _Axis, acr
     return held + most
 
 
+def _held(prepared: Prepared, spans: Mapping[Tensor, Span], result: Tensor) -> int:
+    """Bytes of the rows of the split's tensor up to these, and of the inputs' from these on."""
+    held = result.nbytes * spans[result].stop // result.shape[1]
+    for tensor in prepared.graph.main.inputs:
+        rows = tensor.shape[1] if tensor in spans else 1
+        start = spans[tensor].start if tensor in spans else 0
+        held += tensor.nbytes * (rows - start) // rows
+    return held
+
+
 def _patch_bytes(tensor: Tensor, down: _Axis, across: _Axis) -> int:
     pixel = tensor.nbytes // max(1, tensor.shape[1] * tensor.shape[2])
     return pixel * down.most[tensor] * across.most[tensor]
 
 
-def _needed_behind(prepared: Prepared) -> list[int]:
+def _needed_behind(prepared: Prepared, by_rows: bool) -> list[int]:
     """Bytes alive at the fullest moment from each op on."""
-    found = extents(schedule(prepared))
-    count = len(prepared.subgraphs[0])
-    alive = [
-        sum(e.nbytes for e in found.values() if e.first <= position + 1 <= e.last)
-        for position in range(count)
-    ]
-    most = [0] * (count + 1)
-    for position in reversed(range(count)):
+    alive = alive_bytes(prepared, by_rows)
+    most = [0] * (len(alive) + 1)
+    for position in reversed(range(len(alive))):
         most[position] = max(alive[position], most[position + 1])
     return most

@@ -193,6 +193,7 @@ def _run(start: Passed, names: Sequence[str], limits: Limits, ram_limit: int | N
     behind = [name for name in _BEHIND if name in names]
     if "patches" not in names:
         return _finished(now, behind)
+    limits = replace(limits, by_rows="overlap" in behind)
     cut = sorted(_patched(now, limits), key=lambda made: _least(made, behind))
     tried = [_finished(made, behind) for made in cut[:_MOST_FINISHED]]
     fitting = [made for made in tried if _fits(made, ram_limit)]
