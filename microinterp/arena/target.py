@@ -185,7 +185,10 @@ def _prepares(prepared: Prepared, build: Target, table: Table) -> Prepares:
             if number is not None and number not in assigned:
                 assigned.add(number)
                 room = node.input(1).nbytes
-        found.append((_footprint(build, item), Site(node, item.kernel, table, build.cpu, room)))
+        site = Site(node, item.kernel, table, build.cpu, room)
+        footprint = _footprint(build, item)
+        footprint.check(site)
+        found.append((footprint, site))
     return found
 
 

@@ -161,12 +161,6 @@ def _are_constant(*tensors: Tensor | None) -> bool:
 
 def _dense_persistent(site: Site) -> Sequence[int]:
     node, channels = site.node, dense_channels(site)
-    if channels and not _is_dense_int8(site):
-        raise ArenaError(
-            "CMSIS-NN's kernel takes per-channel filters of int8 layers only",
-            node.where(node.input(1)),
-            "quantise this filter per tensor, or use TFLM's reference kernels",
-        )
     sums = _dense_sums(site) if _are_constant(node.input(1), node.optional_input(2)) else 0
     return (*channels, *_requested(sums))
 
@@ -210,9 +204,6 @@ def _transpose_conv(site: Site) -> Sequence[int]:
 
 
 def _matmul(site: Site) -> Sequence[int]:
-    node = site.node
-    if max(node.input(0).rank, node.input(1).rank) > 4:
-        raise ArenaError("CMSIS-NN's kernel takes operands of rank 4 at most", node.where())
     own = _quantized(site, (site.table.size("BatchMatmulQuantization"),))
     return (*matmul_copies(site), *output_dims(site), *own)
 
@@ -233,10 +224,51 @@ def _lstm_scratch(site: Site) -> Sequence[int]:
     return _quantized(site, site.kernel.scratch[:3]) or site.kernel.scratch
 
 
+def _require(site: Site, holds: bool, message: str, tensor: Tensor | None = None) -> None:
+    if not holds:
+        raise ArenaError(
+            f"TFLM's CMSIS-NN kernel refuses the op: {message}",
+            site.node.where(tensor),
+            "its reference kernel takes it",
+        )
+
+
+def _check_symmetric(site: Site) -> None:
+    """No zero points in int16 layers."""
+    x, out = site.node.input(0), site.node.output()
+    others = [site.node.input(1)] if site.node.name == "ADD" else []
+    for tensor in (x, *others, out):
+        sound = tensor.type_name != "int16" or tensor.zero_point == 0
+        _require(site, sound, f"zero point {tensor.zero_point} of int16, wanted 0", tensor)
+
+
+def _check_dense(site: Site) -> None:
+    _check_symmetric(site)
+    sound = not dense_channels(site) or _is_dense_int8(site)
+    _require(site, sound, "a filter with scales per channel in a layer that is not int8 x int8")
+
+
+def _check_transpose_conv(site: Site) -> None:
+    node = site.node
+    sound = node.input(2).type_name != "int16" or node.optional_input(3) is not None
+    _require(site, sound, "an int16 layer without bias (it reads the type of one all the same)")
+
+
+def _check_matmul(site: Site) -> None:
+    for operand in (site.node.input(0), site.node.input(1)):
+        _require(site, operand.rank <= 4, f"rank {operand.rank}, wanted 4 at most", operand)
+
+
+def _check_lstm(site: Site) -> None:
+    for number in (*range(1, 9), *range(12, 16)):
+        tensor = site.node.input(number)
+        _require(site, tensor.is_constant, "weights and biases must be constants", tensor)
+
+
 _CONV = "i0 i1 o0 P i0 i1 i2 o0"
 
 CMSIS_NN: Mapping[str, Footprint] = {
-    "ADD": replace(REFERENCE["ADD"], data="cmsis_nn::add"),
+    "ADD": replace(REFERENCE["ADD"], data="cmsis_nn::add", check=_check_symmetric),
     "AVERAGE_POOL_2D": Footprint(
         "TfLitePoolParams", "cmsis_nn::pooling", "i0 o0 i0 o0", scratch=_average_pool
     ),
@@ -245,6 +277,7 @@ CMSIS_NN: Mapping[str, Footprint] = {
         data="cmsis_nn::batch_matmul",
         prepare=_matmul,
         scratch=_matmul_scratch,
+        check=_check_matmul,
     ),
     "CONV_2D": Footprint(
         "TfLiteConvParams",
@@ -252,6 +285,7 @@ CMSIS_NN: Mapping[str, Footprint] = {
         _CONV,
         prepare=lambda site: _quantized(site, filters_first(site)),
         scratch=_conv,
+        check=_check_symmetric,
     ),
     "DEPTHWISE_CONV_2D": Footprint(
         "TfLiteDepthwiseConvParams",
@@ -259,12 +293,14 @@ CMSIS_NN: Mapping[str, Footprint] = {
         _CONV,
         prepare=lambda site: _quantized(site, filters_last(site)),
         scratch=_depthwise,
+        check=_check_symmetric,
     ),
     "FULLY_CONNECTED": replace(
         REFERENCE["FULLY_CONNECTED"],
         data="cmsis_nn::fully_connected",
         prepare=_dense_persistent,
         scratch=_dense_scratch,
+        check=_check_dense,
     ),
     "MAX_POOL_2D": replace(REFERENCE["MAX_POOL_2D"], data="cmsis_nn::pooling"),
     "SOFTMAX": replace(REFERENCE["SOFTMAX"], data="cmsis_nn::softmax", prepare=int16_tables),
@@ -272,7 +308,10 @@ CMSIS_NN: Mapping[str, Footprint] = {
         REFERENCE["SVDF"], data="cmsis_nn::svdf", steps="i0 i1 i2 i3 i4 o0 P", prepare=_svdf_sums
     ),
     "TRANSPOSE_CONV": replace(
-        REFERENCE["TRANSPOSE_CONV"], data="cmsis_nn::transpose_conv", scratch=_transpose_conv
+        REFERENCE["TRANSPOSE_CONV"],
+        data="cmsis_nn::transpose_conv",
+        scratch=_transpose_conv,
+        check=_check_transpose_conv,
     ),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": replace(
         REFERENCE["UNIDIRECTIONAL_SEQUENCE_LSTM"],
@@ -280,5 +319,6 @@ CMSIS_NN: Mapping[str, Footprint] = {
         steps="i* o0 P",
         prepare=_lstm_sums,
         scratch=_lstm_scratch,
+        check=_check_lstm,
     ),
 }

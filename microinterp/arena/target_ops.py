@@ -46,6 +46,10 @@ def nothing(site: Site) -> Sequence[int]:
     return ()
 
 
+def accepted(site: Site) -> None:
+    """The kernel takes whatever TFLM's own PC build takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """What one operator's kernel takes.
@@ -58,6 +62,7 @@ class Footprint:
         prepare: bytes of the persistent buffers of Prepare.
         scratch: bytes of the scratch buffers; None takes Kernel.scratch, those of the PC build.
         script: what Prepare does where `steps` cannot say it.
+        check: raises ArenaError where Prepare refuses what the PC build's takes.
     """
 
     params: str = ""
@@ -67,6 +72,7 @@ class Footprint:
     prepare: Buffers = nothing
     scratch: Buffers | None = None
     script: Callable[[Site], Iterator[Event]] | None = None
+    check: Callable[[Site], None] = accepted
 
     def init_buffers(self, site: Site) -> list[int]:
         """Bytes of every persistent buffer of Init, in order."""

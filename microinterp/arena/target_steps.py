@@ -77,9 +77,12 @@ class Allocation:
 
     def _start(self) -> None:
         """The allocator, the planner, resource variables, what StartModelAllocation begins with."""
-        recording = "Recording" if self._is_recording else ""
+        # An interpreter that preserves all tensors plans in a line, and never records.
+        is_linear = self._plan.planner == "linear"
+        recording = "Recording" if self._is_recording and not is_linear else ""
+        planner = "LinearMemoryPlanner" if is_linear else "GreedyMemoryPlanner"
         self._structs("interpreter", f"{recording}SingleArenaBufferAllocator")
-        self._structs("interpreter", "GreedyMemoryPlanner")
+        self._structs("interpreter", planner)
         self._structs("interpreter", f"{recording}MicroAllocator")
         names = {variable.shared_name for variable in self._prepared.resources.variables}
         if names:
@@ -149,11 +152,16 @@ class Allocation:
         self._memory.temporary(self._table["AllocationInfo"], tensors + requests)
         for tensor in self._variables():
             self._memory.persistent("variables", tensor.nbytes)
-        size = self._table.size
-        per_buffer = size("GreedyMemoryPlanner::BufferRequirements")
-        per_buffer += size("GreedyMemoryPlanner::ListEntry") + size("int", 3)
-        self._memory.plan_with(len(self._plan.placed), per_buffer)
+        self._memory.plan_with(len(self._plan.placed), self._bytes_per_buffer())
         self._memory.resize(self._plan.head_bytes)
+
+    def _bytes_per_buffer(self) -> int:
+        """What the greedy planner needs for a moment; the linear one has it in its struct."""
+        if self._plan.planner == "linear":
+            return 0
+        size = self._table.size
+        entry = size("GreedyMemoryPlanner::BufferRequirements")
+        return entry + size("GreedyMemoryPlanner::ListEntry") + size("int", 3)
 
     def _variables(self) -> list[Tensor]:
         """Variable tensors that the file's offline plan does not put into the head."""
