@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from microinterp.arena.check import check_plan
 from microinterp.arena.plan import Plan, plan, plan_pieces
-from microinterp.errors import InputError, UnsupportedError
+from microinterp.errors import ArenaError, InputError, UnsupportedError
 from microinterp.passes.fold_edges import fold_quantize, fold_transpose
 from microinterp.passes.fold_pad import fold_pad
 from microinterp.passes.in_place import in_place
@@ -113,9 +114,7 @@ def run_passes(
     if names is None:
         rungs = ladder(prepared, max_extra_macs, strips)
         fitting = [rung for rung in rungs if _fits(rung, ram_limit)]
-        if fitting and ram_limit is not None:
-            return fitting[0]
-        return min(rungs, key=lambda rung: rung.plan.head_bytes)
+        return _checked_result(fitting[0] if fitting else rungs[-1])
     if not names:
         return _start(prepared)
     keeper = _keeper(prepared)
@@ -125,7 +124,9 @@ def run_passes(
             keeper.node.where(),
             "run this model without memory passes",
         )
-    return _run(_start(prepared), names, Limits(max_extra_macs, strips), ram_limit)
+    return _checked_result(
+        _run(_start(prepared), names, Limits(max_extra_macs, strips), ram_limit)
+    )
 
 
 def ladder(
@@ -157,6 +158,18 @@ _LADDER: tuple[tuple[str, ...], ...] = (
     (*_FREE, "in-place-depthwise", "overlap"),
     ("fold-pad", "patches", "in-place", "overlap"),
 )
+
+
+def _checked_result(passed: Passed) -> Passed:
+    """The result, which code that trusts no pass has found sound."""
+    problems = check_plan(passed.prepared, passed.plan) if passed.prepared.rewritten else []
+    if problems:
+        raise ArenaError(
+            f"memory passes made an unsound plan: {problems[0].message}",
+            problems[0].where,
+            "this is a fault of ours: please report it with the model; passes='none' runs",
+        )
+    return passed
 
 
 def _checked(passes: str | Sequence[str]) -> tuple[str, ...] | None:
