@@ -15,7 +15,7 @@ from microinterp.errors import InputError
 from microinterp_boards.boards_table import BoardRow, boards, find
 from microinterp_boards.fit import CORE_BYTES, BoardFit, Fitter, Remedy, Verdict
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 _FIRMWARE = ("both", "tflm", "micropython")
 _ALL = "all"
 

@@ -82,18 +82,18 @@ COSTS: Mapping[str, Costs] = MappingProxyType(
         # Cortex-M under QEMU, viper kernels: 32-bit words, their code in the heap.
         "thumb": Costs(
             block=16,
-            base=21_300,
-            step=148,
+            base=21_700,
+            step=176,
             state=96,
-            modules=_modules(1248, 2000, 1984, 2256, 2224, 960, 1280, 1168, 1168, 1600, 544, 2300),
+            modules=_modules(1664, 2096, 2096, 2352, 2448, 960, 1280, 1136, 1152, 1600, 560, 480),
         ),
         # The same board, bytecode kernels; taken for every other 32-bit processor too.
         "bytecode": Costs(
             block=16,
             base=21_700,
-            step=148,
+            step=176,
             state=96,
-            modules=_modules(1248, 2000, 848, 928, 848, 960, 544, 512, 560, 624, 544, 1000),
+            modules=_modules(1552, 2080, 880, 944, 944, 960, 544, 560, 560, 736, 544, 480),
         ),
     }
 )
