@@ -78,7 +78,7 @@ class TargetSizes:
         minimum_bytes: the smallest arena that AllocateTensors succeeds in, a multiple of 16: above
             used_bytes where planning needs more for a moment.
         categories: bytes by purpose; they sum to used_bytes. "activations" and "scratch" are the
-            head: up to the highest tensor, and what scratch buffers add above; the others the tail.
+            head: what it would be without scratch buffers, and what these add; the others the tail.
         table: name of the table of struct sizes, which has the ABI and TFLM's version.
     """
 
@@ -141,8 +141,8 @@ def sizes_with(
     allocation = Allocation(there, plan, table, prepares, build.is_recording, build.decompresses)
     memory = allocation.run(arena_size or 0)
     aligned = allocation.run(0) if (arena_size or 0) % ALIGNMENT else memory
-    tensors = max((p.end for p in plan.placed if p.request.tensor is not None), default=0)
-    head = {"activations": tensors, "scratch": plan.head_bytes - tensors}
+    activations = _head_without_scratch(there, plan)
+    head = {"activations": activations, "scratch": plan.head_bytes - activations}
     return TargetSizes(
         target=build.name,
         head_bytes=plan.head_bytes,
@@ -152,6 +152,17 @@ def sizes_with(
         categories=MappingProxyType(head | dict(memory.categories)),
         table=table.name,
     )
+
+
+def _head_without_scratch(prepared: Prepared, plan: Plan) -> int:
+    if not plan.scratch:
+        return plan.head_bytes
+    subgraphs = tuple(
+        tuple(replace(item, kernel=replace(item.kernel, scratch=())) for item in nodes)
+        for nodes in prepared.subgraphs
+    )
+    without = make_plan(replace(prepared, subgraphs=subgraphs), plan.planner)
+    return min(plan.head_bytes, without.head_bytes)
 
 
 def _require_as_in_file(prepared: Prepared) -> None:

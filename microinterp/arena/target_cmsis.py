@@ -215,7 +215,7 @@ def _matmul_scratch(site: Site) -> Sequence[int]:
 
 def _lstm_sums(site: Site) -> Sequence[int]:
     """Eight vectors of effective biases: int32 for int8 activations, int64 for int16."""
-    states = site.node.input(18).shape[-1]
+    states = site.node.input(18).shape[1]
     width = {"int8": 4, "int16": 8}.get(site.node.input(0).type_name, 0)
     return (width * states,) * 8 if width else ()
 

@@ -34,6 +34,7 @@ CORE: Mapping[str, Mapping[str, str]] = {
                 "GreedyMemoryPlanner",
                 "GreedyMemoryPlanner::BufferRequirements",
                 "GreedyMemoryPlanner::ListEntry",
+                "LinearMemoryPlanner",
                 "MicroBuiltinDataAllocator",
                 "SubgraphAllocations",
             )
