@@ -73,7 +73,7 @@ def depthwise_in_place(c, p):
     """
     scratch, pixels = p[4], p[6] * p[7]
     p[4] = p[1]
-    p.append(0)
+    p.extend(array("i", (0,)))
     depthwise(c, p)
     c.need(p[5] == 1 and p[20] == 1 and p[9] * p[10] <= pixels, "shape")
     c.span("scratch", scratch, pixels)

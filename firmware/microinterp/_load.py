@@ -96,7 +96,7 @@ def _step(it, check, subgraph, at):
     p = array("i", (SIGN,))
     p.extend(array("i", bytes(it._reader.bytes[first : first + 4 * given])))
     if ordered and given == count:
-        p.append(0)
+        p.extend(array("i", (0,)))  # append would make room for more
     name = name.lower()
     getattr(_module(checker), name)(check, p)
     if name == "copy":

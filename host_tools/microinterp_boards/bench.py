@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import platform
 import statistics
+from collections import Counter
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
@@ -18,7 +19,13 @@ from microinterp.inputs import random_samples
 from microinterp_boards import forms
 from microinterp_boards.deploy import Progress, require_same
 from microinterp_boards.link import Link
-from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
+from microinterp_boards.packing import (
+    NO_PASSES,
+    BoardModel,
+    MemoryPasses,
+    ModelSource,
+    pack_for_board,
+)
 from microinterp_boards.probe import probe
 from microinterp_boards.session import OpRun, Session
 from microinterp_boards.source_form.session import SourceSession
@@ -35,11 +42,12 @@ def bench(
     name: str | None = None,
     seed: int = 0,
     progress: Progress = lambda done, of: None,
+    passes: MemoryPasses = NO_PASSES,
 ) -> dict[str, Any]:
     """See Board.bench."""
     if not 1 <= runs <= 100_000:
         raise InputError(f"wanted 1 to 100000 runs, got {runs}")
-    model = pack_for_board(source, name)
+    model = pack_for_board(source, name, passes)
     there = forms.find(link, model)
     link.soft_reset()
     board = probe(link)
@@ -68,6 +76,7 @@ def bench(
             "model_bytes": loaded.model_bytes,
             "arena_bytes": loaded.arena_bytes,
             "head_bytes": model.plan.head_bytes,
+            "passes": list(model.passes),
         },
         "board": asdict(board),
         "runtime": {"version": loaded.version, "mpy_set": there.mpy_set, "kernels": loaded.tier},
@@ -103,21 +112,29 @@ def percentile(times: list[int], percent: int) -> int:
 def _op_times(model: BoardModel, runs: list[list[OpRun]]) -> list[dict[str, Any]]:
     """Each op's median, in the order of the model's ops.
 
-    An op of a subgraph that runs once has fewer times than the others, and some have none.
+    An op that memory passes have cut has the time of all its pieces. An op of a subgraph that runs
+    once has fewer times than the others, and some have none.
     """
     times: dict[tuple[int, int], list[int]] = {}
     for run in runs:
+        spent: Counter[tuple[int, int]] = Counter()
         for op in run:
-            times.setdefault((op.subgraph, op.op_index), []).append(op.time)
-    return [
-        {
-            "subgraph": node.subgraph,
-            "index": node.index,
-            "name": node.name,
-            "runs": len(times[node.subgraph, node.index]),
-            "time": statistics.median(times[node.subgraph, node.index]),
-        }
+            spent[op.subgraph, op.op_index] += op.time
+        for place, time in spent.items():
+            times.setdefault(place, []).append(time)
+    names = {
+        (node.subgraph, node.file_index): node.name
         for subgraph in model.prepared.graph.subgraphs
         for node in subgraph.nodes
-        if (node.subgraph, node.index) in times
+    }
+    return [
+        {
+            "subgraph": place[0],
+            "index": place[1],
+            "name": name,
+            "runs": len(times[place]),
+            "time": statistics.median(times[place]),
+        }
+        for place, name in names.items()
+        if place in times
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -10,7 +11,7 @@ from microinterp_boards import bench, deploy, runtime, source_form, validate
 from microinterp_boards.deploy import Deployment, Progress
 from microinterp_boards.files import Files
 from microinterp_boards.link import Link
-from microinterp_boards.packing import SUFFIX, ModelSource
+from microinterp_boards.packing import SUFFIX, MemoryPasses, ModelSource
 from microinterp_boards.probe import Probe, probe
 from microinterp_boards.source_form import install as source_install
 from microinterp_boards.validate import Validation
@@ -27,6 +28,11 @@ class Board:
     A model is given by the path or the contents of an untouched .tflite file, and raises
     ModelError, UnsupportedError or PrepareError if boards cannot run it. Its name on the board is
     the file's without suffix, or `name`.
+
+    `passes`, `ram_limit` and `max_extra_macs` of deploy, validate and bench are those of
+    microinterp.Interpreter: memory passes, which keep every bit and run in a smaller arena. A model
+    is validated and timed with what it was deployed with. They raise InputError where there is no
+    such pass, and ArenaError where the arena's head is larger than ram_limit.
     """
 
     def __init__(self, port: str, *, baud: int = 115200, patience: float = 10.0) -> None:
@@ -73,6 +79,9 @@ class Board:
         name: str | None = None,
         *,
         mpy_set: str | None = None,
+        passes: str | Sequence[str] = "none",
+        ram_limit: int | None = None,
+        max_extra_macs: float = 0.1,
         progress: Progress = _silent,
     ) -> Deployment:
         """Pack a model, install or update the runtime, send both, and load the model once.
@@ -85,7 +94,8 @@ class Board:
             mpy_set: "bytecode" for the runtime without native code; None is what the probe says.
             progress: told the bytes of the model that are sent, and of how many.
         """
-        return deploy.deploy(self.link, model, name, mpy_set, progress)
+        asked = MemoryPasses(passes, ram_limit, max_extra_macs)
+        return deploy.deploy(self.link, model, name, mpy_set, progress, asked)
 
     def validate(
         self,
@@ -96,6 +106,9 @@ class Board:
         seed: int = 0,
         *,
         name: str | None = None,
+        passes: str | Sequence[str] = "none",
+        ram_limit: int | None = None,
+        max_extra_macs: float = 0.1,
         progress: Progress = _silent,
     ) -> Validation:
         """Run a deployed model and compare every byte of its outputs with what is expected.
@@ -116,11 +129,14 @@ class Board:
             progress: told the samples done, and of how many.
 
         Raises:
-            DeviceError: also if the model on the board is of another .tflite file, or the runtime
-                is damaged or another version.
+            DeviceError: also if the model on the board is of another .tflite file or was packed
+                another way, or the runtime is damaged or another version.
             InputError: the bundle is not of this model, or damaged.
         """
-        return validate.validate(self.link, model, samples, per_op, golden, seed, name, progress)
+        asked = MemoryPasses(passes, ram_limit, max_extra_macs)
+        return validate.validate(
+            self.link, model, samples, per_op, golden, seed, name, progress, asked
+        )
 
     def bench(
         self,
@@ -129,13 +145,17 @@ class Board:
         *,
         name: str | None = None,
         seed: int = 0,
+        passes: str | Sequence[str] = "none",
+        ram_limit: int | None = None,
+        max_extra_macs: float = 0.1,
         progress: Progress = _silent,
     ) -> dict[str, Any]:
         """Time a deployed model with random inputs, by the board's own clock.
 
         Returns a dict that follows schemas/bench_result.schema.json. Raises as validate.
         """
-        return bench.bench(self.link, model, runs, name, seed, progress)
+        asked = MemoryPasses(passes, ram_limit, max_extra_macs)
+        return bench.bench(self.link, model, runs, name, seed, progress, asked)
 
     def uninstall(self) -> list[str]:
         """Remove the runtime and all models; returns the paths of the files that went.

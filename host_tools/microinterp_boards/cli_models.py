@@ -11,6 +11,8 @@ import typer
 from rich.text import Text
 
 from microinterp.cli import output
+from microinterp.cli.amounts import parse_bytes
+from microinterp.cli.passes import MaxExtraMacs, Passes, Ram, parse_passes
 from microinterp_boards.bench import RUNS
 from microinterp_boards.board import Board
 from microinterp_boards.deploy import Deployment, Progress
@@ -41,6 +43,9 @@ def deploy_command(
             "--set", metavar="SET", help="bytecode: the runtime without native code. Else the best."
         ),
     ] = None,
+    passes: Passes = "none",
+    ram: Ram = None,
+    max_extra_macs: MaxExtraMacs = 0.1,
     baud: _Baud = 115200,
     json: _Json = False,
 ) -> None:
@@ -49,7 +54,9 @@ def deploy_command(
     The board is soft reset. JSON: port, and the fields of microinterp_boards.deploy.Deployment.
     """
     with _board(port, baud) as board, _progress("sending") as told:
-        done = board.deploy(model, name, mpy_set=mpy_set, progress=told)
+        done = board.deploy(
+            model, name, mpy_set=mpy_set, progress=told, **_memory(passes, ram, max_extra_macs)
+        )
     if json:
         output.print_json({"port": board.port, **asdict(done)})
     else:
@@ -72,18 +79,25 @@ def validate_command(
     ] = None,
     seed: _Seed = 0,
     name: _Name = None,
+    passes: Passes = "none",
+    ram: Ram = None,
+    max_extra_macs: MaxExtraMacs = 0.1,
     baud: _Baud = 115200,
     json: _Json = False,
 ) -> None:
     """Run a deployed model on the board and compare every byte with what the host computes.
 
-    Exit status: 0 equal, 1 different, 2 bad use, or the board has another model or runtime.
+    The passes must be those that it was deployed with. Exit status: 0 equal, 1 different, 2 bad
+    use, or the board has another model or runtime.
 
     JSON: port, equal, and the fields of microinterp_boards.validate.Validation; first_difference is
     null, or op_index, name, tensor, subgraph, sample, tensor_name.
     """
     with _board(port, baud) as board, _progress("comparing") as told:
-        done = board.validate(model, samples, per_op, golden, seed, name=name, progress=told)
+        memory = _memory(passes, ram, max_extra_macs)
+        done = board.validate(
+            model, samples, per_op, golden, seed, name=name, progress=told, **memory
+        )
     if json:
         first = done.first_difference
         place = None if first is None else first._asdict()
@@ -101,6 +115,9 @@ def bench_command(
     runs: Annotated[int, typer.Option(min=1, metavar="N", help="How many invokes.")] = RUNS,
     seed: _Seed = 0,
     name: _Name = None,
+    passes: Passes = "none",
+    ram: Ram = None,
+    max_extra_macs: MaxExtraMacs = 0.1,
     baud: _Baud = 115200,
     json: _Json = False,
 ) -> None:
@@ -111,7 +128,8 @@ def bench_command(
     JSON: follows schemas/bench_result.schema.json.
     """
     with _board(port, baud) as board, _progress("timing") as told:
-        done = board.bench(model, runs, name=name, seed=seed, progress=told)
+        memory = _memory(passes, ram, max_extra_macs)
+        done = board.bench(model, runs, name=name, seed=seed, progress=told, **memory)
     if json:
         output.print_json(done)
     else:
@@ -132,6 +150,16 @@ def uninstall_command(port: _Port = None, baud: _Baud = 115200, json: _Json = Fa
     for path in removed:
         screen.print(output.safe(path))
     screen.print(f"{len(removed)} files removed")
+
+
+def _memory(passes: str, ram: str | None, max_extra_macs: float) -> dict[str, Any]:
+    """What Board's methods take of memory passes."""
+    limit = None if ram is None else parse_bytes(ram)
+    return {
+        "passes": parse_passes(passes),
+        "ram_limit": limit,
+        "max_extra_macs": max_extra_macs,
+    }
 
 
 @contextmanager
@@ -158,6 +186,8 @@ def _show_deployment(done: Deployment) -> None:
         f" the runtime, {done.heap_imported - done.heap_loaded:,} by the model",
         "time": f"{done.seconds:.1f} s",
     }
+    if done.passes:
+        rows["passes"] = f"{', '.join(done.passes)}; {done.extra_macs:.1%} more MACs"
     _show(rows)
 
 

@@ -10,7 +10,13 @@ from microinterp.errors import DeviceError, printable
 from microinterp_boards import runtime, source_form
 from microinterp_boards.files import Files, Room, stored_bytes
 from microinterp_boards.link import Link
-from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
+from microinterp_boards.packing import (
+    NO_PASSES,
+    BoardModel,
+    MemoryPasses,
+    ModelSource,
+    pack_for_board,
+)
 from microinterp_boards.probe import Probe, probe
 from microinterp_boards.session import Loaded, Session
 from microinterp_boards.source_form import install as source_install
@@ -38,6 +44,8 @@ class Deployment:
             and with the model loaded. In source form the runtime is the module without its
             constants and arena.
         seconds: for all of it.
+        passes: memory passes that have run, in order.
+        extra_macs: share of the model's multiply-accumulates that they cost.
     """
 
     name: str
@@ -54,6 +62,8 @@ class Deployment:
     heap_imported: int
     heap_loaded: int
     seconds: float
+    passes: tuple[str, ...]
+    extra_macs: float
 
 
 def deploy(
@@ -62,10 +72,11 @@ def deploy(
     name: str | None = None,
     mpy_set: str | None = None,
     progress: Progress = lambda done, of: None,
+    passes: MemoryPasses = NO_PASSES,
 ) -> Deployment:
     """See Board.deploy."""
     started = time.monotonic()
-    model = pack_for_board(source, name)
+    model = pack_for_board(source, name, passes)
     link.soft_reset()
     board = probe(link)
     if source_form.is_for(board):
@@ -100,6 +111,8 @@ def deploy(
         heap_imported=loaded.heap_imported,
         heap_loaded=loaded.heap_loaded,
         seconds=time.monotonic() - started,
+        passes=model.passes,
+        extra_macs=model.extra_macs,
     )
 
 
@@ -130,6 +143,8 @@ def _deploy_source(
         heap_imported=loaded.heap_imported,
         heap_loaded=loaded.heap_loaded,
         seconds=time.monotonic() - started,
+        passes=model.passes,
+        extra_macs=model.extra_macs,
     )
 
 
@@ -154,6 +169,12 @@ def require_same(link: Link, loaded: Loaded, model: BoardModel, folder: str) -> 
             f"{port}: the board imports another 'microinterp' than the one installed:"
             f" {loaded.file}",
             hint="remove that one",
+        )
+    if folder and loaded.arena_bytes != model.report.arena_bytes:
+        raise DeviceError(
+            f"{port}: the model '{model.name}' on the board was packed another way: its arena has"
+            f" {loaded.arena_bytes} bytes, this one {model.report.arena_bytes}",
+            hint="name the memory passes that it was deployed with, or deploy it again",
         )
     main = model.prepared.graph.main
     wanted = tuple(t.nbytes for t in main.inputs), tuple(t.nbytes for t in main.outputs)

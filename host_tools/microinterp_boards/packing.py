@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from microinterp.arena.plan import Plan, plan
-from microinterp.errors import DeviceError, printable
+from microinterp.arena.plan import Plan
+from microinterp.errors import ArenaError, DeviceError, printable
 from microinterp.interpreter import prepare_model
 from microinterp.model import load_file
 from microinterp.packed import PackReport, pack_with_report
+from microinterp.passes import run_passes
 from microinterp.prepare import Prepared
 
 SUFFIX = ".mipk"
@@ -20,6 +22,24 @@ ModelSource = str | os.PathLike[str] | bytes
 _MAX_NAME = 32 - len(SUFFIX)
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{_MAX_NAME}}}")
 _HASH_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPasses:
+    """Memory passes for boards: as microinterp.Interpreter takes them, with patches as strips.
+
+    Attributes:
+        names: "none", "auto", or names.
+        ram_limit: most bytes of the arena's head, None for no limit.
+        max_extra_macs: multiply-accumulates that may be done twice, as a share of the model's.
+    """
+
+    names: str | Sequence[str] = "none"
+    ram_limit: int | None = None
+    max_extra_macs: float = 0.1
+
+
+NO_PASSES = MemoryPasses()
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +51,8 @@ class BoardModel:
         tflite, sha256: contents of the .tflite file, and their hash.
         prepared, plan: what it was packed from.
         packed, report: the packed model, and where its bytes are.
+        passes: memory passes that have run, in order; see microinterp.passes.
+        extra_macs: share of the model's multiply-accumulates that they cost.
     """
 
     name: str
@@ -40,6 +62,8 @@ class BoardModel:
     plan: Plan
     packed: bytes
     report: PackReport
+    passes: tuple[str, ...] = ()
+    extra_macs: float = 0.0
 
     @property
     def file_name(self) -> str:
@@ -47,10 +71,14 @@ class BoardModel:
         return self.name + SUFFIX
 
 
-def pack_for_board(source: ModelSource, name: str | None = None) -> BoardModel:
+def pack_for_board(
+    source: ModelSource, name: str | None = None, passes: MemoryPasses = NO_PASSES
+) -> BoardModel:
     """Pack an untouched .tflite file, given by its path or contents.
 
     Raises:
+        InputError: there is no such memory pass.
+        ArenaError: the arena's head is larger than the limit, with all passes that are allowed.
         ModelError, UnsupportedError, PrepareError: it is not sound, or boards cannot run it.
         DeviceError: `name` cannot be a model's name on a board.
     """
@@ -62,10 +90,26 @@ def pack_for_board(source: ModelSource, name: str | None = None) -> BoardModel:
             hint=f"1 to {_MAX_NAME} of the characters A-Z a-z 0-9 . _ - and not only dots",
         )
     prepared = prepare_model(data, kernels="plain")
-    planned = plan(prepared)
-    packed, report = pack_with_report(prepared, planned)
-    sha256 = hashlib.sha256(data).hexdigest()
-    return BoardModel(chosen, data, sha256, prepared, planned, packed, report)
+    limit = passes.ram_limit
+    passed = run_passes(prepared, passes.names, limit, passes.max_extra_macs, strips=True)
+    head = passed.plan.head_bytes
+    if limit is not None and head > limit:
+        raise ArenaError(
+            f"the arena's head needs {head} bytes, {head - limit} more than the limit of {limit}",
+            hint="memory passes make it smaller: auto takes all that help",
+        )
+    packed, report = pack_with_report(passed.prepared, passed.plan)
+    return BoardModel(
+        name=chosen,
+        tflite=data,
+        sha256=hashlib.sha256(data).hexdigest(),
+        prepared=passed.prepared,
+        plan=passed.plan,
+        packed=packed,
+        report=report,
+        passes=passed.names,
+        extra_macs=passed.extra_macs,
+    )
 
 
 def _name(source: ModelSource) -> str:

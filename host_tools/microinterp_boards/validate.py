@@ -11,15 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp import golden as golden_bundles
+from microinterp.binding import bind
 from microinterp.errors import InputError, printable
 from microinterp.graph import Tensor
 from microinterp.inputs import random_samples
 from microinterp.interpreter import Interpreter
-from microinterp.trace import Checksums
+from microinterp.packed.checksums import PackedChecksums
+from microinterp.packed.groups import groups
 from microinterp_boards import forms
 from microinterp_boards.deploy import Progress, require_same
 from microinterp_boards.link import Link
-from microinterp_boards.packing import BoardModel, ModelSource, pack_for_board
+from microinterp_boards.packing import (
+    NO_PASSES,
+    BoardModel,
+    MemoryPasses,
+    ModelSource,
+    pack_for_board,
+)
 from microinterp_boards.session import OpRun, Session
 from microinterp_boards.source_form.session import SourceSession
 
@@ -81,7 +89,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class _Expected:
-    """One sample: what goes in, and what must come out."""
+    """One sample: what goes in, what must come out, and CRC32s if they are compared."""
 
     inputs: tuple[Array, ...]
     outputs: tuple[bytes, ...]
@@ -93,6 +101,7 @@ class _Comparison:
 
     def __init__(self, model: BoardModel) -> None:
         self.graph = model.prepared.graph
+        self.written = _written(model)
         self.samples = self.compared_bytes = self.compared_crcs = 0
         self.differing_bytes = self.differing_samples = 0
         self.first: FirstDifference | None = None
@@ -114,40 +123,53 @@ class _Comparison:
 
     def _bad_op(self, expected: _Expected, ops: list[OpRun]) -> FirstDifference | None:
         """The first op, in the order in which the board ran them, with a wrong CRC32."""
-        missing = dict(expected.crcs)
+        told: dict[tuple[int, int], int] = dict.fromkeys(expected.crcs, -1)
         found = None
         for op in ops:
-            wanted = missing.pop((op.subgraph, op.op_index), ())
+            place = op.subgraph, op.op_index
+            first = max(told.get(place, 0), 0)  # pieces of an op come one after the other
             have = tuple(crc for _, crc in op.written)
+            wanted = expected.crcs.get(place, ())[first : first + len(have)]
+            told[place] = first + len(have)
             self.compared_crcs += len(wanted)
             if have != wanted and found is None:
                 pairs = zip(have, wanted, strict=False)
-                number = next((i for i, (a, b) in enumerate(pairs) if a != b), 0)
-                found = self._place(op.subgraph, op.op_index, number)
-        if missing and found is None:
-            found = self._place(*next(iter(missing)), 0)
+                number = next((i for i, (a, b) in enumerate(pairs) if a != b), len(wanted))
+                found = self._place(*place, first + number)
+        for place, crcs in expected.crcs.items():
+            if found is None and told[place] < len(crcs):
+                found = self._place(*place, max(told[place], 0))
         return found
 
     def _place(self, subgraph: int, op_index: int, number: int) -> FirstDifference:
-        nodes = self.graph.subgraphs[subgraph].nodes if subgraph < len(self.graph.subgraphs) else ()
-        if op_index >= len(nodes):
+        if (subgraph, op_index) not in self.written:
             return FirstDifference(op_index, "unknown", -1, subgraph, self.samples, "")
-        node = nodes[op_index]
-        written = [tensor for tensor in node.outputs if tensor.nbytes]
+        op, written = self.written[subgraph, op_index]
         tensor = written[number] if number < len(written) else None
         index, name = (tensor.index, printable(tensor.name)) if tensor else (-1, "")
-        return FirstDifference(op_index, node.name, index, subgraph, self.samples, name)
+        return FirstDifference(op_index, op, index, subgraph, self.samples, name)
 
     def _of_output(self, number: int) -> FirstDifference:
         """Where an output differs: the op that writes it."""
         tensor = self.graph.main.outputs[number]
-        for node in self.graph.main.nodes:
-            if any(each.index == tensor.index for each in node.outputs):
-                place = node.index, node.name
+        for node in reversed(self.graph.main.nodes):
+            if any(tensor in (each, each.part and each.part.whole) for each in node.outputs):
+                place = node.file_index, node.name
                 break
         else:
             place = -1, "none"
         return FirstDifference(*place, tensor.index, 0, self.samples, printable(tensor.name))
+
+
+def _written(model: BoardModel) -> dict[tuple[int, int], tuple[str, list[Tensor]]]:
+    """By (subgraph, op): its name, and what it writes, piece by piece as it is packed."""
+    found: dict[tuple[int, int], tuple[str, list[Tensor]]] = {}
+    for nodes in model.prepared.subgraphs:
+        for group in groups(nodes):
+            node = group.whole.node
+            _, written = found.setdefault((node.subgraph, node.file_index), (node.name, []))
+            written.extend(tensor for tensor in node.outputs if tensor.nbytes)
+    return found
 
 
 def validate(
@@ -159,9 +181,10 @@ def validate(
     seed: int = 0,
     name: str | None = None,
     progress: Progress = lambda done, of: None,
+    passes: MemoryPasses = NO_PASSES,
 ) -> Validation:
     """See Board.validate."""
-    model = pack_for_board(source, name)
+    model = pack_for_board(source, name, passes)
     inputs, outputs, expected_by = _samples(model, samples, golden, seed)
     there = forms.find(link, model)
     count = len(inputs[0]) if inputs else 1
@@ -169,13 +192,13 @@ def validate(
         require_same(link, session.loaded, model, there.folder)
         kernels = session.loaded.tier
         compared = _Comparison(model)
-        for expected in _expected(model, inputs, outputs):
+        for expected in _expected(model, inputs, outputs, per_op):
             compared.add(expected, *_run(session, expected, per_op))
             progress(compared.samples, count)
     first = compared.first
     if not per_op and (first is not None or not there.is_intact):
         several = count if first is None else first.sample + 1
-        again = validate(link, source, several, True, golden, seed, name)
+        again = validate(link, source, several, True, golden, seed, name, passes=passes)
         first = again.first_difference or first
     return Validation(
         differing_bytes=compared.differing_bytes,
@@ -247,16 +270,28 @@ def _require_fit(arrays: Sequence[Array], tensors: Sequence[Tensor], what: str) 
 
 
 def _expected(
-    model: BoardModel, inputs: tuple[Array, ...], outputs: tuple[Array, ...] | None
+    model: BoardModel,
+    inputs: tuple[Array, ...],
+    outputs: tuple[Array, ...] | None,
+    per_op: bool,
 ) -> Iterator[_Expected]:
-    """Sample after sample from a fresh start, as the board runs them."""
+    """Sample after sample from a fresh start, as the board runs them.
+
+    Outputs are those of the model as it is in the file, whatever memory passes have made of it; the
+    CRC32s are of what they have made.
+    """
     host = Interpreter.from_bytes(model.tflite)
+    passed = bind(model.prepared, model.plan) if per_op else None
     numbers = range(len(host.graph.main.outputs))
     for sample in range(len(inputs[0]) if inputs else 1):
         given = tuple(np.ascontiguousarray(array[sample]) for array in inputs)
         for index, array in enumerate(given):
             host.set_input(array, index)
-        checksums = Checksums()
-        host.invoke(checksums)
+        host.invoke()
+        checksums = PackedChecksums(model.prepared)
+        if passed is not None:
+            for tensor, array in zip(model.prepared.graph.main.inputs, given, strict=True):
+                passed.of(tensor)[...] = array
+            passed.run(checksums)
         wanted = [host.get_output(i) if outputs is None else outputs[i][sample] for i in numbers]
         yield _Expected(given, tuple(array.tobytes() for array in wanted), checksums.crcs)

@@ -8,38 +8,63 @@ from typing import Annotated
 
 import typer
 
-from microinterp.arena.plan import plan
 from microinterp.cli import output
+from microinterp.cli.amounts import parse_bytes
+from microinterp.cli.passes import (
+    MaxExtraMacs,
+    Passes,
+    Ram,
+    parse_passes,
+    passes_json,
+    passes_table,
+)
 from microinterp.input_files import write_bytes
 from microinterp.interpreter import prepare_model
 from microinterp.packed import PackReport, pack_with_report
+from microinterp.passes import run_passes
 
 
 def command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
     to: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The packed model.")],
+    passes: Passes = "none",
+    ram: Ram = None,
+    max_extra_macs: MaxExtraMacs = 0.1,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Pack a model for boards: integer steps, folded biases, arena offsets, weights.
 
-    `microinterp board deploy` does it by itself; this is for other ways to a board.
+    `microinterp board deploy` does it by itself; this is for other ways to a board. Where the head
+    needs more than --ram, nothing is written.
 
     JSON: path, tflite_sha256, file_bytes and its parts (weights_bytes, steps_bytes, text_bytes,
-    structure_bytes), arena_bytes and its parts (head_bytes, state_bytes, scratch_bytes), and ops:
-    subgraph, index, name, weights (bytes that the op was the first to need).
+    structure_bytes), arena_bytes and its parts (head_bytes, state_bytes, scratch_bytes), ops:
+    subgraph, index, name, weights (bytes that the op was the first to need), extra_macs
+    (multiply-accumulates that passes do twice, 0.05 is 5 % of the model's), and passes: name,
+    head_before, head_after, extra_macs, how (the grid of patches).
     """
+    limit = None if ram is None else parse_bytes(ram)
     data = output.read_file(model)
     prepared = prepare_model(data, kernels="plain")
-    packed, report = pack_with_report(prepared, plan(prepared))
+    passed = run_passes(prepared, parse_passes(passes), limit, max_extra_macs, strips=True)
+    head = passed.plan.head_bytes
+    if limit is not None and head > limit:
+        typer.echo(f"the head of {head:,} bytes is {head - limit:,} larger than --ram", err=True)
+        raise typer.Exit(output.NO)
+    packed, report = pack_with_report(passed.prepared, passed.plan)
     write_bytes(to, packed)
     if json:
-        sha256 = hashlib.sha256(data).hexdigest()
-        output.print_json({"path": to, "tflite_sha256": sha256, **asdict(report)})
+        facts = {"path": to, "tflite_sha256": hashlib.sha256(data).hexdigest(), **asdict(report)}
+        price = {"extra_macs": passed.extra_macs, "passes": passes_json(passed.reports)}
+        output.print_json(facts | price)
         return
-    _show(to, report)
+    if passed.reports:
+        output.console().print(passes_table(passed.reports))
+        output.console().print()
+    _show(to, report, bool(passed.reports))
 
 
-def _show(to: str, report: PackReport) -> None:
+def _show(to: str, report: PackReport, is_passed: bool) -> None:
     screen = output.console()
     rows = output.table("", "bytes", "", right=("bytes",))
     rows.show_header = False
@@ -49,7 +74,8 @@ def _show(to: str, report: PackReport) -> None:
     rows.add_row("  text", f"{report.text_bytes:,}", "names")
     rows.add_row("  structure", f"{report.structure_bytes:,}", "tables, offsets, padding")
     rows.add_row("arena", f"{report.arena_bytes:,}", "memory to run in")
-    rows.add_row("  head", f"{report.head_bytes:,}", "tensors, as TFLM plans them")
+    planned = "tensors, with memory passes" if is_passed else "tensors, as TFLM plans them"
+    rows.add_row("  head", f"{report.head_bytes:,}", planned)
     rows.add_row("  state", f"{report.state_bytes:,}", "variables")
     rows.add_row("  scratch", f"{report.scratch_bytes:,}", "for the steps")
     screen.print(rows)

@@ -23,7 +23,7 @@ _ONE = Window(size=1, stride=1, dilation=1, before=0, length=1, outputs=1)
 
 def lower_conv(op: Lowering) -> list[Step]:
     """CONV_2D, with groups of channels or without."""
-    op.require_types("int8")
+    _require_int8(op)
     p = op.params(Params)
     w = op.values(op.node.input(1)).astype(np.int64)
     geometry = p.geometry
@@ -49,7 +49,7 @@ def lower_fully_connected(op: Lowering) -> list[Step]:
 
 def lower_depthwise(op: Lowering) -> list[Step]:
     """DEPTHWISE_CONV_2D; with one input channel it is a convolution, which is faster."""
-    op.require_types("int8")
+    _require_int8(op)
     p = op.params(Params)
     w = op.values(op.node.input(1)).astype(np.int64)[0]
     geometry, quant = p.geometry, p.quant
@@ -157,6 +157,17 @@ def _numbers(quant: Quant) -> dict[str, int]:
 
 def _offset_binary(w: Ints) -> npt.NDArray[np.uint8]:
     return (w + 128).astype(np.uint8)
+
+
+def _require_int8(op: Lowering) -> None:
+    x = op.node.input(0)
+    op.require(
+        x.type_name != "uint8",
+        "a memory pass lets it read uint8, boards read int8",
+        x,
+        "leave the pass fold-quantize out",
+    )
+    op.require_types("int8")
 
 
 def _reach(zero_point: int) -> int:
