@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any
@@ -63,6 +64,8 @@ def command(
     if firmware not in _FIRMWARE:
         raise InputError(f"no firmware '{firmware}'", hint=f"there are: {', '.join(_FIRMWARE)}")
     rows = [replace_heap(row, heap) for row in _rows(board or [_ALL])]
+    if firmware == "tflm" and not any(row.ram_bytes for row in rows):
+        raise InputError("TFLM firmware is for chips, and no board that was asked for is one")
     fitter = Fitter(output.read_file(model), max_extra_macs)
     asked = [_asked(fitter, row, firmware) for row in output.with_progress(rows, "boards")]
     if json:
@@ -145,6 +148,7 @@ def _table(asked: Sequence[_Asked], firmware: str) -> Table:
     }
     columns = [name for name, kind in names.items() if firmware == "both" or kind in ("", firmware)]
     made = output.table(*columns, right=("RAM", "heap"), firm=("board", "TFLM", "MicroPython"))
+    lists = _pass_lists(asked)
     for row, tflm, micropython in asked:
         heap = row.micropython_heap_bytes
         tilde = "~" if row.heap_basis == "estimate" else ""
@@ -154,7 +158,7 @@ def _table(asked: Sequence[_Asked], firmware: str) -> Table:
             "TFLM": _verdict_text(tflm, "flash"),
             "heap": Text("-" if heap is None else f"{tilde}{heap:,}"),
             "MicroPython": _verdict_text(micropython, "files"),
-            "fits with": _remedies_text(tflm, micropython),
+            "fits with": _remedies_text(tflm, micropython, lists),
         }
         made.add_row(*(cells[name] for name in columns))
     return made
@@ -174,22 +178,34 @@ def _verdict_text(verdict: Verdict | None, flash: str) -> Text:
     return Text("cannot run it", style="red")
 
 
-def _remedies_text(tflm: Verdict | None, micropython: Verdict | None) -> Text:
+def _pass_lists(asked: Sequence[_Asked]) -> dict[str, str]:
+    """A letter for each way to ask for passes, which are too long for a cell of the table."""
+    remedies = [verdict.remedy for *_, verdict in asked if verdict is not None]
+    texts = dict.fromkeys(_passes_text(each) for each in remedies if each and each.passes)
+    return {text: string.ascii_uppercase[i % 26] for i, text in enumerate(texts)}
+
+
+def _remedies_text(
+    tflm: Verdict | None, micropython: Verdict | None, lists: dict[str, str]
+) -> Text:
     parts = []
     if tflm is not None and tflm.remedy is not None:
         parts.append("plan --embed")
     if micropython is not None and micropython.remedy is not None:
-        parts.append(remedy_text(micropython.remedy))
+        remedy = micropython.remedy
+        parts += [f"passes {lists[_passes_text(remedy)]}"] if remedy.passes else []
+        parts += [f"weights in {remedy.mapping}"] if remedy.mapping else []
     return Text("; ".join(parts))
 
 
-def remedy_text(remedy: Remedy) -> str:
-    """A remedy in words."""
-    parts = [*remedy.passes]
-    if remedy.extra_macs:
-        parts.append(f"+{100 * remedy.extra_macs:.1f} % MACs")
-    if remedy.mapping:
-        parts.append(f"weights in {remedy.mapping}")
+def _passes_text(remedy: Remedy) -> str:
+    extra = f" (+{100 * remedy.extra_macs:.1f} % MACs)" if remedy.extra_macs else ""
+    return f"--passes {','.join(remedy.passes)}{extra}"
+
+
+def _remedy_text(remedy: Remedy) -> str:
+    parts = [_passes_text(remedy)] if remedy.passes else []
+    parts += [f"weights in {remedy.mapping}"] if remedy.mapping else []
     return ", ".join(parts)
 
 
@@ -200,6 +216,7 @@ def _notes(asked: Sequence[_Asked]) -> str:
         " own data are not counted.",
         "MicroPython: what deploy and an invoke take of the heap. ~ is an estimate.",
     ]
+    lines += [f"passes {letter}: {text}" for text, letter in _pass_lists(asked).items()]
     reasons: dict[str, list[str]] = {}
     for row, *verdicts in asked:
         for reason in {each.reason for each in verdicts if each is not None and each.reason}:
@@ -235,7 +252,7 @@ def _print_one(screen: Any, row: BoardRow, tflm: Verdict | None, other: Verdict 
                 "  heap known", output.safe(f"{row.heap_basis}: {row.heap_source}", limit=200)
             )
         if other.remedy is not None:
-            text = f"{remedy_text(other.remedy)}: a heap of {other.remedy.needed_bytes:,}"
+            text = f"{_remedy_text(other.remedy)}: a heap of {other.remedy.needed_bytes:,}"
             rows.add_row("  fits with", Text(text, style="green"))
     rows.add_row("source", output.safe(row.source, limit=200))
     screen.print(rows)

@@ -48,7 +48,8 @@ class Remedy:
     """What makes a model fit that does not fit as it is.
 
     Attributes:
-        passes: memory passes by name, "best" among them for the planner; may be empty.
+        passes: memory passes by name, as `board deploy --passes` takes them; may be empty. For TFLM
+            "best": the planner of `plan --embed`.
         extra_macs: share of the model's multiply-accumulates that they do twice.
         mapping: how its weights are to stay in flash, as in the table of boards; "" in the heap.
         needed_bytes: of RAM or heap with all that.
@@ -297,9 +298,13 @@ def _packed_rungs(rungs: Sequence[Passed]) -> Iterator[_Form]:
 
 
 def _useful(rung: Passed) -> tuple[str, ...]:
-    """The passes that ran, up to the last that made the head smaller."""
-    helped = [i for i, each in enumerate(rung.reports) if each.head_after < each.head_before]
-    return rung.names[: max(helped, default=-1) + 1]
+    """What to ask for: the passes up to the last that made the head smaller.
+
+    The planner's search runs with any of them, and is none that can be asked for alone.
+    """
+    asked = [each for each in rung.reports if each.name != "best"]
+    helped = [i for i, each in enumerate(asked) if each.head_after < each.head_before]
+    return tuple(each.name for each in asked[: max(helped, default=0) + 1])
 
 
 def _short(needed: int, available: int | None) -> int:

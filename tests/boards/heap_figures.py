@@ -54,13 +54,13 @@ def module_costs(kind: str) -> dict[str, int]:
     return {name: int(found[name]) for name in names}
 
 
-def deployed(kind: str, heap: int, model: bytes, **options: Any) -> str:
+def deployed(kind: str, heap: int, model: bytes, passes: Sequence[str] = (), **options: Any) -> str:
     """Deploy a model to a board with such a heap and run it once; the error's text, or ""."""
     board_kind, mpy_set = BOARDS[kind]
     with virtual_board(board_kind, heap=heap, **options) as port, Board(port, patience=5) as board:
         try:
-            board.deploy(model, mpy_set=mpy_set)
-            result = board.validate(model, samples=1)
+            board.deploy(model, mpy_set=mpy_set, passes=passes)
+            result = board.validate(model, samples=1, passes=passes)
         except DeviceError as error:
             return error.message
     assert result.equal

@@ -54,6 +54,7 @@ def test_exit_status() -> None:
 def test_bad_use() -> None:
     assert "there is no board 'pico3'" in refused("fit", MODEL, "--board", "pico3")
     assert "no firmware 'zephyr'" in refused("fit", MODEL, "--firmware", "zephyr")
+    assert "is for chips" in refused("fit", MODEL, "--board", "unix", "--firmware", "tflm")
     assert "cannot read" in refused("fit", "nowhere.tflite")
     assert call("fit", MODEL, "--heap", 0).exit_code == 2
     assert call("fit", MODEL, "--max-extra-macs", -1).exit_code == 2

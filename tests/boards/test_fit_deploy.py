@@ -14,6 +14,7 @@ from microinterp.model_builder import ModelBuilder
 from microinterp_boards.packing import pack_for_board
 from tests.boards.heap_figures import deployed
 from tests.boards.model_boards import MODEL, needs_viper
+from tests.boards.test_fit import wide_model
 from tests.boards.test_fit_heap import SLACK
 from tests.boards.unix_port import ROOT
 from tests.cli import call, stored
@@ -76,6 +77,22 @@ def test_unix_at_three_heaps(name: str, tmp_path: Path) -> None:
         assert (status, verdict["fits"]) == (0 if fits else 1, fits)
         assert verdict["short_bytes"] == max(0, needed - heap)
         assert (deployed("x64", heap, data) == "") == fits, heap
+
+
+@pytest.mark.usefixtures("interpreter")
+@needs_viper
+def test_unix_with_the_passes_that_fit_names(tmp_path: Path) -> None:
+    """A heap in which the model fits only with them: deploy fails without, and runs with them."""
+    data = wide_model()
+    path = stored(tmp_path, data)
+    heap = asked(path, "unix", 1 << 22)[1]["needed_bytes"] - SLACK
+    status, verdict = asked(path, "unix", heap)
+    assert (status, verdict["fits"]) == (1, False)
+    remedy = verdict["remedy"]
+    assert remedy["passes"]
+    assert remedy["needed_bytes"] <= heap
+    assert "MemoryError" in deployed("x64", heap, data)
+    assert deployed("x64", remedy["needed_bytes"], data, remedy["passes"]) == ""
 
 
 @pytest.mark.usefixtures("qemu")

@@ -55,7 +55,7 @@ def test_modules_take_what_the_table_says(kind: str) -> None:
     assert measured == {name: pytest.approx(cost, abs=160) for name, cost in told.items()}
 
 
-@pytest.mark.parametrize("model", ["digits", "24 steps"])
+@pytest.mark.parametrize("model", [pytest.param("digits", marks=pytest.mark.slow), "24 steps"])
 def test_the_need_is_enough_and_little_less_is_not(kind: str, model: str) -> None:
     data = MODEL.read_bytes() if model == "digits" else chain_model(24)
     heap = need(kind, data)
