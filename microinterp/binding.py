@@ -110,11 +110,11 @@ class Binding:
             self._persistent(State(variable.nbytes or 0, variable.fill))
             for variable in prepared.resources.variables
         )
-        self._arrays = {
-            (t.subgraph, t.index): self._place(t)
-            for subgraph in prepared.graph.subgraphs
-            for t in subgraph.tensors
-        }
+        tensors = [t for subgraph in prepared.graph.subgraphs for t in subgraph.tensors]
+        self._arrays = {(t.subgraph, t.index): self._place(t) for t in tensors if t.part is None}
+        for t in tensors:
+            if t.part is not None:
+                self._arrays[t.subgraph, t.index] = t.within(self.of(t.root))
         self._calls = tuple(
             SubgraphCall(tuple(map(self.of, s.inputs)), tuple(map(self.of, s.outputs)))
             for s in prepared.graph.subgraphs
@@ -157,8 +157,6 @@ class Binding:
         return memory
 
     def _place(self, tensor: Tensor) -> npt.NDArray[Any]:
-        if tensor.part is not None:
-            return tensor.within(self._place(tensor.root))
         key = (tensor.subgraph, tensor.index)
         resources = self.prepared.resources
         if tensor.data is not None:

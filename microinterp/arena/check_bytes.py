@@ -51,13 +51,17 @@ def _collisions(
 
 
 def _written_over(item: PreparedNode) -> Iterator[Problem]:
-    """An op writes over what it reads only if it says so, and only element over element."""
+    """An op writes over what it reads only if it says so, and only element over element.
+
+    A variable that an op reads and writes is the file's own doing.
+    """
     node = item.node
+    replaced = None if item.in_place is None else node.inputs[item.in_place]
     for position, x in enumerate(node.inputs):
         for out in node.outputs:
-            if x is None or x.root is not out.root or not _meets(x, out):
+            if x is None or x.root is not out.root or out.is_variable or not _meets(x, out):
                 continue
-            if item.in_place != position:
+            if x is not replaced:  # which may be several inputs: x + x
                 yield Problem("in_place", f"the op writes over input {position}", node.where(out))
             elif not _in_step(x, out, node.name):
                 text = f"output elements lie over others of input {position}"

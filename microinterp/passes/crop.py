@@ -134,9 +134,14 @@ def box_needed(item: PreparedNode, position: int, box: Box) -> Box:
 
 
 def is_croppable(item: PreparedNode) -> bool:
-    """True if pieces of the output can be computed by themselves, from pieces of the inputs."""
+    """True if pieces of the output can be computed by themselves, from pieces of the inputs.
+
+    Not of a variable: others see it change as a whole.
+    """
     node, kernel = item.node, item.kernel
     if len(node.outputs) != 1 or kernel.state or kernel.subgraphs or node.output().rank != 4:
+        return False
+    if node.output().is_variable:
         return False
     computed = [t for t in node.inputs if t is not None and not t.is_constant]
     if windows_of(kernel) is not None:

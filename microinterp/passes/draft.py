@@ -61,6 +61,7 @@ class Draft:
             shape=shape,
             nbytes=int(np.prod(shape, dtype=np.int64)) * like.dtype.itemsize,
             data=None,
+            is_variable=False,
             part=part,
         )
         self._tensors.append(made)

@@ -42,6 +42,8 @@ def fold_transpose(prepared: Prepared) -> Prepared:
             draft.place(out, Part(x, everything, item.kernel.params.permutation))
         else:
             kept.append(item)
+    if len(kept) == len(draft.items):
+        return prepared
     draft.items = kept
     return draft.finish()
 
@@ -59,6 +61,8 @@ def fold_quantize(prepared: Prepared) -> Prepared:
         if readers and draft.root(node.input(0)).index in leading:
             _read_uint8(draft, item, readers)
             folded.append(position)
+    if not folded:
+        return prepared
     draft.items = [item for i, item in enumerate(draft.items) if i not in folded]
     return draft.finish()
 

@@ -29,6 +29,8 @@ def fold_pad(prepared: Prepared) -> Prepared:
         for position, item in enumerate(draft.items)
         if item.node.name in ("PAD", "PADV2") and _fold(draft, item, uses)
     ]
+    if not folded:
+        return prepared
     draft.items = [item for i, item in enumerate(draft.items) if i not in folded]
     return draft.finish()
 
@@ -61,9 +63,12 @@ def _fold(draft: Draft, padding: PreparedNode, uses: dict[int, Uses]) -> bool:
 
 
 def _inside(padding: PreparedNode) -> tuple[slice, slice] | None:
-    """Rows and columns of the image inside the padding; None where more is padded than these."""
+    """Rows and columns of the image inside the padding; None where more is padded than these.
+
+    None for a variable, too: it may change before the convolution would read it.
+    """
     p, x = padding.kernel.params, padding.node.input(0)
-    if not isinstance(p, pad.Params) or x.rank != 4 or x.is_constant:
+    if not isinstance(p, pad.Params) or x.rank != 4 or x.is_constant or x.is_variable:
         return None
     batches, rows, columns, channels = (place for place in p.inside if isinstance(place, slice))
     if (batches, channels) != (slice(0, x.shape[0]), slice(0, x.shape[3])):

@@ -20,16 +20,17 @@ RESHAPES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 def in_place(prepared: Prepared) -> Prepared:
     """Let each op that can write over one of its inputs."""
     draft = Draft(prepared)
+    is_changed = False
     for position, item in enumerate(draft.items):
         if item.node.name not in ELEMENTWISE | RESHAPES:
             continue
-        uses = draft.uses()
-        found = replaced_input(draft, position, uses)
+        found = replaced_input(draft, position, draft.uses())
         if found is not None:
             x = draft.now(item.node.input(found))
             draft.place(item.node.output(), place_over(x, item.node.output()))
             draft.items[position] = replace(item, in_place=found)
-    return draft.finish()
+            is_changed = True
+    return draft.finish() if is_changed else prepared
 
 
 def place_over(x: Tensor, out: Tensor) -> Part:
@@ -50,6 +51,8 @@ def replaced_input(draft: Draft, position: int, uses: dict[int, Uses]) -> int | 
     if uses[out.index].writes != [position]:
         return None
     for number, x in activations(draft, item):
+        if number and item.node.name in RESHAPES:
+            break  # a shape or an axis
         if _can_be_replaced(draft, item, x, position, uses) and _fits(x, out):
             return number
     return None

@@ -48,6 +48,7 @@ class ChannelByChannel:
 def in_place_depthwise(prepared: Prepared) -> Prepared:
     """Let each depthwise convolution that can write over its input."""
     draft = Draft(prepared)
+    is_changed = False
     for position, item in enumerate(draft.items):
         if _is_suited(item) and _dies_here(draft, position):
             x, out = draft.now(item.node.input(0)), item.node.output()
@@ -59,7 +60,8 @@ def in_place_depthwise(prepared: Prepared) -> Prepared:
                 fast=None,
                 why="it runs in place, channel by channel",
             )
-    return draft.finish()
+            is_changed = True
+    return draft.finish() if is_changed else prepared
 
 
 def _is_suited(item: PreparedNode) -> bool:

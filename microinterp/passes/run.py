@@ -23,9 +23,9 @@ from microinterp.prepare import Prepared, PreparedNode
 Pass = Callable[[Prepared], Prepared]
 _BEFORE: Mapping[str, Pass] = MappingProxyType(
     {
-        "fold-quantize": fold_quantize,
-        "fold-transpose": fold_transpose,
         "fold-pad": fold_pad,
+        "fold-transpose": fold_transpose,
+        "fold-quantize": fold_quantize,
         "reorder": reorder,
     }
 )
@@ -124,9 +124,7 @@ def run_passes(
             keeper.node.where(),
             "run this model without memory passes",
         )
-    return _checked_result(
-        _run(_start(prepared), names, Limits(max_extra_macs, strips), ram_limit)
-    )
+    return _checked_result(_run(_start(prepared), names, Limits(max_extra_macs, strips), ram_limit))
 
 
 def ladder(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from microinterp.model_builder import ModelBuilder
 
 Size = tuple[int, int, int]
 """Rows, columns, channels."""
+Pair = int | tuple[int, int]
+"""One number for rows and columns, or one for each."""
 ZERO = -5
 
 
@@ -17,122 +22,161 @@ class ImageNet:
     Padding is "SAME", "VALID", or "PAD": a PAD op and a VALID layer, as PyTorch's exporters write.
     """
 
-    def __init__(self, size: Size, seed: int = 0) -> None:
-        self._builder = ModelBuilder()
-        self.graph = self._builder.subgraph("main")
+    def __init__(self, size: Size, seed: int = 0, dtype: str = "int8", batches: int = 1) -> None:
+        self.builder = ModelBuilder()
+        self.graph = self.builder.subgraph("main")
         self._rng = np.random.default_rng(seed)
         self._count = 0
-        self.size = size
-        self.at = self.graph.input("x", (1, *size), "int8", **self._activation())
+        self.dtype, self.batches, self.size = dtype, batches, size
+        self.at = self.graph.input("x", (batches, *size), dtype, **self.activation())
 
-    @staticmethod
-    def _activation() -> dict[str, float | int]:
-        return {"scale": 0.1, "zero_point": ZERO}
+    def activation(self) -> dict[str, float | int]:
+        """Quantisation of all activations."""
+        if self.dtype == "float32":
+            return {}
+        return {"scale": 0.1, "zero_point": ZERO if self.dtype == "int8" else 0}
 
-    def _tensor(self, size: Size) -> int:
+    def tensor(self, size: Size) -> int:
+        """A tensor of an image that belongs to no op yet."""
         self._count += 1
-        return self.graph.tensor(f"t{self._count}", (1, *size), "int8", **self._activation())
+        shape = (self.batches, *size)
+        return self.graph.tensor(f"t{self._count}", shape, self.dtype, **self.activation())
 
-    def _made(self, op: str, inputs: list[int], size: Size, **options: object) -> int:
-        out = self._tensor(size)
+    def variable(self) -> int:
+        """A variable of the size of the tensor made last."""
+        self._count += 1
+        shape, numbers = (self.batches, *self.size), self.activation()
+        return self.graph.tensor(f"v{self._count}", shape, self.dtype, **numbers, is_variable=True)
+
+    def made(self, op: str, inputs: list[int], size: Size, **options: Any) -> int:
+        """An op of the graph; its output is the tensor made last."""
+        return self.write(self.tensor(size), op, inputs, size, **options)
+
+    def write(self, out: int, op: str, inputs: list[int], size: Size, **options: Any) -> int:
+        """An op whose output is there already."""
         self.graph.op(op, inputs, [out], **options)
         self.at, self.size = out, size
         return out
 
-    def _weights(self, shape: tuple[int, ...], taps: int) -> list[int]:
-        """Filter and bias that spread the outputs over int8."""
-        channels = shape[-1] if shape[0] == 1 else shape[0]
+    def go(self, at: int, size: Size) -> None:
+        """Go on from another tensor."""
+        self.at, self.size = at, size
+
+    def _weights(self, shape: tuple[int, ...], taps: int, is_depthwise: bool) -> list[int]:
+        """Filter and bias that spread the outputs over the element type."""
+        channels = shape[-1] if is_depthwise else shape[0]
         scale = 1 / (80 * taps**0.5)
         values = self._rng.integers(-127, 128, shape).astype(np.int8)
-        bias = self._rng.integers(-2000, 2000, channels).astype(np.int32)
+        bias = self._rng.integers(-2000, 2000, channels)
+        if self.dtype == "float32":
+            arrays = ((values * scale).astype(np.float32), (bias * 1e-3).astype(np.float32))
+            return [self.graph.constant("w", array) for array in arrays]
+        wide = np.int32 if self.dtype == "int8" else np.int64
         return [
             self.graph.constant("w", values, scale=scale, zero_point=0),
-            self.graph.constant("bias", bias, scale=scale * 0.1, zero_point=0),
+            self.graph.constant("bias", bias.astype(wide), scale=scale * 0.1, zero_point=0),
         ]
 
-    def pad(self, before: int, after: int) -> int:
+    def pad(self, before: Pair, after: Pair) -> int:
         """PAD of rows and columns."""
+        (top, left), (bottom, right) = _pair(before), _pair(after)
         rows, columns, channels = self.size
-        amounts = np.array([[0, 0], [before, after], [before, after], [0, 0]], np.int32)
+        amounts = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
         inputs = [self.at, self.graph.constant("pads", amounts)]
-        more = before + after
-        return self._made("PAD", inputs, (rows + more, columns + more, channels))
+        return self.made("PAD", inputs, (rows + top + bottom, columns + left + right, channels))
 
-    def _window(self, kernel: int, stride: int, dilation: int, padding: str) -> tuple[int, int]:
+    def _window(self, kernel: Pair, stride: Pair, dilation: Pair, padding: str) -> tuple[int, int]:
         """Rows and columns of the output; puts a PAD in front where it is an op of its own."""
-        reach = (kernel - 1) * dilation + 1
+        sizes, steps, gaps = _pair(kernel), _pair(stride), _pair(dilation)
+        down, across = ((k - 1) * d + 1 for k, d in zip(sizes, gaps, strict=True))
         if padding == "PAD":
-            self.pad(reach // 2, reach // 2)
+            self.pad((down // 2, across // 2), (down // 2, across // 2))
         rows, columns, _ = self.size
         if padding == "SAME":
-            return -(-rows // stride), -(-columns // stride)
-        return (rows - reach) // stride + 1, (columns - reach) // stride + 1
+            return -(-rows // steps[0]), -(-columns // steps[1])
+        return (rows - down) // steps[0] + 1, (columns - across) // steps[1] + 1
 
     def conv(
         self,
         channels: int,
-        kernel: int = 1,
-        stride: int = 1,
+        kernel: Pair = 1,
+        stride: Pair = 1,
         padding: str = "SAME",
-        dilation: int = 1,
+        dilation: Pair = 1,
+        into: int | None = None,
     ) -> int:
-        """CONV_2D."""
+        """CONV_2D; `into` is its output where that is there already."""
         rows, columns = self._window(kernel, stride, dilation, padding)
-        depth = self.size[2]
-        weights = self._weights((channels, kernel, kernel, depth), kernel * kernel * depth)
+        shape = (channels, *_pair(kernel), self.size[2])
+        inputs = [self.at, *self._weights(shape, int(np.prod(shape[1:])), is_depthwise=False)]
         options = _options(stride, padding, dilation)
-        return self._made("CONV_2D", [self.at, *weights], (rows, columns, channels), **options)
+        out = self.tensor((rows, columns, channels)) if into is None else into
+        return self.write(out, "CONV_2D", inputs, (rows, columns, channels), **options)
 
     def depthwise(
         self,
-        kernel: int = 3,
-        stride: int = 1,
+        kernel: Pair = 3,
+        stride: Pair = 1,
         padding: str = "SAME",
-        dilation: int = 1,
+        dilation: Pair = 1,
         multiplier: int = 1,
     ) -> int:
         """DEPTHWISE_CONV_2D."""
         rows, columns = self._window(kernel, stride, dilation, padding)
         channels = self.size[2] * multiplier
-        weights = self._weights((1, kernel, kernel, channels), kernel * kernel)
+        shape = (1, *_pair(kernel), channels)
+        inputs = [self.at, *self._weights(shape, int(np.prod(shape[1:3])), is_depthwise=True)]
         options = _options(stride, padding, dilation) | {"depth_multiplier": multiplier}
-        size = (rows, columns, channels)
-        return self._made("DEPTHWISE_CONV_2D", [self.at, *weights], size, **options)
+        return self.made("DEPTHWISE_CONV_2D", inputs, (rows, columns, channels), **options)
 
-    def pool(self, op: str, kernel: int, stride: int, padding: str = "VALID") -> int:
+    def pool(self, op: str, kernel: Pair, stride: Pair, padding: str = "VALID") -> int:
         """AVERAGE_POOL_2D or MAX_POOL_2D."""
         rows, columns = self._window(kernel, stride, 1, padding)
+        down, across = _pair(kernel)
         options = {
             "padding": padding,
-            "stride_h": stride,
-            "stride_w": stride,
-            "filter_height": kernel,
-            "filter_width": kernel,
+            "stride_h": _pair(stride)[0],
+            "stride_w": _pair(stride)[1],
+            "filter_height": down,
+            "filter_width": across,
         }
-        return self._made(op, [self.at], (rows, columns, self.size[2]), **options)
+        return self.made(op, [self.at], (rows, columns, self.size[2]), **options)
 
     def add(self, other: int) -> int:
         """ADD of the last tensor and another one of its size."""
-        return self._made("ADD", [self.at, other], self.size)
+        return self.made("ADD", [self.at, other], self.size)
 
     def relu(self) -> int:
         """RELU."""
-        return self._made("RELU", [self.at], self.size)
+        return self.made("RELU", [self.at], self.size)
+
+    def scaled(self, op: str, shape: tuple[int, ...]) -> int:
+        """ADD, MUL, MAXIMUM and so on of the last tensor and a constant of a shape."""
+        if self.dtype == "float32":
+            values: npt.NDArray[Any] = self._rng.standard_normal(shape).astype(np.float32)
+        else:
+            values = self._rng.integers(-120, 121, shape).astype(self.dtype)
+        other = self.graph.constant("by", values, **self.activation())
+        return self.made(op, [self.at, other], self.size)
 
     def finish(self, *others: int) -> bytes:
         """The file; the last tensor is an output, behind the others."""
         for number in (*others, self.at):
             self.graph.output(number)
-        return self._builder.finish()
+        return self.builder.finish()
 
 
-def _options(stride: int, padding: str, dilation: int) -> dict[str, object]:
+def _pair(value: Pair) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
+
+
+def _options(stride: Pair, padding: str, dilation: Pair) -> dict[str, object]:
     return {
         "padding": "VALID" if padding == "PAD" else padding,
-        "stride_h": stride,
-        "stride_w": stride,
-        "dilation_h_factor": dilation,
-        "dilation_w_factor": dilation,
+        "stride_h": _pair(stride)[0],
+        "stride_w": _pair(stride)[1],
+        "dilation_h_factor": _pair(dilation)[0],
+        "dilation_w_factor": _pair(dilation)[1],
     }
 
 
@@ -149,7 +193,7 @@ BLOCKS = (
 
 
 def mobilenet_v2(side: int = 224, blocks: tuple[tuple[int, int, int, int], ...] = BLOCKS) -> bytes:
-    """MobileNetV2 up to its last convolution and pool, with PAD ops as PyTorch's exporters write."""
+    """MobileNetV2 up to its last convolution and pool, with PADs as PyTorch's exporters write."""
     net = ImageNet((side, side, 3))
     net.conv(32, 3, 2, "PAD")
     for expansion, channels, repeats, stride in blocks:
@@ -164,4 +208,12 @@ def mobilenet_v2(side: int = 224, blocks: tuple[tuple[int, int, int, int], ...] 
                 net.add(start)
     net.conv(1280)
     net.pool("AVERAGE_POOL_2D", net.size[0], 1)
+    return net.finish()
+
+
+def depthwise_chain(length: int = 6, size: Size = (24, 24, 16)) -> bytes:
+    """Depthwise layers of stride 1: each output is as large as its input."""
+    net = ImageNet(size)
+    for _ in range(length):
+        net.depthwise(3)
     return net.finish()
