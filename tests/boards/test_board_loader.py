@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.boards.packed_builder import INT8, Packed, Subgraph, build
+from tests.boards.step_reference import Step
 from tests.boards.test_board_interpreter import inverter, on_board
 from tests.boards.unix_port import SETS, Job, run_jobs, run_script
 
@@ -108,6 +109,38 @@ BAD_CONVS: list[tuple[dict[str, int], str]] = [
     ({"lo": 5, "hi": 4}, "clamp limits"),
     ({"hi": 200}, "argument 24 is 200"),
 ]
+
+
+def in_place_args(**changes: int) -> list[int]:
+    """A DEPTHWISE_IN_PLACE of one pixel of one channel: x at 0, scratch at 8."""
+    args = filter_args(dst=8)[:-1]
+    names = "x w table scratch n ih iw ic oh ow oc kh kw sh sw dh dw pt pl multiplier"
+    for name, value in changes.items():
+        args[names.split().index(name)] = value
+    return args
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        (("CONV", [*filter_args(), 2]), "CONV: argument 26 is 2"),
+        (("CONV", [*filter_args(n=2), 1]), "CONV: order"),
+        (("CONV", [*filter_args(), 0, 0]), "CONV: 27 arguments, wanted 25"),
+        (("LUT", [0, 16, 4, ~0, 0]), "LUT: 5 arguments, wanted 4"),
+        (("DEPTHWISE_IN_PLACE", [*in_place_args(), 0]), "25 arguments, wanted 24"),
+        (("DEPTHWISE_IN_PLACE", in_place_args(x=~0)), "destination at -1..0 outside"),
+        (("DEPTHWISE_IN_PLACE", in_place_args(n=2)), "IN_PLACE: shape"),
+        (("DEPTHWISE_IN_PLACE", in_place_args(oh=2)), "IN_PLACE: shape"),
+        (("DEPTHWISE_IN_PLACE", in_place_args(scratch=40)), "scratch at 40..41 outside"),
+    ],
+)
+def test_orders_and_steps_in_place(step: Step, text: str, tmp_path: Path) -> None:
+    good = [("CONV", [*filter_args(), 1]), ("DEPTHWISE_IN_PLACE", in_place_args())]
+    steps = [Subgraph([each]) for each in (*good, step)]
+    files = [build(Packed(40, [each], bytes(32))) for each in steps]
+    *fine, error = refusals(files, tmp_path, 40)
+    assert fine == ["", ""]
+    assert text in error
 
 
 @pytest.mark.parametrize(("change", "text"), BAD_CONVS)

@@ -96,6 +96,31 @@ CASES: dict[str, tuple[Step, bytes, bytes, bytes]] = {
         bytes(4) + bytes([1, 2, 3, 4]),
         bytes([4, 2, 3, 1]),
     ),
+    # The same DEPTHWISE from its last pixel to the first: each goes to the byte behind its input.
+    "DEPTHWISE over its input": (
+        ("DEPTHWISE", [0, ~0, ~16, 1, *geometry(2, 1), -128, -100, -128, 127, 1]),
+        bytes([130]) + bytes(15) + channel(0, -1),
+        int8_bytes([-128, 127, 0]),
+        int8_bytes([-128, -100, 28]),
+    ),
+    # The same MAX_POOL: window i of bytes i + 1 and i + 2 goes to byte i.
+    "MAX_POOL over its input": (
+        ("MAX_POOL", [2, 0, 1, 1, 4, 1, 1, 4, 1, 2, 1, 1, 0, 1, -128, 3, 0]),
+        b"",
+        int8_bytes([0, 0, 3, 4, -3, -4]),
+        int8_bytes([3, 3, 3, -3, -3, -4]),
+    ),
+    # Two pixels of two channels, weights 2 and -2: (255 * -2) / 4 = -127.5, away from zero and
+    # less 100 below the least; the others as in DEPTHWISE.
+    "DEPTHWISE_IN_PLACE": (
+        (
+            "DEPTHWISE_IN_PLACE",
+            [0, ~0, ~16, 4, 1, 1, 2, 2, 1, 2, 2, *[1] * 6, 0, 0, 1, -128, -100, -128, 127],
+        ),
+        bytes([130, 126]) + bytes(14) + 2 * channel(0, -1),
+        int8_bytes([-128, 127, 127, -128, 0, 0]),
+        int8_bytes([-100, -128, 28, -100]),
+    ),
     "FILL": (("FILL", [0, 2, 2, -2]), b"", bytes(5), b"\xfe\xff\xfe\xff\0"),
 }
 
