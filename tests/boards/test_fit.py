@@ -7,6 +7,8 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from microinterp.arena.plan import plan
 from microinterp.arena.target import target_sizes
@@ -17,6 +19,7 @@ from microinterp_boards.boards_table import BoardRow, boards, find
 from microinterp_boards.fit import CORE_BYTES, Fitter, Remedy
 from tests.boards.model_boards import MODEL
 from tests.digits import DIGITS
+from tests.random_graphs import random_graphs
 
 ROW = BoardRow(
     id="one",
@@ -234,3 +237,19 @@ def test_every_board_has_an_answer() -> None:
                     or verdict.short_bytes
                     or (verdict.flash_short_bytes)
                 ), row.id
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=random_graphs(), room=st.integers(1, 60_000))
+def test_random_graphs_have_answers_that_agree_with_their_numbers(data: bytes, room: int) -> None:
+    row = replace(ROW, ram_bytes=room, micropython_heap_bytes=room, mapping="romfs")
+    found = Fitter(data).fit(replace(row, romfs_bytes=1 << 20))
+    for verdict in (found.tflm, found.micropython):
+        assert verdict is not None
+        if verdict.needed_bytes is None:
+            assert verdict.reason
+            continue
+        assert verdict.short_bytes == max(0, verdict.needed_bytes - room)
+        assert verdict.fits == (verdict.short_bytes == 0)
+        if verdict.remedy is not None:
+            assert verdict.remedy.needed_bytes <= room < verdict.needed_bytes
