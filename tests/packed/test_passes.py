@@ -21,6 +21,7 @@ from microinterp.packed import steps as s
 from microinterp.packed.groups import groups
 from microinterp.passes import NAMES, Passed, run_passes
 from microinterp.passes.patches import Grid, patches
+from tests.boards.random_steps import Axis, Geometry
 from tests.oracle import random_samples
 from tests.packed.compare import Packed, check_on_board, compare
 from tests.packed.test_real import MODELS
@@ -34,7 +35,6 @@ CHOICES: tuple[Sequence[str] | str, ...] = (
     [name for name in NAMES if not name.startswith("fold-")],
     ["fold-pad", "patches", "in-place-depthwise", "overlap"],
 )
-RANDOM = 60
 
 
 def random_net(rng: random.Random) -> bytes:
@@ -90,20 +90,34 @@ def checked(data: bytes, passes: Sequence[str] | str, seen: Counter[str]) -> Pac
 
 
 def overlaps(step: s.Step) -> bool:
-    """True for a layer whose output shares bytes with its input."""
-    if not isinstance(step, s.Conv | s.Depthwise) or step.x < 0:
+    """True for a layer whose output shares bytes with its input: as the order allows."""
+    if not isinstance(step, s.OrderedStep) or step.x < 0:
         return False
-    x_end = step.x + step.ih * step.iw * step.ic
-    return step.x < step.dst + step.oh * step.ow * step.oc and step.dst < x_end
+    ic, oc = getattr(step, "ic", None), getattr(step, "oc", None)
+    if isinstance(step, s.AveragePool | s.MaxPool):
+        ic = oc = step.c
+    assert ic is not None
+    assert oc is not None
+    x_end = step.x + step.batches * step.ih * step.iw * ic
+    if step.x >= step.dst + step.batches * step.oh * step.ow * oc or step.dst >= x_end:
+        return False
+    dh, dw = getattr(step, "dh", 1), getattr(step, "dw", 1)
+    rows = Axis(step.ih, step.oh, step.kh, step.sh, dh, step.pt)
+    columns = Axis(step.iw, step.ow, step.kw, step.sw, dw, step.pl)
+    away = Geometry(step.batches, rows, columns, ic, oc).closest(bool(step.order))
+    assert step.batches == 1
+    assert step.dst - step.x >= away if step.order else step.dst - step.x <= away
+    return True
 
 
-def test_random_models(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [24, pytest.param(200, marks=pytest.mark.slow)])
+def test_random_models(count: int, tmp_path: Path) -> None:
     """Each kind of thing that passes do must have been met, and have been met often."""
     seen: Counter[str] = Counter()
-    rng = random.Random("passes")
+    rng = random.Random(f"passes {count}")
     packed = [
         checked(data, passes, seen)
-        for data in (random_net(rng) for _ in range(RANDOM))
+        for data in (random_net(rng) for _ in range(count))
         for passes in CHOICES
     ]
     print(f"\n{len(packed)} packed: {dict(seen)}")
