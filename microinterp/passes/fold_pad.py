@@ -70,9 +70,10 @@ def _inside(padding: PreparedNode) -> tuple[slice, slice] | None:
     p, x = padding.kernel.params, padding.node.input(0)
     if not isinstance(p, pad.Params) or x.rank != 4 or x.is_constant or x.is_variable:
         return None
-    batches, rows, columns, channels = (place for place in p.inside if isinstance(place, slice))
-    if (batches, channels) != (slice(0, x.shape[0]), slice(0, x.shape[3])):
+    out = padding.node.output()
+    if (out.shape[0], out.shape[3]) != (x.shape[0], x.shape[3]):
         return None
+    _, rows, columns, _ = (place for place in p.inside if isinstance(place, slice))
     return rows, columns
 
 

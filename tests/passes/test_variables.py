@@ -1,6 +1,5 @@
 """Variables among the layers that passes cut and fold: what an invoke leaves behind stays.
 
-
 A tensor that is a variable is read before it is written, written by layers that could be cut, and
 changed between an op and the reader that the op could be folded into.
 """
