@@ -64,7 +64,13 @@ def whole_box(shape: tuple[int, ...]) -> Box:
 
 
 def met(window: Window, span: Span) -> Span:
-    """The input pixels that output pixels `span` meet; empty where they meet padding alone."""
+    """The input pixels that output pixels `span` meet; empty where they meet padding alone.
+
+    All outputs count as meeting all inputs, also those that no window reaches: whole rows stay
+    whole rows, whose bytes lie side by side.
+    """
+    if (span.start, span.stop) == (0, window.outputs):
+        return Span(0, window.length)
     start = span.start * window.stride - window.before
     reach = (window.size - 1) * window.dilation + 1
     stop = (span.stop - 1) * window.stride - window.before + reach
