@@ -86,8 +86,9 @@ def check_plan(prepared: Prepared, plan: Plan) -> list[Problem]:
 
     Rules: `placed` (every buffer that an op or the caller uses has a place, large enough),
     `aligned`, `inside_head`, `overlap` (no two buffers that are alive at once share a byte). In a
-    graph that passes have rewritten each byte is looked at by itself, and `in_place` holds ops
-    that write over their input to the order of their elements.
+    graph that passes have rewritten each byte is looked at by itself, `written` wants each one to
+    be written before it is read, and `in_place` holds ops that write over their input to the order
+    of their elements.
     """
     regions = {_key(placed): placed for placed in plan.placed}
     if prepared.rewritten:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from microinterp.errors import InputError
 from microinterp.graph import Tensor
 from microinterp.passes.crop import Box, Span, box_needed, is_croppable
 from microinterp.passes.draft import Draft
@@ -96,7 +97,14 @@ def boxes_of(prefix: Sequence[PreparedNode], box: Box) -> dict[Tensor, Box]:
 
 
 def patches(prepared: Prepared, grid: Grid) -> Prepared:
-    """Cut the prefix into patches, row by row of the grid."""
+    """Cut the prefix into patches, row by row of the grid.
+
+    Raises:
+        InputError: the prefix cannot be cut there (see `splits`), or the grid has no patches.
+    """
+    if grid.split not in splits(prepared) or min(grid.rows, grid.columns) < 1:
+        numbers = ", ".join(map(str, splits(prepared))) or "none"
+        raise InputError(f"no {grid}", hint=f"numbers of ops that can be cut: {numbers}")
     prefix = prepared.subgraphs[0][: grid.split]
     draft = Draft(prepared)
     result = prefix[-1].node.output()
