@@ -1,10 +1,11 @@
 """Reads sizeof and alignof of TFLM's types from a compiler's assembly: no chip, no simulator.
 
-    TFLM_SOURCE=... CMSIS_NN_SOURCE=... python -m tests.struct_sizes arm
+    TFLM_SOURCE=... CMSIS_NN_SOURCE=... python -m tests.struct_sizes
 
 TFLM_SOURCE is a checkout of tflite-micro, TFLM_DOWNLOADS the folder with flatbuffers, gemmlowp, ruy
 and kissfft as its Makefile downloads and patches them (by default where the Makefile puts them).
-Each source file of TFLM is included in one of ours, which defines two words for each type.
+Each source file of TFLM is included in one of ours, which defines two words for each type. Needs
+g++, gcc-arm-none-eabi and libstdc++-arm-none-eabi-newlib.
 """
 
 from __future__ import annotations
