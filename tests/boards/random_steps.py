@@ -39,8 +39,8 @@ class Geometry:
     ic: int
     oc: int
 
-    def closest(self, backward: bool) -> int:
-        """How far dst lies behind x at least, or (forward) at most: what is negative is before."""
+    def _reads(self) -> tuple[int, list[tuple[int, int]]]:
+        """Bytes of an output row, and which bytes of x each reads; of pixels where it has one."""
         if self.rows.outputs > 1:
             unit, count = self.columns.outputs * self.oc, self.rows.outputs
             spans = [(*self.rows.reads(i), 0, self.columns.size - 1) for i in range(count)]
@@ -48,11 +48,29 @@ class Geometry:
             unit, count = self.oc, self.columns.outputs
             spans = [(*self.rows.reads(0), *self.columns.reads(i)) for i in range(count)]
         pixels = self.columns.size
-        first = [(top * pixels + left) * self.ic for top, _, left, _ in spans]
-        ends = [(bottom * pixels + right + 1) * self.ic for _, bottom, _, right in spans]
+        return unit, [
+            ((top * pixels + left) * self.ic, (bottom * pixels + right + 1) * self.ic)
+            for top, bottom, left, right in spans
+        ]
+
+    def closest(self, backward: bool) -> int:
+        """How far dst lies behind x at least, or (forward) at most: what is negative is before."""
+        unit, reads = self._reads()
+        first, ends = zip(*reads, strict=True)
         if backward:
-            return max(max(ends[: i + 1]) - i * unit for i in range(count))
-        return min(min(first[i:]) - (i + 1) * unit for i in range(count))
+            return max(max(ends[: i + 1]) - i * unit for i in range(len(reads)))
+        return min(min(first[i:]) - (i + 1) * unit for i in range(len(reads)))
+
+    def allows(self, away: int, backward: bool) -> bool:
+        """True if no output row lies over what it or one after it reads, dst being `away` of x."""
+        unit, reads = self._reads()
+        places = range(away, away + unit * len(reads), unit)
+        pairs = list(zip(places, reads, strict=True))[:: -1 if backward else 1]
+        return not any(
+            place < end and first < place + unit
+            for i, (place, _) in enumerate(pairs)
+            for _, (first, end) in pairs[i:]
+        )
 
 
 @dataclass
