@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from microinterp.cli import output
-from microinterp.passes import NAMES, PassReport
+from microinterp.passes import NAMES, Passed, PassReport
 
 Passes: TypeAlias = Annotated[
     str,
@@ -45,6 +45,17 @@ def parse_passes(text: str) -> str | list[str]:
 def passes_json(reports: Sequence[PassReport]) -> list[dict[str, Any]]:
     """One record for each pass."""
     return [asdict(report) for report in reports]
+
+
+def passes_figures(passed: Passed) -> list[tuple[str, str]]:
+    """What the page tells of passes, as names and values; nothing without any."""
+    if not passed.reports:
+        return []
+    steps = ", ".join(
+        f"{report.name} {report.head_after:,}" + (f" ({report.how})" if report.how else "")
+        for report in passed.reports
+    )
+    return [("passes", steps), ("extra MACs", f"{passed.extra_macs:.1%}")]
 
 
 def passes_table(reports: Sequence[PassReport]) -> Table:

@@ -19,6 +19,7 @@ from microinterp.cli.passes import (
     Passes,
     Ram,
     parse_passes,
+    passes_figures,
     passes_json,
 )
 from microinterp.cli.plan_pictures import tflm_mark, write_html, write_svg
@@ -133,7 +134,7 @@ def command(
     if svg is not None:
         write_svg(svg, model, prepared, chosen, marks)
     if html is not None:
-        write_html(html, model, prepared, chosen, marks, placed)
+        write_html(html, model, prepared, chosen, marks, placed, passes_figures(passed))
     if json:
         split = None if placed is None else regions_json(prepared, placed, moments)
         added = {
