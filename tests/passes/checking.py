@@ -84,10 +84,13 @@ def check_made(
 
 
 def check_pieces(
-    made: Prepared, samples: Sequence[Sample], wanted: Sequence[Sequence[bytes]]
+    made: Prepared,
+    samples: Sequence[Sample],
+    wanted: Sequence[Sequence[bytes]],
+    most_tries: int = 300,
 ) -> Plan:
     """check_made of what a single pass gave; its plan."""
-    plan = plan_pieces(made)
+    plan = plan_pieces(made, most_tries)
     check_made(made, plan, samples, wanted)
     return plan
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,42 @@ class ImageNet:
     """A model under construction; `at` numbers the tensor made last, `size` is its shape.
 
     Padding is "SAME", "VALID", or "PAD": a PAD op and a VALID layer, as PyTorch's exporters write.
+
+    Args:
+        size: of the input.
+        edges: what stands before the first layer: "uint8" (QUANTIZE to int8), "nchw" (TRANSPOSE).
     """
 
-    def __init__(self, size: Size, seed: int = 0, dtype: str = "int8", batches: int = 1) -> None:
+    def __init__(
+        self,
+        size: Size,
+        seed: int = 0,
+        dtype: str = "int8",
+        batches: int = 1,
+        edges: Sequence[str] = (),
+    ) -> None:
         self.builder = ModelBuilder()
         self.graph = self.builder.subgraph("main")
         self._rng = np.random.default_rng(seed)
         self._count = 0
         self.dtype, self.batches, self.size = dtype, batches, size
-        self.at = self.graph.input("x", (batches, *size), dtype, **self.activation())
+        self._begin(edges)
+
+    def _begin(self, edges: Sequence[str]) -> None:
+        rows, columns, channels = size = self.size
+        numbers = self.activation()
+        if "nchw" in edges:
+            size = (channels, rows, columns)
+        shape = (self.batches, *size)
+        if "uint8" in edges:
+            flipped = {**numbers, "zero_point": ZERO + 128}
+            self.at = self.graph.input("x", shape, "uint8", **flipped)
+            self.made("QUANTIZE", [self.at], size)
+        else:
+            self.at = self.graph.input("x", shape, self.dtype, **numbers)
+        if "nchw" in edges:
+            axes = self.graph.constant("axes", np.array([0, 2, 3, 1], np.int32))
+            self.made("TRANSPOSE", [self.at, axes], (rows, columns, channels))
 
     def activation(self) -> dict[str, float | int]:
         """Quantisation of all activations."""

@@ -19,7 +19,8 @@ class RandomNet:
         self.dtype = self._choose(TYPES)
         rows = 1 if self._chance(8) else self._integer(2, 17)
         size = (rows, self._integer(2, 17), self._integer(1, 5))
-        self.net = ImageNet(size, seed, self.dtype, batches=2 if self._chance(10) else 1)
+        edges = [edge for edge in ("uint8", "nchw") if self.dtype == "int8" and self._chance(6)]
+        self.net = ImageNet(size, seed, self.dtype, 2 if self._chance(10) else 1, edges)
         self.outputs: list[int] = []
 
     def _integer(self, low: int, high: int) -> int:

@@ -86,7 +86,7 @@ def random_window(chance: random.Random) -> Window:
 
 
 def test_a_cut_window_meets_what_the_whole_one_meets() -> None:
-    """And looks at no pixel less or more than it must: its first and last one are met."""
+    """Whichever way the kernels ask it."""
     chance = random.Random(1)
     for _ in range(3000):
         window = random_window(chance)
@@ -99,7 +99,6 @@ def test_a_cut_window_meets_what_the_whole_one_meets() -> None:
         if pixels:
             assert seen.start <= min(pixels)
             assert max(pixels) < seen.stop
-        # The kernels ask the window itself, which goes another way about it.
         found = {
             (span.start + output, tap, seen.start + pixel)
             for tap in made.taps()

@@ -1,0 +1,131 @@
+"""Random image models through passes: no byte differs, whatever is cut, folded or overlapped."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from microinterp.arena.extents import schedule
+from microinterp.arena.plan import plan
+from microinterp.passes import NAMES, run_passes
+from microinterp.passes.overlap import _all_rows, _rewritten
+from microinterp.passes.patches import Grid, patches, splits
+from microinterp.prepare import Prepared
+from microinterp.runtimes.tflm import Sample
+from tests.passes.checking import (
+    Outputs,
+    check_passed,
+    check_pieces,
+    prepared_of,
+    samples_for,
+    usual_outputs,
+)
+from tests.passes.random_nets import random_net
+
+PLAIN, SLOW = 200, 2000
+KINDS = ("in place", "depthwise in place", "backwards", "pieces", "padded pieces", "fewer ops")
+
+
+class Checker:
+    """One model, and what has been met in all of them.
+
+    Attributes:
+        seen: counts by kind, and by name of what ran.
+    """
+
+    def __init__(self, seed: int, seen: Counter[str]) -> None:
+        self.chance, self.seen = random.Random(seed), seen
+        data = random_net(seed)
+        self.prepared = prepared_of(data)
+        self.samples: Sequence[Sample] = samples_for(data, 2, seed)
+        self.wanted: Outputs = usual_outputs(data, self.samples)
+        self.splits = splits(self.prepared)
+        self.seen["models"] += 1
+        self.seen["outputs that vary"] += self.wanted[0] != self.wanted[1]
+
+    def passes(self, names: str | Sequence[str]) -> None:
+        """By name, with a limit of extra work that is tight, or none."""
+        limit = self.chance.choice((0.05, 0.5, 10.0))
+        passed = run_passes(self.prepared, names, max_extra_macs=limit)
+        check_passed(passed, self.samples, self.wanted)
+        self._count(passed.prepared)
+        self.seen["auto" if names == "auto" else "passes"] += 1
+        assert passed.extra_macs <= limit + 1e-9
+        assert passed.plan.head_bytes <= plan(self.prepared).head_bytes
+
+    def grid(self) -> None:
+        """Any that the model allows: 1 x n, n x 1, a pixel each, more patches than pixels."""
+        if not self.splits:
+            return
+        split = self.chance.choice(self.splits)
+        shape = self.prepared.subgraphs[0][split - 1].node.output().shape
+        rows, columns = (
+            self.chance.choice((1, 2, 3, size, size + 2)) if size < 7 else self.chance.randint(1, 4)
+            for size in shape[1:3]
+        )
+        made = patches(self.prepared, Grid(split, rows, columns))
+        self.check(made)
+        self.seen["grids"] += 1
+        self.seen["tall grids"] += rows > 1 == columns
+        self.seen["wide grids"] += columns > 1 == rows
+        self.seen["grids with empty patches"] += rows > shape[1] or columns > shape[2]
+
+    def rows(self) -> None:
+        """Every op that can runs row by row, each from either end, not from where it is best."""
+        found = _all_rows(self.prepared, schedule(self.prepared))
+        backwards = {position for position in found if self.chance.random() < 0.5}
+        self.check(_rewritten(self.prepared, found, backwards))
+        self.seen["backwards"] += len(backwards)
+        self.seen["forwards"] += len(found) - len(backwards)
+
+    def check(self, made: Prepared) -> None:
+        check_pieces(made, self.samples, self.wanted, most_tries=20)
+        self._count(made)
+
+    def _count(self, made: Prepared) -> None:
+        items = made.subgraphs[0]
+        self.seen["in place"] += sum(item.in_place is not None for item in items)
+        self.seen["depthwise in place"] += sum(
+            item.in_place is not None and item.node.name == "DEPTHWISE_CONV_2D" for item in items
+        )
+        self.seen["pieces"] += sum(item.is_piece for item in items)
+        self.seen["padded pieces"] += sum(
+            item.is_piece and not item.node.input(0).nbytes for item in items
+        )
+        self.seen["fewer ops"] += len(items) < len(self.prepared.subgraphs[0])
+
+
+def run(seeds: range, is_thorough: bool) -> Counter[str]:
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        try:
+            checker = Checker(seed, seen)
+            checker.grid()
+            checker.rows()
+            checker.passes([NAMES[seed % len(NAMES)]])
+            if is_thorough or seed % 3 == 0:
+                names = checker.chance.sample(NAMES, checker.chance.randint(2, len(NAMES)))
+                checker.passes(names)
+            if is_thorough or seed % 6 == 0:
+                checker.passes("auto")
+            for _ in range(2 * is_thorough):
+                checker.grid()
+        except Exception as error:
+            raise AssertionError(f"seed {seed}") from error
+    print(f"\n{dict(seen)}")
+    assert min(seen[kind] for kind in KINDS) >= 20, seen
+    assert seen["outputs that vary"] > 0.9 * seen["models"]
+    return seen
+
+
+def test_random_nets() -> None:
+    run(range(PLAIN), is_thorough=False)
+
+
+@pytest.mark.slow
+def test_many_random_nets() -> None:
+    """Other models than above; each through more passes and grids."""
+    run(range(100_000, 100_000 + SLOW), is_thorough=True)
