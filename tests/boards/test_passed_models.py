@@ -20,6 +20,7 @@ from tests.boards.model_boards import MODEL, NAME, board_with, change_byte, need
 from tests.boards.qemu_port import mapped_runtime, qemu_board
 from tests.boards.test_bench import follows_schema
 from tests.boards.test_model_troubles import run
+from tests.boards.unix_port import ROOT
 from tests.conftest import shared_model
 from tests.passes.nets import ImageNet
 
@@ -75,6 +76,18 @@ def assert_equal(done: Sequence[Validation]) -> None:
     assert done[0].compared_crcs >= done[0].samples
 
 
+def assert_told(name: str, kind: str, done: Deployment, price: str) -> None:
+    """docs/boards.md says what is measured, to within a percent."""
+    name = {"vww": "vww_96"}.get(name, name)
+    text = (ROOT / "docs" / "boards.md").read_text()
+    row = re.search(rf"^\| {name} \| {kind} \| ((?:[\d,]+ \| ){{3}})(.*)\|$", text, re.MULTILINE)
+    assert row is not None
+    told = [int(cell.replace(",", "")) for cell in row[1].split(" | ")[:3]]
+    now = [done.model_bytes, done.arena_bytes, heap_of_model(done)]
+    assert told == [pytest.approx(value, rel=0.01) for value in now]
+    assert row[2].strip() == price
+
+
 def heap_of_model(done: Deployment) -> int:
     return done.heap_imported - done.heap_loaded
 
@@ -103,6 +116,10 @@ def test_no_byte_differs_in_the_smaller_arena(name: str, kind: str) -> None:
     grown = heap_of_model(passed) - heap_of_model(usual) - known
     assert abs(grown - 212 * (steps[1] - steps[0])) < 1500
     assert "best" in passed.passes
+    if kind in ("auto", "overlap"):
+        price = f"{passed.extra_macs:.1%}".replace("%", " %") if passed.extra_macs else "none"
+        assert_told(name, "none", usual, "")
+        assert_told(name, kind, passed, price)
     print(
         f"\n{name} {kind}: arena {usual.arena_bytes} -> {passed.arena_bytes}, file"
         f" {usual.model_bytes} -> {passed.model_bytes}, heap {heap_of_model(usual)} ->"
