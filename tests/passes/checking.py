@@ -11,7 +11,7 @@ from microinterp import Interpreter
 from microinterp.arena.check import check_plan
 from microinterp.arena.plan import Plan, plan_pieces
 from microinterp.arena.poison import Poison
-from microinterp.binding import bind
+from microinterp.binding import Binding, bind
 from microinterp.interpreter import prepare_model
 from microinterp.passes import Passed
 from microinterp.prepare import Prepared
@@ -19,7 +19,7 @@ from microinterp.runtimes.tflm import Sample
 from tests.oracle import random_samples
 
 Outputs = list[list[bytes]]
-"""[sample][output]."""
+"""[sample][output], and behind the outputs the variables as the sample has left them."""
 SPARE = 256
 """Bytes of the arena that no buffer owns: they hold canaries."""
 
@@ -49,9 +49,16 @@ def _outputs(interpreter: Interpreter, samples: Sequence[Sample]) -> Outputs:
         for i, array in enumerate(sample):
             interpreter.set_input(array, i)
         interpreter.invoke()
-        count = len(interpreter.graph.main.outputs)
-        found.append([interpreter.get_output(i).tobytes() for i in range(count)])
+        found.append(_results(interpreter._binding))
     return found
+
+
+def _results(binding: Binding) -> list[bytes]:
+    """Outputs and variables."""
+    graph = binding.prepared.graph
+    variables = (t for subgraph in graph.subgraphs for t in subgraph.tensors if t.is_variable)
+    arrays = [*map(binding.of, (*graph.main.outputs, *variables)), *binding._resources]
+    return [array.tobytes() for array in arrays]
 
 
 def poisoned_outputs(prepared: Prepared, plan: Plan, samples: Sequence[Sample]) -> Outputs:
@@ -69,7 +76,7 @@ def poisoned_outputs(prepared: Prepared, plan: Plan, samples: Sequence[Sample]) 
         for tensor, array in zip(main.inputs, sample, strict=True):
             binding.of(tensor)[...] = array
         binding.run(poison)
-        found.append([binding.of(tensor).tobytes() for tensor in main.outputs])
+        found.append(_results(binding))
     assert poison.trespassed == []
     return found
 
