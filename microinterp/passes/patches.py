@@ -52,9 +52,11 @@ def splits(prepared: Prepared) -> list[int]:
     open_tensors: set[Tensor] = set()
     inputs = {t.root for t in prepared.graph.main.inputs}
     for position, item in enumerate(nodes):
-        if not _can_be_cut(item):
+        if not _can_be_cut(item) or _reads_part(item, open_tensors):
             break
         out = item.node.output().root
+        if last_read.get(out, -1) < 0:
+            break
         open_tensors.add(out)
         is_open = {t for t in open_tensors if last_read.get(t, -1) > position or t in outputs}
         is_needed = any(last_read.get(t, -1) > position or t in outputs for t in inputs)
@@ -74,6 +76,11 @@ def _can_be_cut(item: PreparedNode) -> bool:
         and item.node.output().shape[0] == 1
         and item.node.output().part is None
     )
+
+
+def _reads_part(item: PreparedNode, made: set[Tensor]) -> bool:
+    """True if it reads a part of what the prefix makes, as fold-transpose leaves it."""
+    return any(x is not None and x not in made and x.root in made for x in item.node.inputs)
 
 
 def tiles(length: int, count: int) -> list[Span]:

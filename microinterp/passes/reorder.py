@@ -21,6 +21,8 @@ from microinterp.prepare import Prepared, PreparedNode
 Variable: TypeAlias = "int | tuple[int, int]"
 _BEAM = 200
 """Partial orders that are kept at each length."""
+_MOST_WORK = 1_000_000
+"""Ops that the search looks at, at most: graphs of more than 70 ops get a narrower beam."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class _Problem:
         """A beam search over orders, by peak and then by live bytes."""
         start = self.bytes_of(self.inputs)
         states = [_State(0, (), self.inputs, start, start)]
+        beam = max(1, min(_BEAM, _MOST_WORK // max(1, len(self.reads) ** 2)))
         for _ in self.reads:
             found: dict[int, _State] = {}
             for state in states:
@@ -114,7 +117,7 @@ class _Problem:
                         if known is None or (made.peak, made.live) < (known.peak, known.live):
                             found[made.done] = made
             ranked = sorted(found.values(), key=lambda s: (s.peak, s.live, s.order))
-            states = ranked[:_BEAM]
+            states = ranked[:beam]
         return states[0].order
 
     def peak_of(self, order: Sequence[int]) -> int:
