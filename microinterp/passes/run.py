@@ -210,7 +210,13 @@ def _run(start: Passed, names: Sequence[str], limits: Limits, ram_limit: int | N
     fitting = [made for made in tried if _fits(made, ram_limit)]
     if fitting:
         return min(fitting, key=lambda made: made.extra_macs)
-    return min([_finished(now, behind), *tried], key=lambda made: made.plan.head_bytes)
+    return min([_finished(_unpatched(now), behind), *tried], key=lambda m: m.plan.head_bytes)
+
+
+def _unpatched(now: Passed) -> Passed:
+    head = now.plan.head_bytes
+    report = PassReport("patches", head, head, 0.0, "does not help")
+    return replace(now, reports=(*now.reports, report))
 
 
 def _best(start: Passed) -> Passed:
