@@ -206,11 +206,11 @@ def _run(start: Passed, names: Sequence[str], limits: Limits, ram_limit: int | N
         return _finished(now, behind)
     limits = replace(limits, by_rows="overlap" in behind)
     cut = sorted(_patched(now, limits), key=lambda made: _least(made, behind))
-    tried = [_finished(made, behind) for made in cut[:_MOST_FINISHED]]
+    tried = [_finished(made, behind) for made in (_unpatched(now), *cut[:_MOST_FINISHED])]
     fitting = [made for made in tried if _fits(made, ram_limit)]
     if fitting:
         return min(fitting, key=lambda made: made.extra_macs)
-    return min([_finished(_unpatched(now), behind), *tried], key=lambda m: m.plan.head_bytes)
+    return min(tried, key=lambda made: made.plan.head_bytes)
 
 
 def _unpatched(now: Passed) -> Passed:
