@@ -74,10 +74,12 @@ def _placed(prepared: Prepared, tensors: tuple[Tensor, ...]) -> Iterator[Tensor]
 
 
 def _change(alive: dict[Key, Mask], tensor: Tensor, value: bool) -> None:
-    """Set the tensor's bytes in a copy of its buffer's mask."""
+    """Set the tensor's bytes in a copy of its buffer's mask, unless they are so already."""
     root = tensor.root
     key = (root.subgraph, root.index)
     old = alive.get(key)
+    if old is not None and np.all(bytes_of(tensor, old) == value):
+        return
     mask = np.zeros(root.nbytes, np.bool_) if old is None else old.copy()
     bytes_of(tensor, mask)[...] = value
     alive[key] = mask
