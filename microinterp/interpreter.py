@@ -299,7 +299,11 @@ def prepare_model(
 
 
 def _require_fit(head_bytes: int, ram_limit: int | None) -> None:
-    if ram_limit is not None and head_bytes > ram_limit:
+    if ram_limit is None:
+        return
+    if not isinstance(ram_limit, (int, float, np.number)) or not ram_limit >= 0:
+        raise InputError(f"ram_limit is {printable(repr(ram_limit))}, wanted bytes, 0 or more")
+    if head_bytes > ram_limit:
         raise ArenaError(
             f"the arena's head needs {head_bytes} bytes, wanted {ram_limit} at most",
             hint="passes='auto' and a larger max_extra_macs bring it down as far as it goes",

@@ -58,8 +58,11 @@ class Request:
             self.first = scope
 
 
-def buffer_requests(prepared: Prepared) -> list[Request]:
+def buffer_requests(prepared: Prepared, offline: bool = True) -> list[Request]:
     """Every buffer that the arena's head must hold, in TFLM's order: tensors, then scratch.
+
+    Args:
+        offline: take the offsets that the file prescribes.
 
     Raises:
         ArenaError: the file's offline plan does not fit its tensors.
@@ -76,7 +79,8 @@ def buffer_requests(prepared: Prepared) -> list[Request]:
         for n in prepared.nodes()
         for i, nbytes in enumerate(n.kernel.scratch)
     }
-    _apply_offline_plan(prepared, list(tensors.values()))
+    if offline:
+        _apply_offline_plan(prepared, list(tensors.values()))
     _Marker(prepared, tensors, scratch).mark(subgraph=0)
     planned = [tensors[t.subgraph, t.index] for t in planned_tensors(prepared, tensors)]
     return planned + list(scratch.values())

@@ -65,19 +65,20 @@ PLANNERS: dict[str, _Planner] = {
 }
 
 
-def plan(prepared: Prepared, planner: str = "tflm") -> Plan:
+def plan(prepared: Prepared, planner: str = "tflm", offline: bool = True) -> Plan:
     """Place every buffer of `prepared`.
 
     Args:
         planner: "tflm" (greedy, as on the chip), "best" (a search; never larger) or "linear" (as
             TFLM's kPreserveAllTensors).
+        offline: buffers lie where the file's OfflineMemoryAllocation wants them.
 
     Raises:
         ArenaError: no such planner, or an offline plan in the file that does not fit.
     """
     if planner not in PLANNERS:
         raise ArenaError(f"no planner '{planner}'", hint=f"there are: {', '.join(PLANNERS)}")
-    requests = buffer_requests(prepared)
+    requests = buffer_requests(prepared, offline)
     sizes = [align_up(request.nbytes) for request in requests]
     offsets = PLANNERS[planner](requests, sizes)
     return _made(planner, requests, sizes, offsets)

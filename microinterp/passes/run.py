@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from types import MappingProxyType
 
 from microinterp.arena.check import check_plan
 from microinterp.arena.plan import Plan, plan, plan_pieces
-from microinterp.errors import ArenaError, InputError, UnsupportedError
+from microinterp.errors import ArenaError, InputError, UnsupportedError, printable
 from microinterp.passes.fold_edges import fold_quantize, fold_transpose
 from microinterp.passes.fold_pad import fold_pad
 from microinterp.passes.in_place import in_place
@@ -108,8 +109,7 @@ def run_passes(
         InputError: no such pass, or a limit below 0.
         UnsupportedError: an op leaves elements of its outputs as they were.
     """
-    if not max_extra_macs >= 0 or (ram_limit is not None and ram_limit < 0):
-        raise InputError("limits of memory passes are 0 or more")
+    _require_limits(ram_limit, max_extra_macs)
     names = _checked(passes)
     if names is None:
         rungs = ladder(prepared, max_extra_macs, strips)
@@ -136,7 +136,11 @@ def ladder(
 
     Args:
         max_extra_macs, strips: as for run_passes.
+
+    Raises:
+        InputError: the limit is below 0.
     """
+    _require_limits(None, max_extra_macs)
     start = _start(prepared)
     limits = Limits(max_extra_macs, strips)
     rungs = [start]
@@ -170,15 +174,27 @@ def _checked_result(passed: Passed) -> Passed:
     return passed
 
 
+def _require_limits(ram_limit: object, max_extra_macs: object) -> None:
+    for name, limit in (("ram_limit", ram_limit), ("max_extra_macs", max_extra_macs)):
+        is_number = isinstance(limit, Real) and not isinstance(limit, bool)
+        if name == "ram_limit" and limit is None:
+            continue
+        if not is_number or not limit >= 0:  # type: ignore[operator]
+            raise InputError(f"{name} is {printable(repr(limit))}, wanted a number, 0 or more")
+
+
 def _checked(passes: str | Sequence[str]) -> tuple[str, ...] | None:
     """Names in their order; None for "auto"."""
     if passes == "auto":
         return None
-    asked = [] if passes == "none" else [passes] if isinstance(passes, str) else list(passes)
+    if passes == "none":
+        return ()
+    asked = [passes] if isinstance(passes, str) or not isinstance(passes, Iterable) else [*passes]
     for name in asked:
         if name not in NAMES:
             raise InputError(
-                f"no memory pass {name!r}", hint=f"there are: auto, none, {', '.join(NAMES)}"
+                f"no memory pass {printable(repr(name))}",
+                hint=f"there are: auto, none, {', '.join(NAMES)}",
             )
     return tuple(name for name in NAMES if name in asked)
 
@@ -220,7 +236,10 @@ def _unpatched(now: Passed) -> Passed:
 
 
 def _best(start: Passed) -> Passed:
-    found = plan(start.prepared, "best")
+    """The planner's search. Offsets in the file are for TFLM, and kept only if they are better."""
+    found = plan(start.prepared, "best", offline=False)
+    if found.head_bytes > start.plan.head_bytes:
+        found = start.plan
     report = PassReport("best", start.plan.head_bytes, found.head_bytes, 0.0)
     return replace(start, plan=found, reports=(*start.reports, report))
 
