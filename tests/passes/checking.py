@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from microinterp import Interpreter
 from microinterp.arena.check import check_plan
+from microinterp.arena.extents import schedule
 from microinterp.arena.plan import Plan, plan_pieces
 from microinterp.arena.poison import Poison
 from microinterp.binding import Binding, bind
 from microinterp.interpreter import prepare_model
 from microinterp.passes import Passed
+from microinterp.passes.overlap import _all_rows, _rewritten
 from microinterp.prepare import Prepared
 from microinterp.runtimes.tflm import Sample
 from tests.oracle import random_samples
@@ -112,3 +114,9 @@ def check_passed(
 def prepared_of(data: bytes) -> Prepared:
     """A model as passes take it."""
     return prepare_model(data)
+
+
+def cut_rows(prepared: Prepared, backwards: Collection[int] = ()) -> Prepared:
+    """Every op that can runs row by row, needed or not; those at `backwards` from the last row."""
+    rows = _all_rows(prepared, schedule(prepared))
+    return _rewritten(prepared, rows, set(backwards))

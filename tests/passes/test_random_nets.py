@@ -8,10 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from microinterp.arena.extents import schedule
 from microinterp.arena.plan import plan
 from microinterp.passes import NAMES, run_passes
-from microinterp.passes.overlap import _all_rows, _rewritten
 from microinterp.passes.patches import Grid, patches, splits
 from microinterp.prepare import Prepared
 from microinterp.runtimes.tflm import Sample
@@ -19,6 +17,7 @@ from tests.passes.checking import (
     Outputs,
     check_passed,
     check_pieces,
+    cut_rows,
     prepared_of,
     samples_for,
     usual_outputs,
@@ -75,11 +74,17 @@ class Checker:
 
     def rows(self) -> None:
         """Every op that can runs row by row, each from either end, not from where it is best."""
-        found = _all_rows(self.prepared, schedule(self.prepared))
-        backwards = {position for position in found if self.chance.random() < 0.5}
-        self.check(_rewritten(self.prepared, found, backwards))
-        self.seen["backwards"] += len(backwards)
-        self.seen["forwards"] += len(found) - len(backwards)
+        count = len(self.prepared.subgraphs[0])
+        made = cut_rows(self.prepared, {i for i in range(count) if self.chance.random() < 0.5})
+        self.check(made)
+        last: dict[int, int] = {}
+        for item in made.subgraphs[0]:
+            out, number = item.node.output(), item.node.file_index
+            if item.is_piece and out.part is not None and out.part.index is not None:
+                start = max(place.start for place in out.part.index[1:3])
+                if number in last:
+                    self.seen["backwards" if start < last[number] else "forwards"] += 1
+                last[number] = start
 
     def check(self, made: Prepared) -> None:
         check_pieces(made, self.samples, self.wanted, most_tries=20)
