@@ -67,7 +67,9 @@ def _searched(blocks: Blocks, order: list[int], best: list[int], most_tries: int
         moved = chance.choice(top if top and chance.random() < 0.7 else movable)
         candidate = [i for i in order if i != moved]
         candidate.insert(chance.randrange(len(candidate) + 1), moved)
-        trial = blocks.place(candidate)
+        trial = blocks.place_below(candidate, least)
+        if trial is None:
+            continue
         head = blocks.head(trial)
         if head <= least:
             order, offsets, least = candidate, trial, head

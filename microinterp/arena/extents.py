@@ -186,18 +186,22 @@ def extents(steps: Sequence[Step]) -> dict[Key, Extent]:
 
 def _extent(uses: Sequence[tuple[int, Touched]]) -> Extent:
     first, last = uses[0][0], uses[-1][0]
-    low = np.zeros(last - first + 1, np.int64)
-    high = np.zeros(last - first + 1, np.int64)
+    low: list[int] = []
+    high: list[int] = []
     written = _running([t.writes for _, t in uses])
     # What this very step writes is in use, read or not.
     needed = _running([_hull(t.reads, t.writes) for _, t in reversed(uses)])[::-1]
-    numbers = [number for number, _ in uses]
-    for i, number in enumerate(numbers):
-        _meet(low, high, slice(number - first, number - first + 1), written[i], needed[i])
+    for i, (number, _) in enumerate(uses):
+        start, stop = _common(written[i], needed[i])
+        low.append(start)
+        high.append(stop)
         if i + 1 < len(uses):
-            gap = slice(number - first + 1, numbers[i + 1] - first)
-            _meet(low, high, gap, written[i], needed[i + 1])
-    return Extent(first, last, low, high, uses[0][1].nbytes)
+            gap = uses[i + 1][0] - number - 1
+            start, stop = _common(written[i], needed[i + 1])
+            low.extend([start] * gap)
+            high.extend([stop] * gap)
+    ends = np.array((low, high), np.int64)
+    return Extent(first, last, ends[0], ends[1], uses[0][1].nbytes)
 
 
 def _running(ranges: Sequence[Range | None]) -> list[Range | None]:
@@ -209,19 +213,12 @@ def _running(ranges: Sequence[Range | None]) -> list[Range | None]:
     return result
 
 
-def _meet(
-    low: npt.NDArray[np.int64],
-    high: npt.NDArray[np.int64],
-    where: slice,
-    a: Range | None,
-    b: Range | None,
-) -> None:
+def _common(a: Range | None, b: Range | None) -> Range:
     """What lies in both ranges, or in the only one there is."""
-    both = _hull(a, b) or (0, 0)
-    if a is not None and b is not None:
-        both = max(a[0], b[0]), min(a[1], b[1])
-    low[where] = both[0]
-    high[where] = max(both)
+    if a is None or b is None:
+        return a or b or (0, 0)
+    start, stop = max(a[0], b[0]), min(a[1], b[1])
+    return start, max(start, stop)
 
 
 def requests(prepared: Prepared, found: Mapping[Key, Extent]) -> list[Request]:

@@ -46,23 +46,34 @@ class Blocks:
 
     def place(self, order: Sequence[int]) -> list[int]:
         """Offset of each block: the fixed ones first, then the others in this order."""
+        offsets = self.place_below(order, None)
+        assert offsets is not None
+        return offsets
+
+    def place_below(self, order: Sequence[int], most: int | None) -> list[int] | None:
+        """The same; None as soon as a block ends behind `most`."""
         offsets = [-1 if at is None else at for at in self.fixed]
         for number in order:
             if self.fixed[number] is None:
-                offsets[number] = self._lowest_gap(number, offsets)
+                at = self._lowest_gap(number, offsets)
+                if most is not None and at + self.sizes[number] > most:
+                    return None
+                offsets[number] = at
         return offsets
 
     def _lowest_gap(self, number: int, offsets: Sequence[int]) -> int:
-        taken = sorted(
-            (offsets[other] + low, offsets[other] + high)
-            for other, low, high in self.limits[number]
-            if offsets[other] >= 0
-        )
+        taken = []
+        for other, low, high in self.limits[number]:
+            at = offsets[other]
+            if at >= 0:
+                taken.append((at + low, at + high))
+        taken.sort()
         candidate = 0
         for start, end in taken:
             if start >= candidate:
                 break
-            candidate = max(candidate, align_up(end))
+            if end > candidate:
+                candidate = align_up(end)
         return candidate
 
     def head(self, offsets: Sequence[int]) -> int:
