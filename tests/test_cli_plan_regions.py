@@ -61,7 +61,8 @@ def test_scratch_has_a_region(tmp_path: Path) -> None:
 def test_what_does_not_fit(tmp_path: Path) -> None:
     result = call("plan", stored(tmp_path, doubling_model()), "--regions", "fast=32,slow=48")
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1] == (
+    words = " ".join(result.stdout.split())  # a narrow screen breaks the line
+    assert words.endswith(
         "does not fit: slow lacks 16 bytes (96 bytes are alive at once, the regions have 80)"
     )
     result = call(
