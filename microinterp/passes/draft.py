@@ -71,6 +71,15 @@ class Draft:
         """Let a tensor that has memory of its own lie in another's from now on."""
         self._tensors[tensor.index] = replace(self.now(tensor), part=part)
 
+    def place_over(self, out: Tensor, x: Tensor, uses: dict[int, Uses]) -> None:
+        """Let an output lie at the start of the buffer that x begins, and share its uses."""
+        root = self.root(x)
+        is_same = (root.shape, root.dtype) == (out.shape, out.dtype)
+        self.place(out, Part(root, (slice(None),) * root.rank if is_same else None))
+        taken, kept = uses.pop(out.index), uses[root.index]
+        kept.reads = sorted({*kept.reads, *taken.reads})
+        kept.writes = sorted({*kept.writes, *taken.writes})
+
     def recast(self, tensor: Tensor, like: Tensor) -> None:
         """Give a tensor the element type of another one, of the same size."""
         self._tensors[tensor.index] = replace(

@@ -51,13 +51,14 @@ def fold_transpose(prepared: Prepared) -> Prepared:
 def fold_quantize(prepared: Prepared) -> Prepared:
     """Let convolutions of a uint8 model input, requantised to int8, read the input itself."""
     draft = Draft(prepared)
+    uses = draft.uses()
     leading = {t.root.index for t in prepared.graph.main.inputs}
     folded = []
     for position, item in enumerate(draft.items):
         node = item.node
         if node.name != "QUANTIZE" or not _is_flip(item):
             continue
-        readers = _convolutions(draft, node.output(), draft.uses())
+        readers = _convolutions(draft, node.output(), uses)
         if readers and draft.root(node.input(0)).index in leading:
             _read_uint8(draft, item, readers)
             folded.append(position)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from microinterp.graph import Part, Tensor
+from microinterp.graph import Tensor
 from microinterp.passes.crop import ELEMENTWISE
 from microinterp.passes.draft import Draft, Uses, activations
 from microinterp.prepare import Prepared, PreparedNode
@@ -20,24 +20,17 @@ RESHAPES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 def in_place(prepared: Prepared) -> Prepared:
     """Let each op that can write over one of its inputs."""
     draft = Draft(prepared)
+    uses = draft.uses()
     is_changed = False
     for position, item in enumerate(draft.items):
         if item.node.name not in ELEMENTWISE | RESHAPES:
             continue
-        found = replaced_input(draft, position, draft.uses())
+        found = replaced_input(draft, position, uses)
         if found is not None:
-            x = draft.now(item.node.input(found))
-            draft.place(item.node.output(), place_over(x, item.node.output()))
+            draft.place_over(item.node.output(), item.node.input(found), uses)
             draft.items[position] = replace(item, in_place=found)
             is_changed = True
     return draft.finish() if is_changed else prepared
-
-
-def place_over(x: Tensor, out: Tensor) -> Part:
-    """The part of x, from its start, that an output takes."""
-    if (x.shape, x.dtype) == (out.shape, out.dtype):
-        return Part(x, (slice(None),) * x.rank)
-    return Part(x, None)
 
 
 def replaced_input(draft: Draft, position: int, uses: dict[int, Uses]) -> int | None:

@@ -14,8 +14,8 @@ from typing import Any
 from microinterp.kernels import depthwise_conv_2d
 from microinterp.kernels.common import Evaluate
 from microinterp.kernels.filters import FloatParams, Int4Filter, Params, SampleBySample
-from microinterp.passes.draft import Draft, activations
-from microinterp.passes.in_place import begins_buffer, place_over
+from microinterp.passes.draft import Draft, Uses, activations
+from microinterp.passes.in_place import begins_buffer
 from microinterp.prepare import Arrays, Kernel, Prepared, PreparedNode
 
 
@@ -48,11 +48,11 @@ class ChannelByChannel:
 def in_place_depthwise(prepared: Prepared) -> Prepared:
     """Let each depthwise convolution that can write over its input."""
     draft = Draft(prepared)
+    uses = draft.uses()
     is_changed = False
     for position, item in enumerate(draft.items):
-        if _is_suited(item) and _dies_here(draft, position):
-            x, out = draft.now(item.node.input(0)), item.node.output()
-            draft.place(out, place_over(x, out))
+        if _is_suited(item) and _dies_here(draft, position, uses):
+            draft.place_over(item.node.output(), item.node.input(0), uses)
             draft.items[position] = replace(
                 item,
                 kernel=_by_channel(item),
@@ -76,13 +76,12 @@ def _is_suited(item: PreparedNode) -> bool:
     return x.shape[0] == 1 and x.dtype == out.dtype and out.nbytes <= x.nbytes
 
 
-def _dies_here(draft: Draft, position: int) -> bool:
+def _dies_here(draft: Draft, position: int, uses: dict[int, Uses]) -> bool:
     """True if the op is the last to read its image, whose buffer begins with it."""
     node = draft.items[position].node
     x, out = draft.now(node.input(0)), draft.now(node.output())
     if out.part is not None or not draft.has_place(x) or not draft.has_place(out):
         return False
-    uses = draft.uses()
     used = uses[draft.root(x).index]
     if used.reads[-1] != position or used.writes[-1] >= position:
         return False

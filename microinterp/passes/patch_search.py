@@ -18,6 +18,8 @@ from microinterp.prepare import Prepared, PreparedNode
 
 _MOST_CUTS = 12
 """Patches along one axis."""
+_MOST_WALKED = 20_000
+"""Ops in all prefixes together that are looked at: a model of 200 layers has them all tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def _estimates(prepared: Prepared, limits: Limits) -> Iterator[Estimate]:
     counts = file_macs(prepared)
     total = sum(counts.values()) or 1
     behind = _needed_behind(prepared, limits.by_rows)
-    for split in splits(prepared):
+    for split in _likely_splits(prepared):
         prefix = prepared.subgraphs[0][:split]
         result = prefix[-1].node.output()
         rows = [_Axis(prefix, result, n, True) for n in _cuts(result.shape[1])]
@@ -72,6 +74,20 @@ def _estimates(prepared: Prepared, limits: Limits) -> Iterator[Estimate]:
                 if extra <= limits.extra_macs:
                     need = max(_needed(prepared, prefix, down, across), behind[split])
                     yield Estimate(need, extra, Grid(split, down.count, across.count))
+
+
+def _likely_splits(prepared: Prepared) -> Iterator[int]:
+    """All, but of very long models those with the smallest tensors, which are held as a whole."""
+
+    def size(split: int) -> tuple[int, int]:
+        return prepared.subgraphs[0][split - 1].node.output().nbytes, split
+
+    walked = 0
+    for split in sorted(splits(prepared), key=size):
+        walked += split
+        if walked > _MOST_WALKED:
+            return
+        yield split
 
 
 def _cuts(length: int) -> range:
