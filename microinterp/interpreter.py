@@ -101,8 +101,9 @@ class Interpreter:
             exact: False lets convolutions and dense layers of float32 run as matrix products, whose
                 sums run in another order than TFLM's: faster, and not its bits.
             passes: memory passes, which keep every output's bits: "none", "auto" (what brings the
-                arena's head below ram_limit; all that helps without one) or names (docs/arena.md).
-                The planner is "best" then, whatever `planner` says.
+                arena's head below ram_limit; all that helps without one) or names
+                (docs/memory_passes.md). The planner is "best" then, whatever `planner` says. Bits
+                that exact=False has given up are others with passes: pieces run exact kernels.
             max_extra_macs: multiply-accumulates that passes may do twice, as a share of all.
             ram_limit: most bytes of the arena's head.
 
