@@ -160,7 +160,7 @@ def test_many_models_of_every_operator_and_type(tflm: TflmRuntime, case: Case) -
     TFLM does not see when a persistent buffer runs over temporary ones, and may get away with it.
     """
 
-    @settings(max_examples=20)
+    @settings(max_examples=6)
     @given(data=case.models)
     def check(data: bytes) -> None:
         assert works(tflm, data, require_equal(tflm, data).minimum_bytes)
