@@ -115,7 +115,9 @@ def _is_suited(item: PreparedNode) -> bool:
     if windows_of(item.kernel) is None or not is_croppable(item):
         return False
     x, out = item.node.input(0), item.node.output()
-    return x.shape[0] == 1 and x.root is not out.root and max(out.shape[1:3]) > 1
+    # A single row is cut into columns, whose bytes lie side by side in an image of one row alone.
+    is_cut = out.shape[1] > 1 or (out.shape[2] > 1 and x.shape[1] == 1)
+    return x.shape[0] == 1 and x.root is not out.root and is_cut
 
 
 def _last_reads(steps: Sequence[Step]) -> dict[Key, int]:

@@ -21,7 +21,7 @@ from tests.passes.checking import check_passed, passed_outputs, prepared_of, usu
 from tests.random_graphs import random_graphs
 from tests.test_wakewords import INVOKES, MODELS, wakeword
 
-PLAIN, SLOW = 30, 300
+PLAIN, SLOW = 30, 200
 HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
