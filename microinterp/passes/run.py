@@ -124,7 +124,8 @@ def run_passes(
             keeper.node.where(),
             "run this model without memory passes",
         )
-    return _checked_result(_run(_start(prepared), names, Limits(max_extra_macs, strips), ram_limit))
+    best = _best(_start(prepared))
+    return _checked_result(_run(best, names, Limits(max_extra_macs, strips), ram_limit))
 
 
 def ladder(
@@ -142,11 +143,13 @@ def ladder(
     """
     _require_limits(None, max_extra_macs)
     start = _start(prepared)
-    limits = Limits(max_extra_macs, strips)
+    if _keeper(prepared) is not None:
+        return (start,)
+    limits, best = Limits(max_extra_macs, strips), _best(start)
     rungs = [start]
-    for names in _LADDER if _keeper(prepared) is None else ():
-        made = _run(start, names, limits, None)
-        if made.plan.head_bytes < min(rung.plan.head_bytes for rung in rungs):
+    for names in _LADDER:
+        made = _run(best, names, limits, None)
+        if made.plan.head_bytes < rungs[-1].plan.head_bytes:
             rungs.append(made)
     return tuple(rungs)
 
@@ -212,9 +215,9 @@ def _start(prepared: Prepared) -> Passed:
     return Passed(prepared, plan(prepared), (), 0.0)
 
 
-def _run(start: Passed, names: Sequence[str], limits: Limits, ram_limit: int | None) -> Passed:
-    """The planner's search, then passes in the order of NAMES."""
-    now = _best(start)
+def _run(best: Passed, names: Sequence[str], limits: Limits, ram_limit: int | None) -> Passed:
+    """Passes in the order of NAMES, behind the planner's search."""
+    now = best
     for name in (name for name in _BEFORE if name in names):
         now = _stepped(now, name, _BEFORE[name](now.prepared))
     behind = [name for name in _BEHIND if name in names]
