@@ -43,6 +43,7 @@ LAYERS = (
     ("input_files", "images", "inputs", "runtimes"),
     ("interpreter",),
     ("frontend",),
+    ("sides",),
     ("evaluation",),
 )
 FOUNDATIONS = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -25,6 +25,11 @@ class Child:
     """One runtime, started at the first request, and again after a crash.
 
     Use as a context manager, or call close().
+
+    Attributes:
+        name: of the runtime, for messages.
+        patience: seconds after which a request is given up and the process killed.
+        started: when the process was started (time.perf_counter).
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class Child:
         self._command = [sys.executable, "-m", module, *arguments]
         self._environment = {**os.environ, **(environment or {})}
         self._folder = folder
-        self._timeout = timeout
+        self.patience = timeout
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self: ChildT) -> ChildT:
@@ -74,7 +79,7 @@ class Child:
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
-        watchdog = threading.Timer(self._timeout, process.kill)
+        watchdog = threading.Timer(self.patience, process.kill)
         watchdog.start()
         try:
             pickle.dump((command, arguments), process.stdin)
@@ -118,7 +123,7 @@ class Child:
             process.kill()
             process.communicate()
         if timed_out:
-            return f"{self.name} gave no answer within {self._timeout:g} s"
+            return f"{self.name} gave no answer within {self.patience:g} s"
         if process.returncode < 0:
             return f"{self.name} crashed with {signal.Signals(-process.returncode).name}"
         return f"{self.name}'s process ended with status {process.returncode}"

@@ -105,6 +105,14 @@ class TflmRuntime(Child):
         """
         return cast(Run, self.ask("run", model, samples, tensors, arena_size))
 
+    def start(self, model: bytes, preserve: bool) -> None:
+        """Make an interpreter for `go_on`. `preserve` keeps every tensor readable."""
+        self.ask("start", model, preserve)
+
+    def go_on(self, samples: Sequence[Sample], tensors: Sequence[tuple[int, int]] = ()) -> Run:
+        """Run samples in the interpreter that `start` has made; its state goes on. See `run`."""
+        return cast(Run, self.ask("go_on", samples, tensors))
+
     def arena(self, model: bytes, samples: Sequence[Sample] = ()) -> ArenaFacts:
         """Sizes of TFLM's arena for a model, and its head's bytes after `samples`."""
         return cast(ArenaFacts, self.ask("arena", model, samples))

@@ -37,7 +37,12 @@ def _run(
     arena_size: int | None,
 ) -> Run:
     interpreter = _interpreter(model, bool(tensors), arena_size)
-    outputs = _output_count(model)
+    return _all(interpreter, _output_count(model), samples, tensors)
+
+
+def _all(
+    interpreter: Any, outputs: int, samples: Sequence[Sample], tensors: Sequence[tuple[int, int]]
+) -> Run:
     result = Run([], [])
     for sample in samples:
         if sample is None:
@@ -125,12 +130,32 @@ def _seconds(model: bytes, sample: Sample, repeats: int) -> list[float]:
     return times
 
 
-_COMMANDS: dict[str, Callable[..., Any]] = {"run": _run, "arena": _arena, "seconds": _seconds}
+class _Session:
+    """An interpreter that lives from request to request."""
+
+    def __init__(self) -> None:
+        self._interpreter: Any = None
+        self._outputs = 0
+
+    def start(self, model: bytes, preserve: bool) -> None:
+        self._interpreter = _interpreter(model, preserve, None)
+        self._outputs = _output_count(model)
+
+    def go_on(self, samples: Sequence[Sample], tensors: Sequence[tuple[int, int]]) -> Run:
+        return _all(self._interpreter, self._outputs, samples, tensors)
 
 
 def main() -> None:
     """Serve on the pipes."""
-    serve(_COMMANDS.__getitem__)
+    session = _Session()
+    commands: dict[str, Callable[..., Any]] = {
+        "run": _run,
+        "start": session.start,
+        "go_on": session.go_on,
+        "arena": _arena,
+        "seconds": _seconds,
+    }
+    serve(commands.__getitem__)
 
 
 if __name__ == "__main__":

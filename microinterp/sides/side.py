@@ -1,0 +1,107 @@
+"""What a side is: runs samples in order, and tells outputs and the tensors asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from tflite import TensorType
+
+from microinterp.prepare import Prepared
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Place: TypeAlias = tuple[int, int, int]
+"""A tensor as an op has written it: subgraph, op in it, tensor in it. In a subgraph that runs
+several times, or not at all, it is the last one that was written, and zeros before the first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What came out of n samples.
+
+    Attributes:
+        outputs: one array [n, *shape] per output of the model.
+        tensors: [n, *shape] for each place that was asked for and that the side can tell.
+    """
+
+    outputs: tuple[Array, ...]
+    tensors: Mapping[Place, Array] = field(default_factory=dict)
+
+
+class Side(Protocol):
+    """A runtime with a model in it; a context manager, since it may own a process or a port.
+
+    Attributes:
+        name: as in `open_side`.
+        version: what exactly it is, for people.
+    """
+
+    name: str
+    version: str
+
+    def run(self, inputs: Sequence[Array], places: Sequence[Place] = ()) -> Observed:
+        """Run samples; state goes on from call to call.
+
+        Args:
+            inputs: one array [n, *shape] per input; n is 1 for a model without inputs.
+            places: tensors to tell.
+
+        Raises:
+            InputError: the arrays do not fit the model.
+            RuntimeUnavailableError: the runtime fails, or has gone.
+        """
+
+    def __enter__(self) -> Side: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+SideT = TypeVar("SideT", bound="Closing")
+
+
+class Closing:
+    """A context manager that calls close() at its end."""
+
+    def close(self) -> None:
+        """Give up what is held; nothing by default."""
+
+    def __enter__(self: SideT) -> SideT:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def places_of(prepared: Prepared) -> tuple[Place, ...]:
+    """Every tensor with contents that an op writes which an invoke can reach, in order."""
+    return tuple(
+        (node.subgraph, node.index, tensor.index)
+        for subgraph in prepared.reachable()
+        for node in prepared.graph.subgraphs[subgraph].nodes
+        for tensor in node.outputs
+        if tensor.nbytes and tensor.type_code != TensorType.RESOURCE
+    )
+
+
+def sample_count(inputs: Sequence[Array]) -> int:
+    """How many samples arrays [n, *shape] hold."""
+    return len(inputs[0]) if inputs else 1
+
+
+def stacked(rows: Sequence[Sequence[Array]], shapes: Sequence[tuple[int, ...]]) -> list[Array]:
+    """Arrays [n, *shape] from rows[sample][number]."""
+    return [np.stack([row[i].reshape(shape) for row in rows]) for i, shape in enumerate(shapes)]
