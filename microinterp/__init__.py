@@ -1,6 +1,8 @@
-"""microinterp runs .tflite models bit for bit like TensorFlow Lite Micro on the chip."""
+"""microinterp runs .tflite models on a PC bit for bit like TensorFlow Lite Micro on the chip."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from microinterp.errors import (
     ArenaError,
@@ -11,7 +13,23 @@ from microinterp.errors import (
     PrepareError,
     UnsupportedError,
 )
-from microinterp.interpreter import Interpreter
+
+if TYPE_CHECKING:
+    from microinterp.interpreter import Interpreter
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load the interpreter, and NumPy with it, when it is asked for.
+
+        Every start of pytest imports this package, where it is installed, for its plugin.
+        """
+        if name != "Interpreter":
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+        from microinterp.interpreter import Interpreter
+
+        globals()[name] = Interpreter
+        return Interpreter
+
 
 __version__ = "0.1.0"
 
