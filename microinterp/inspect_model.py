@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from microinterp.arena.plan import plan
 from microinterp.errors import MicrointerpError, ModelError, Problem, UnsupportedError, Where
-from microinterp.graph import build
+from microinterp.graph import Graph, build
+from microinterp.health import Finding, model_findings
 from microinterp.kernels import chooser_of, default_registry
 from microinterp.macs import elements_of, macs_of
 from microinterp.model import FileTensor, Model, Operator, SubGraph, load
@@ -121,6 +122,7 @@ class ModelFacts:
         macs, weight_bytes, ops: totals; a buffer that several tensors share counts once.
         subgraphs, metadata, signatures: in the file's order.
         problems: everything that `verify` finds.
+        health: what the rules of quantisation health find (docs/health.md), the gravest first.
     """
 
     file_bytes: int
@@ -135,6 +137,7 @@ class ModelFacts:
     metadata: tuple[NamedBytes, ...]
     signatures: tuple[SignatureFacts, ...]
     problems: tuple[Problem, ...]
+    health: tuple[Finding, ...]
 
 
 def inspect_model(data: bytes, registry: Registry | None = None) -> ModelFacts:
@@ -149,7 +152,7 @@ def inspect_model(data: bytes, registry: Registry | None = None) -> ModelFacts:
     """
     registry = registry or default_registry()
     model = load(data)
-    problems, prepared = _checked(model, registry, chooser_of("auto"))
+    problems, graph, prepared = _checked(model, registry, chooser_of("auto"))
     support = _Support(model, registry, problems, prepared)
     subgraphs = tuple(_subgraph_facts(model, s, support) for s in model.subgraphs)
     ops = [op for subgraph in subgraphs for op in subgraph.ops]
@@ -171,6 +174,7 @@ def inspect_model(data: bytes, registry: Registry | None = None) -> ModelFacts:
             for s in model.signatures
         ),
         problems=tuple(problems),
+        health=model_findings(graph, problems),
     )
 
 
@@ -193,21 +197,21 @@ def model_problems(model: Model, registry: Registry) -> list[Problem]:
 
 def _checked(
     model: Model, registry: Registry, choose: Chooser
-) -> tuple[list[Problem], Prepared | None]:
-    """The problems; and the prepared graph, where there are no errors."""
+) -> tuple[list[Problem], Graph | None, Prepared | None]:
+    """The problems; the graph, where no rule is broken; prepared, where there are no errors."""
     found = verify(model)
     if any(problem.severity == "error" for problem in found):
-        return found + _unknown_operators(model, registry), None
+        return found + _unknown_operators(model, registry), None, None
     graph, profile = build(model), get_profile("tflm")
     errors = prepare_problems(graph, registry, profile)
     if not errors:
         try:
             prepared = prepare(graph, registry, profile, choose)
             plan(prepared)
-            return found, prepared
+            return found, graph, prepared
         except MicrointerpError as error:
             errors = [error]
-    return found + [as_problem(error) for error in errors], None
+    return found + [as_problem(error) for error in errors], graph, None
 
 
 def as_problem(error: MicrointerpError) -> Problem:

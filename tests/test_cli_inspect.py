@@ -61,7 +61,7 @@ def test_json_keys(tmp_path: Path) -> None:
     facts = good_json("inspect", stored(tmp_path, conv_model(filters=3)))
     assert facts.keys() == {
         *("file_bytes", "sha256", "version", "description", "runs", "macs", "weight_bytes"),
-        *("ops", "subgraphs", "metadata", "signatures", "problems"),
+        *("ops", "subgraphs", "metadata", "signatures", "problems", "health"),
     }
     assert facts["description"] == "one convolution"
     assert facts["runs"] is True

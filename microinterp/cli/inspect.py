@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from microinterp.cli import output
+from microinterp.cli.health_report import show_health
 from microinterp.inspect_model import ModelFacts, SubgraphFacts, inspect_model
 
 
@@ -34,7 +35,8 @@ def command(
     bytes (--paths).
 
     JSON: file_bytes, sha256, version, description, runs, macs, weight_bytes, ops, subgraphs (each
-    with index, name, inputs, outputs, tensors, ops), metadata, signatures, problems.
+    with index, name, inputs, outputs, tensors, ops), metadata, signatures, problems, health (rule,
+    severity, message, where, figures, remedy of each finding: docs/health.md).
     """
     facts = inspect_model(output.read_file(model))
     if json:
@@ -54,6 +56,9 @@ def command(
         if tensors:
             screen.print()
             screen.print(_tensor_table(subgraph))
+    if facts.health:
+        screen.print()
+        show_health(screen, facts.health)
     screen.print()
     screen.print(_totals(facts))
 

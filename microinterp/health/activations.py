@@ -1,0 +1,127 @@
+"""Dynamic findings: how the codes that samples reach fill each tensor's quantised range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tflite import ActivationFunctionType
+
+from microinterp.graph import Node
+from microinterp.health.finding import Finding, finding, sorted_findings
+from microinterp.health.model import fused_activation
+from microinterp.health.recording import Use
+
+SATURATING = 0.01
+"""Share of values at an end. Calibration by percentiles cuts 0.01 % to 0.1 % on purpose; of one in
+a hundred the sum that follows takes notice."""
+BARELY_USED = 0.25
+"""Share of the codes between the lowest and the highest that was reached: below a quarter two bits
+of eight are never used."""
+ENOUGH_VALUES = 256
+"""Fewer values than codes say little of a range."""
+ENOUGH_SAMPLES = 4
+"""Fewer samples say little, too: a dark picture is no reason to calibrate again."""
+
+_BOUNDED = ("SOFTMAX", "LOGISTIC", "TANH", "HARD_SWISH", "LOG_SOFTMAX", "L2_NORMALIZATION")
+"""Ops whose range their kernel dictates."""
+_COPIES = (
+    "RESHAPE",
+    "TRANSPOSE",
+    "SLICE",
+    "SPLIT",
+    "PACK",
+    "PAD",
+    "PADV2",
+    "GATHER",
+    "SQUEEZE",
+    "STRIDED_SLICE",
+    "EXPAND_DIMS",
+    "MAX_POOL_2D",
+    "AVERAGE_POOL_2D",
+    "CONCATENATION",
+    "SPLIT_V",
+    "UNPACK",
+    "SPACE_TO_BATCH_ND",
+    "BATCH_TO_SPACE_ND",
+    "DEPTH_TO_SPACE",
+    "SPACE_TO_DEPTH",
+)
+"""Ops whose output has its input's scale: whoever wrote that is told already."""
+
+_INPUT_REMEDY = (
+    "Scale the inputs as in training, or calibrate the input's range with samples like these."
+)
+
+
+def activation_findings(uses: Iterable[Use]) -> tuple[Finding, ...]:
+    """What the rules say of the codes that samples reached, the gravest first.
+
+    Args:
+        uses: of real samples; of random ones the findings would be about the random numbers.
+    """
+    return sorted_findings(each for use in uses for each in _findings(use))
+
+
+def _findings(use: Use) -> Iterator[Finding]:
+    if not use.is_quantised or use.samples < ENOUGH_SAMPLES or use.values < ENOUGH_VALUES:
+        return
+    if use.node is not None and use.node.name in _COPIES:
+        return
+    if use.lowest == use.highest:
+        yield finding(
+            "constant-activation",
+            f"all {use.values:,} values in {use.samples:,} samples are {use.lowest}",
+            use.where,
+            value=int(use.lowest),
+            values=use.values,
+        )
+        return
+    if use.node is None or use.node.name not in _BOUNDED:
+        yield from _saturating(use)
+        yield from _barely_used(use)
+
+
+def _saturating(use: Use) -> Iterator[Finding]:
+    tensor = use.tensor
+    low, high = use.limits
+    # Zero at the lowest code is what a ReLU makes of half of all values.
+    at_low = 0.0 if tensor.zero_point == low else use.at_lowest / use.values
+    at_high = (
+        0.0
+        if _is_clipped_above(use.node, float(tensor.scale), tensor.zero_point, high)
+        else (use.at_highest / use.values)
+    )
+    if max(at_low, at_high) > SATURATING:
+        yield finding(
+            "saturating-range",
+            f"{use.at_lowest / use.values:.2%} of the values lie at the lowest code, "
+            f"{use.at_highest / use.values:.2%} at the highest",
+            use.where,
+            _INPUT_REMEDY if use.node is None else "",
+            at_lowest=use.at_lowest,
+            at_highest=use.at_highest,
+            values=use.values,
+        )
+
+
+def _is_clipped_above(node: Node | None, scale: float, zero_point: int, high: int) -> bool:
+    """True where the highest code is a RELU6's 6: the activation cuts there, not the range."""
+    if node is None or fused_activation(node) != ActivationFunctionType.RELU6:
+        return False
+    return scale * (high - zero_point) >= 6 - scale
+
+
+def _barely_used(use: Use) -> Iterator[Finding]:
+    low, high = use.limits
+    codes = high - low + 1
+    reached = int(use.highest) - int(use.lowest) + 1
+    if reached < BARELY_USED * codes:
+        yield finding(
+            "barely-used-range",
+            f"the values lie between {int(use.lowest)} and {int(use.highest)}: {reached:,} of "
+            f"{codes:,} codes",
+            use.where,
+            lowest=int(use.lowest),
+            highest=int(use.highest),
+            codes=codes,
+        )
