@@ -1,0 +1,53 @@
+"""The explainers: one file per family, one line here for each.
+
+A family's module has EXPLAINERS, a mapping from operator names to Explainer functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+from microinterp.errors import UnsupportedError
+from microinterp.explain.subject import Explainer
+from microinterp.graph import Node
+
+FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "filters": ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"),
+    }
+)
+"""Operators that can be explained, of each family, which is a module of this folder."""
+
+
+def explainer_of(node: Node, output: int = 0) -> Explainer:
+    """What explains the elements of an op's output.
+
+    Raises:
+        UnsupportedError: nothing does; says what to do.
+    """
+    family = next((f for f, names in FAMILIES.items() if node.name in names), None)
+    if family is None:
+        raise UnsupportedError(
+            "explain does not open up this operator",
+            node.where(),
+            "choose an op of integers that computes: `microinterp inspect` lists the model's ops",
+        )
+    found: Mapping[str, Explainer] = import_module(f"{__name__}.{family}").EXPLAINERS
+    if _is_float(node):
+        raise UnsupportedError(
+            "this op computes in float32, and explain opens up integer arithmetic",
+            node.where(),
+            "choose an op of integers, or convert the model to int8; "
+            "`microinterp inspect` shows the types",
+        )
+    return found[node.name]
+
+
+def _is_float(node: Node) -> bool:
+    """True for an op whose activations are all floats: at its ends there may be one."""
+    tensors = [t for t in (*node.inputs, *node.outputs) if t is not None]
+    return all(t.dtype.kind == "f" for t in tensors if not t.is_constant) and any(
+        t.dtype.kind == "f" for t in tensors
+    )
