@@ -155,8 +155,13 @@ def load_once(link: Link, model: BoardModel, folder: str) -> Loaded:
         return session.loaded
 
 
-def require_same(link: Link, loaded: Loaded, model: BoardModel, folder: str) -> None:
-    """Raise DeviceError unless model, sizes and the runtime's folder are those deployed."""
+def require_same(
+    link: Link, loaded: Loaded, model: BoardModel, folder: str, any_passes: bool = False
+) -> None:
+    """Raise DeviceError unless model, sizes and the runtime's folder are those deployed.
+
+    any_passes: it may have been deployed with other memory passes.
+    """
     port = printable(link.port)
     if loaded.sha256 != model.sha256:
         raise DeviceError(
@@ -170,7 +175,7 @@ def require_same(link: Link, loaded: Loaded, model: BoardModel, folder: str) -> 
             f" {loaded.file}",
             hint="remove that one",
         )
-    if folder and loaded.arena_bytes != model.report.arena_bytes:
+    if folder and not any_passes and loaded.arena_bytes != model.report.arena_bytes:
         raise DeviceError(
             f"{port}: the model '{model.name}' on the board was packed another way: its arena has"
             f" {loaded.arena_bytes} bytes, this one {model.report.arena_bytes}",

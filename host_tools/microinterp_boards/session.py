@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -30,6 +31,11 @@ _MAX_ANSWER = 1 << 24
 _FACTS = struct.Struct("<5I")
 _OP = struct.Struct("<HHQH")
 _WRITTEN = struct.Struct("<II")
+_PLACE = struct.Struct("<HHI")
+_PLACE_AND_SIZE = struct.Struct("<HHII")
+_SLOWEST = 4000  # bytes a second
+Place = tuple[int, int, int]
+"""A tensor as an op has written it: subgraph, op in it, tensor in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,11 @@ class OpRun:
 class Session:
     """A context manager. Raises DeviceError when board or line fail."""
 
-    def __init__(self, link: Link, name: str) -> None:
-        """Soft reset the board, so that its heap is empty, and load model `name`."""
+    def __init__(self, link: Link, name: str, tells_tensors: bool = False) -> None:
+        """Soft reset the board, so that its heap is empty, and load model `name`.
+
+        tells_tensors: `places` and `invoke_for` will be used; their code takes some heap.
+        """
         self._link = link
         link.soft_reset()
         self._binary = takes_binary(link)
@@ -83,6 +92,8 @@ class Session:
         self._block = block
         path = (name + SUFFIX).encode()
         code = device.define("exchange", "clock", "load", "per_op")
+        if tells_tensors:
+            code += device.define("places", "invoke_for")
         code += device.call("session", path, block, int(self._binary), _BOARD_PATIENCE)
         link.start(code)
         self._open = True
@@ -113,8 +124,12 @@ class Session:
         wanted = self.loaded.inputs[index]
         if len(data) != wanted:
             raise DeviceError(f"input {index} on the board takes {wanted} bytes, got {len(data)}")
-        self._link.write(f"I {index}\n".encode())
-        what = f"an answer to a block of input {index}"
+        self._send(f"I {index}", data, f"input {index}")
+
+    def _send(self, command: str, data: bytes, name: str) -> None:
+        """A command, and bytes in blocks, each of which is answered."""
+        self._link.write(f"{command}\n".encode())
+        what = f"an answer to a block of {name}"
         self._link.reply(b"R", _PATIENCE, what)
         for at in range(0, len(data), self._block):
             piece = data[at : at + self._block]
@@ -148,6 +163,33 @@ class Session:
             raise self._nonsense("a list of ops") from None
         return runs
 
+    def places(self) -> dict[Place, int]:
+        """Bytes of each tensor, or part of one, that an op writes into memory of its own."""
+        data = self._ask("W", _PATIENCE, "a list of tensors")
+        if len(data) % _PLACE_AND_SIZE.size:
+            raise self._nonsense("a list of tensors")
+        return {(s, op, tensor): n for s, op, tensor, n in _PLACE_AND_SIZE.iter_unpack(data)}
+
+    def invoke_for(self, places: Mapping[Place, int]) -> dict[Place, bytes]:
+        """Run the model op by op; what it has written of `places`, whose sizes are given.
+
+        An op that did not run, since it runs once only, has no entry.
+        """
+        wanted = "the bytes of a tensor"
+        self._send(f"T {_PLACE.size * len(places)}", _packed(places), "a list of tensors")
+        found: dict[Place, bytes] = {}
+        while data := self._answer(_INVOKE_LIMIT, wanted):
+            if len(data) != _PLACE.size:
+                raise self._nonsense(wanted)
+            subgraph, op, tensor = _PLACE.unpack(data)
+            place = subgraph, op, tensor
+            if place not in places or place in found:
+                raise self._nonsense(wanted)
+            found[place] = self._answer(_PATIENCE, wanted)
+            if len(found[place]) != places[place]:
+                raise self._nonsense(wanted)
+        return found
+
     def output(self, index: int) -> bytes:
         """The bytes of an output."""
         data = self._ask(f"O {index}", _PATIENCE, f"output {index}")
@@ -179,7 +221,8 @@ class Session:
         if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > _MAX_ANSWER:
             raise self._nonsense(f"the size of {wanted}")
         size = int(text)
-        raw = self._link.read((size + _CRC) * (1 if self._binary else 2), _PATIENCE, wanted)
+        count = (size + _CRC) * (1 if self._binary else 2)
+        raw = self._link.read(count, _PATIENCE + count / _SLOWEST, wanted)
         if not self._binary:
             with contextlib.suppress(ValueError):
                 raw = bytes.fromhex(raw.decode("ascii", "replace"))
@@ -244,6 +287,10 @@ class Session:
             f"something else came instead of {wanted}",
             "something printed on the line, or bytes were lost: try again",
         )
+
+
+def _packed(places: Iterable[Place]) -> bytes:
+    return b"".join(_PLACE.pack(*place) for place in places)
 
 
 def takes_binary(link: Link) -> bool:

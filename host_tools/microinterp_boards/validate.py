@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from microinterp import golden as golden_bundles
-from microinterp.binding import bind
-from microinterp.errors import InputError, printable
+from microinterp.errors import printable
 from microinterp.graph import Tensor
-from microinterp.inputs import random_samples
-from microinterp.interpreter import Interpreter
-from microinterp.packed.checksums import PackedChecksums
 from microinterp.packed.groups import groups
 from microinterp_boards import forms
 from microinterp_boards.deploy import Progress, require_same
+from microinterp_boards.expected import Expected, expectations, samples_of
 from microinterp_boards.link import Link
 from microinterp_boards.packing import (
     NO_PASSES,
@@ -30,9 +25,6 @@ from microinterp_boards.packing import (
 )
 from microinterp_boards.session import OpRun, Session
 from microinterp_boards.source_form.session import SourceSession
-
-Array = npt.NDArray[Any]
-SAMPLES = 20
 
 
 class FirstDifference(NamedTuple):
@@ -87,15 +79,6 @@ class Validation:
         return self.differing_bytes == 0 and self.first_difference is None
 
 
-@dataclass(frozen=True)
-class _Expected:
-    """One sample: what goes in, what must come out, and CRC32s if they are compared."""
-
-    inputs: tuple[Array, ...]
-    outputs: tuple[bytes, ...]
-    crcs: dict[tuple[int, int], tuple[int, ...]]
-
-
 class _Comparison:
     """Adds up what differs, sample after sample."""
 
@@ -106,7 +89,7 @@ class _Comparison:
         self.differing_bytes = self.differing_samples = 0
         self.first: FirstDifference | None = None
 
-    def add(self, expected: _Expected, outputs: Sequence[bytes], ops: list[OpRun] | None) -> None:
+    def add(self, expected: Expected, outputs: Sequence[bytes], ops: list[OpRun] | None) -> None:
         """Compare one sample; `ops` if it was run op by op."""
         bad_op = self._bad_op(expected, ops) if ops is not None else None
         masks = [
@@ -121,7 +104,7 @@ class _Comparison:
             self.first = bad_op or self._of_output(next(i for i, m in enumerate(masks) if m.any()))
         self.samples += 1
 
-    def _bad_op(self, expected: _Expected, ops: list[OpRun]) -> FirstDifference | None:
+    def _bad_op(self, expected: Expected, ops: list[OpRun]) -> FirstDifference | None:
         """The first op, in the order in which the board ran them, with a wrong CRC32."""
         told: dict[tuple[int, int], int] = dict.fromkeys(expected.crcs, -1)
         found = None
@@ -185,19 +168,18 @@ def validate(
 ) -> Validation:
     """See Board.validate."""
     model = pack_for_board(source, name, passes)
-    inputs, outputs, expected_by = _samples(model, samples, golden, seed)
+    wanted = samples_of(model, samples, golden, seed)
     there = forms.find(link, model)
-    count = len(inputs[0]) if inputs else 1
     with there.open() as session:
         require_same(link, session.loaded, model, there.folder)
         kernels = session.loaded.tier
         compared = _Comparison(model)
-        for expected in _expected(model, inputs, outputs, per_op):
+        for expected in expectations(model, wanted, per_op):
             compared.add(expected, *_run(session, expected, per_op))
-            progress(compared.samples, count)
+            progress(compared.samples, wanted.count)
     first = compared.first
     if not per_op and (first is not None or not there.is_intact):
-        several = count if first is None else first.sample + 1
+        several = wanted.count if first is None else first.sample + 1
         again = validate(link, source, several, True, golden, seed, name, passes=passes)
         first = again.first_difference or first
     return Validation(
@@ -209,7 +191,7 @@ def validate(
         per_op=per_op,
         compared_crcs=compared.compared_crcs,
         model_intact=there.is_intact,
-        expected=expected_by,
+        expected=wanted.expected_by,
         sha256=model.sha256,
         name=model.name,
         mpy_set=there.mpy_set,
@@ -218,7 +200,7 @@ def validate(
 
 
 def _run(
-    session: Session | SourceSession, expected: _Expected, per_op: bool
+    session: Session | SourceSession, expected: Expected, per_op: bool
 ) -> tuple[list[bytes], list[OpRun] | None]:
     for index, array in enumerate(expected.inputs):
         session.set_input(index, array.tobytes())
@@ -226,72 +208,3 @@ def _run(
     if ops is None:
         session.invoke()
     return [session.output(index) for index in range(len(expected.outputs))], ops
-
-
-def _samples(
-    model: BoardModel, samples: int | None, golden: str | os.PathLike[str] | None, seed: int
-) -> tuple[tuple[Array, ...], tuple[Array, ...] | None, str]:
-    """Inputs, outputs if a bundle has them, and who computed what is expected."""
-    tensors = model.prepared.graph.main.inputs
-    if golden is None:
-        count = SAMPLES if samples is None else samples
-        return random_samples(tensors, count, seed), None, "host"
-    bundle = golden_bundles.load(golden)
-    header = bundle.header
-    if header.model_sha256 != model.sha256:
-        raise InputError(
-            f"the bundle was recorded from another .tflite file: its sha256 is"
-            f" {printable(header.model_sha256)}, this file's is {model.sha256}",
-            hint="record it again from this file",
-        )
-    if header.profile != "tflm":
-        raise InputError(
-            f"the bundle was recorded in profile {printable(header.profile)}, boards compute in"
-            " profile tflm",
-            hint="record it again in profile tflm",
-        )
-    count = min(header.samples, header.samples if samples is None else samples)
-    if count < 1:
-        raise InputError(f"wanted 1 sample or more, got {count}")
-    inputs = tuple(array[:count] for array in bundle.inputs)
-    outputs = tuple(array[:count] for array in bundle.outputs)
-    _require_fit(inputs, tensors, "inputs")
-    _require_fit(outputs, model.prepared.graph.main.outputs, "outputs")
-    return inputs, outputs, f"{printable(header.runtime)} {printable(header.version)}, recorded"
-
-
-def _require_fit(arrays: Sequence[Array], tensors: Sequence[Tensor], what: str) -> None:
-    have = [(array.dtype, array.shape[1:]) for array in arrays]
-    if have != [(tensor.dtype, tensor.shape) for tensor in tensors]:
-        raise InputError(
-            f"the bundle's {what} do not have the model's shapes and types",
-            hint="the bundle is damaged: record it again",
-        )
-
-
-def _expected(
-    model: BoardModel,
-    inputs: tuple[Array, ...],
-    outputs: tuple[Array, ...] | None,
-    per_op: bool,
-) -> Iterator[_Expected]:
-    """Sample after sample from a fresh start, as the board runs them.
-
-    Outputs are those of the model as it is in the file, whatever memory passes have made of it; the
-    CRC32s are of what they have made.
-    """
-    host = Interpreter.from_bytes(model.tflite)
-    passed = bind(model.prepared, model.plan) if per_op else None
-    numbers = range(len(host.graph.main.outputs))
-    for sample in range(len(inputs[0]) if inputs else 1):
-        given = tuple(np.ascontiguousarray(array[sample]) for array in inputs)
-        for index, array in enumerate(given):
-            host.set_input(array, index)
-        host.invoke()
-        checksums = PackedChecksums(model.prepared)
-        if passed is not None:
-            for tensor, array in zip(model.prepared.graph.main.inputs, given, strict=True):
-                passed.of(tensor)[...] = array
-            passed.run(checksums)
-        wanted = [host.get_output(i) if outputs is None else outputs[i][sample] for i in numbers]
-        yield _Expected(given, tuple(array.tobytes() for array in wanted), checksums.crcs)

@@ -6,7 +6,8 @@ def _session(path, block, binary, patience):
     """Load the model, send facts about it, then do what each line asks for, until `Q`.
 
     `I i`: input i follows. `N`: invoke with the heap locked; its time. `P`: invoke op by op.
-    `O i`: output i. `Z`: reset. `H`: bytes of heap free. Numbers are little-endian.
+    `O i`: output i. `Z`: reset. `H`: bytes of heap free. Numbers are little-endian. A session that
+    was opened for it tells what ops write: `W`: places. `T n`: invoke, and tell n bytes of places.
     """
     import gc
     import sys
@@ -45,6 +46,11 @@ def _session(path, block, binary, patience):
         elif command[0] == "H":
             gc.collect()
             send(gc.mem_free().to_bytes(8, "little"))
+        elif command[0] == "W":
+            send(_places(it))  # noqa: F821
+        elif command[0] == "T":
+            if not _invoke_for(it, send, receive, int(command[1])):  # noqa: F821
+                return
         else:
             send(b"")
             return

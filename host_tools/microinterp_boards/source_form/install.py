@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from microinterp.errors import DeviceError, UnsupportedError, printable
 from microinterp_boards.link import Link
@@ -119,15 +119,29 @@ def is_intact(link: Link, model: BoardModel, source: Source) -> bool | None:
     return all(found[name] == state_of(data) for name, data in files_of(model, source).items())
 
 
+def find(link: Link, model: BoardModel, source: Source) -> BoardModel | None:
+    """The model under the name that its module has on the board; None if it is not there."""
+    for name in _names(Wire(link)):
+        named = replace(model, name=name)
+        if is_intact(link, named, source):
+            return named
+    return None
+
+
 def uninstall(link: Link) -> list[str]:
     """Remove all generated modules; returns the names of the files that went."""
     wire, removed = Wire(link), []
+    for name in _names(wire):
+        for each in (f"{name}{SUFFIX}", f"{name}.py"):
+            if wire.call("remove", each.encode()) == "1":
+                removed.append(each)
+    return removed
+
+
+def _names(wire: Wire) -> list[str]:
+    """Of the generated modules."""
     names = wire.call("names").split("\n")
     if names[-1] != "end":
         raise wire.nonsense(names[-1], "the end of a list of files")
-    for name in names[:-1]:
-        if re.fullmatch(rf"\w{{1,32}}\{SUFFIX}", name, re.ASCII):
-            for each in (name, f"{name.removesuffix(SUFFIX)}.py"):
-                if wire.call("remove", each.encode()) == "1":
-                    removed.append(each)
-    return removed
+    found = (re.fullmatch(rf"(\w{{1,32}})\{SUFFIX}", name, re.ASCII) for name in names[:-1])
+    return [match[1] for match in found if match is not None]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping
 from types import TracebackType
 
 import microinterp
 from microinterp import packed
 from microinterp.errors import DeviceError
-from microinterp.packed.records import Written
+from microinterp.packed.records import PackedOp, Written
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel
-from microinterp_boards.session import Loaded, OpRun
+from microinterp_boards.session import Loaded, OpRun, Place
 from microinterp_boards.source_form.generate import module_name
 from microinterp_boards.source_form.wire import Wire
 
@@ -81,12 +82,24 @@ class SourceSession:
         """Run the model op by op; what each wrote is read back, and the CRC32 taken here."""
         runs = []
         for op in self._ops:
-            spent = 0
-            if op.steps:
-                spent = self._wire.number(f"_run({op.first_step},{op.steps})", _INVOKE_LIMIT)
+            spent = self._run(op)
             written = tuple((each.index, zlib.crc32(self._arena(each))) for each in op.written)
             runs.append(OpRun(0, op.index, spent, written))
         return runs
+
+    def places(self) -> dict[Place, int]:
+        """Bytes of each tensor that an op writes."""
+        return {(0, op.index, each.index): each.nbytes for op in self._ops for each in op.written}
+
+    def invoke_for(self, places: Mapping[Place, int]) -> dict[Place, bytes]:
+        """Run the model op by op; what it has written of `places`."""
+        found = {}
+        for op in self._ops:
+            self._run(op)
+            for each in op.written:
+                if (0, op.index, each.index) in places:
+                    found[0, op.index, each.index] = self._arena(each)
+        return found
 
     def output(self, index: int) -> bytes:
         """The bytes of an output."""
@@ -95,6 +108,12 @@ class SourceSession:
     def heap_free(self) -> int:
         """Bytes, after a collection; the functions that run the module take some of them."""
         return self._wire.heap_free()
+
+    def _run(self, op: PackedOp) -> int:
+        """Microseconds of one op."""
+        if not op.steps:
+            return 0
+        return self._wire.number(f"_run({op.first_step},{op.steps})", _INVOKE_LIMIT)
 
     def _arena(self, place: Written) -> bytes:
         return self._wire.bytes_of("m.A", place.offset, place.offset + place.nbytes)
