@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import microinterp
+from microinterp.graph import Graph
 from microinterp.interpreter import Interpreter
 from microinterp.registry import Registry
 from microinterp.sides.side import Array, Closing, Observed, Place, sample_count
@@ -41,7 +42,7 @@ class HostSide(Closing):
             return Observed(self._batch(inputs))
         main, count = self.interpreter.graph.main, sample_count(inputs)
         outputs = tuple(np.empty((count, *t.shape), t.dtype) for t in main.outputs)
-        keeper = Keeper(self.interpreter, places, count)
+        keeper = Keeper(self.interpreter.graph, places, count)
         for sample in range(count):
             keeper.sample = sample
             for index, array in enumerate(inputs):
@@ -67,13 +68,12 @@ class Keeper(Trace):
         tensors: [count, *shape] by place.
     """
 
-    def __init__(self, interpreter: Interpreter, places: Sequence[Place], count: int) -> None:
+    def __init__(self, graph: Graph, places: Sequence[Place], count: int) -> None:
         """Make room for `count` samples."""
-        graphs = interpreter.graph.subgraphs
         self.sample = 0
         self.tensors: dict[Place, Array] = {}
         for place in places:
-            tensor = graphs[place[0]].tensors[place[2]]
+            tensor = graph.subgraphs[place[0]].tensors[place[2]]
             self.tensors[place] = np.zeros((count, *tensor.shape), tensor.dtype)
         self._ran = -1
 

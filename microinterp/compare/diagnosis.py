@@ -1,0 +1,186 @@
+"""Names the known causes of a difference: those that reproduce the other side's bytes exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from microinterp.compare.cause import Bench, OpCause
+from microinterp.compare.comparison import Finding, Row
+from microinterp.compare.evidence import evidence_of
+from microinterp.compare.input_causes import INPUT_CAUSES
+from microinterp.compare.isolated import run_op
+from microinterp.compare.model_diagnosis import SECONDS, ModelDiagnosis, for_seconds
+from microinterp.compare.op_diagnosis import explain_op
+from microinterp.compare.rows import Case
+from microinterp.compare.tell_causes import explained_form
+from microinterp.compare.told import Told
+from microinterp.prepare import PreparedNode
+
+_OpFinding = tuple[OpCause, str]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `diagnose` finds.
+
+    Attributes:
+        findings: causes of the first difference, the best one first.
+        rows: the rows with the causes of each op.
+        evidence: of what is not explained.
+        notes: what was not tried.
+    """
+
+    findings: tuple[Finding, ...]
+    rows: tuple[Row, ...]
+    evidence: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def diagnose(case: Case, rows: Sequence[Row], bench: Bench) -> Diagnosis:
+    """Find causes for a comparison with differences."""
+    items = {(i.node.subgraph, i.node.index): i for i in case.items()}
+    first = next((row for row in rows if row.differs), None)
+    if (inputs := _told_inputs(case)) is not None:
+        return Diagnosis(inputs, tuple(rows), () if inputs else _input_evidence(case))
+    model = ModelDiagnosis(case, bench)
+    if first is None:
+        return _from_outputs(case, rows, model)
+    by_op = _by_op(case, rows, items, bench)
+    key = first.subgraph, first.index
+    findings = _op_findings(by_op, items[key])
+    findings += _form(case, first)
+    findings += [*model.inputs(), *model.runs()]
+    evidence = () if findings else _evidence(case, items[key], first)
+    return Diagnosis(tuple(findings), _with_causes(rows, by_op), evidence)
+
+
+def _from_outputs(case: Case, rows: Sequence[Row], model: ModelDiagnosis) -> Diagnosis:
+    """Only the model's outputs are told to differ: the whole model runs with each cause."""
+    findings = [*_output_forms(case), *model.inputs(), *model.runs()]
+    keep_on = for_seconds(SECONDS)
+    findings += model.ops(keep_on)
+    notes = () if keep_on() else ("not every cause was tried in every op: too many to run",)
+    return Diagnosis(
+        tuple(findings), tuple(rows), () if findings else _output_evidence(case), notes
+    )
+
+
+def _by_op(
+    case: Case,
+    rows: Sequence[Row],
+    items: dict[tuple[int, int], PreparedNode],
+    bench: Bench,
+) -> dict[tuple[int, int], list[_OpFinding]]:
+    """Causes of each op that differs by itself, in the order in which they run."""
+    found: dict[tuple[int, int], list[_OpFinding]] = {}
+    first = True
+    for row in rows:
+        key = row.subgraph, row.index
+        differs = row.isolated_differing or (first and row.differs)
+        first = first and not row.differs
+        if differs and key not in found:
+            found[key] = explain_op(case, items[key], bench)
+    return found
+
+
+def _op_findings(
+    by_op: dict[tuple[int, int], list[_OpFinding]], item: PreparedNode
+) -> list[Finding]:
+    """Those of the first op, the ones that reproduce most of the other ops first."""
+    node = item.node
+    found = []
+    for cause, detail in by_op.get((node.subgraph, node.index), []):
+        likewise = sum(
+            any(other.name == cause.name for other, _ in each) for each in by_op.values()
+        )
+        found.append(
+            Finding(
+                cause.name,
+                cause.text,
+                detail,
+                cause.source,
+                node.subgraph,
+                node.index,
+                node.name,
+                likewise,
+                len(by_op),
+            )
+        )
+    return sorted(found, key=lambda each: -each.reproduces)
+
+
+def _with_causes(
+    rows: Sequence[Row], by_op: dict[tuple[int, int], list[_OpFinding]]
+) -> tuple[Row, ...]:
+    return tuple(
+        replace(row, causes=tuple(c.name for c, _ in by_op.get((row.subgraph, row.index), ())))
+        for row in rows
+    )
+
+
+def _told_inputs(case: Case) -> tuple[Finding, ...] | None:
+    """Causes of inputs that are told to differ from ours; None where none differs."""
+    pairs = [(i, told) for i, told in enumerate(case.theirs.inputs or ()) if told is not None]
+    if all(Told(told).equals(case.inputs[i]) for i, told in pairs):
+        return None
+    return tuple(
+        Finding(cause.name, cause.text, detail, reproduces=len(pairs), of=len(pairs))
+        for cause in INPUT_CAUSES
+        for detail, arrays in cause.change(case.prepared.graph, case.inputs)
+        if all(Told(told).equals(arrays[i]) for i, told in pairs)
+    )
+
+
+def _input_evidence(case: Case) -> tuple[str, ...]:
+    for i, told in enumerate(case.theirs.inputs):
+        if told is not None and not Told(told).equals(case.inputs[i]):
+            tensor, mine = case.prepared.graph.main.inputs[i], case.inputs[i]
+            return tuple(evidence_of(tensor, mine, told, Told(told).differs(mine)))
+    return ()
+
+
+def _form(case: Case, row: Row) -> list[Finding]:
+    place = row.subgraph, row.index, row.tensor
+    cause = explained_form(case.tensor(place), case.ours.tensors[place], case.theirs.tensors[place])
+    if cause is None:
+        return []
+    return [Finding(cause.name, cause.text, "", "", row.subgraph, row.index, row.name, 1, 1)]
+
+
+def _output_forms(case: Case) -> list[Finding]:
+    found = []
+    for i, told in enumerate(case.theirs.outputs):
+        tensor = case.prepared.graph.main.outputs[i]
+        cause = None if told is None else explained_form(tensor, case.ours.outputs[i], told)
+        if cause is not None:
+            found.append(Finding(cause.name, cause.text, f"output {i}", reproduces=1, of=1))
+    return found
+
+
+def _evidence(case: Case, item: PreparedNode, row: Row) -> tuple[str, ...]:
+    place = row.subgraph, row.index, row.tensor
+    told, mine = case.theirs.tensors[place], case.ours.tensors[place]
+    if told.values is None:
+        samples = np.flatnonzero(told.differs(mine))
+        return (f"the CRC32 differs in {len(samples)} samples, first in sample {samples[0]}",)
+    given = case.given_to(item) if row.isolated_differing else None
+    alone = run_op(item.node, item.kernel, given) if given is not None else None
+    if alone is not None:
+        number = [tensor.index for tensor in item.node.outputs].index(row.tensor)
+        mine = alone[number]
+    return tuple(evidence_of(case.tensor(place), mine, told.values, told.differs(mine)))
+
+
+def _output_evidence(case: Case) -> tuple[str, ...]:
+    for i, told in enumerate(case.theirs.outputs):
+        mine = case.ours.outputs[i]
+        if told is None or told.equals(mine):
+            continue
+        if told.values is None:
+            return (f"the CRC32 of output {i} differs",)
+        tensor = case.prepared.graph.main.outputs[i]
+        return tuple(evidence_of(tensor, mine, told.values, told.differs(mine)))
+    return ()

@@ -1,0 +1,157 @@
+"""Which known causes reproduce the other side's bytes when the whole model runs with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from microinterp.compare.cause import Bench, Changed, OpCause, RunCause
+from microinterp.compare.comparison import Finding
+from microinterp.compare.input_causes import INPUT_CAUSES
+from microinterp.compare.op_diagnosis import OP_CAUSES, ways
+from microinterp.compare.rows import Case
+from microinterp.compare.run_causes import RUN_CAUSES
+from microinterp.compare.running import AS_USUAL, run_model, with_changes
+from microinterp.compare.told import Array, Told
+from microinterp.prepare import Prepared
+from microinterp.sides import Observed
+
+SECONDS = 20.0
+"""How long ops are changed one by one, where only the model's outputs are told."""
+
+Key = tuple[int, int]
+
+
+class ModelDiagnosis:
+    """Runs the model with a cause in it and counts the tensors that are equal then."""
+
+    def __init__(self, case: Case, bench: Bench) -> None:
+        self.case = case
+        self.bench = bench
+        self._told: list[tuple[object, Told]] = [
+            *((place, told) for place, told in case.theirs.tensors.items()),
+            *((i, told) for i, told in enumerate(case.theirs.outputs) if told is not None),
+        ]
+        self._places = tuple(case.theirs.tensors)
+
+    @property
+    def of(self) -> int:
+        """How many tensors are told, outputs too."""
+        return len(self._told)
+
+    def inputs(self) -> Iterator[Finding]:
+        """Causes in what goes in."""
+        for cause in INPUT_CAUSES:
+            for detail, arrays in cause.change(self.case.prepared.graph, self.case.inputs):
+                if self._explains(self.case.prepared, arrays):
+                    yield Finding(cause.name, cause.text, detail, reproduces=self.of, of=self.of)
+                    break
+
+    def runs(self) -> Iterator[Finding]:
+        """Causes between samples."""
+        for cause in RUN_CAUSES:
+            if cause.needs_state and not self.case.prepared.is_stateful:
+                continue
+            if self._explains(self.case.prepared, self.case.inputs, cause):
+                yield Finding(cause.name, cause.text, reproduces=self.of, of=self.of)
+
+    def ops(self, keep_on: Callable[[], bool]) -> Iterator[Finding]:
+        """Causes inside ops: in all ops at once, then in each one alone while `keep_on` says so."""
+        changes = [(cause, self._changes(cause)) for cause in OP_CAUSES]
+        for cause, by_detail in changes:
+            for detail, by_op in by_detail.items():
+                if self._explains(with_changes(self.case.prepared, by_op), self.case.inputs):
+                    yield self._finding(cause, detail, by_op)
+                    break
+        for cause, by_detail in changes:
+            for detail, by_op in by_detail.items():
+                if len(by_op) > 1:
+                    yield from self._alone(cause, detail, by_op, keep_on)
+
+    def _alone(
+        self,
+        cause: OpCause,
+        detail: str,
+        by_op: dict[Key, Changed],
+        keep_on: Callable[[], bool],
+    ) -> Iterator[Finding]:
+        for key, changed in by_op.items():
+            if not keep_on():
+                return
+            one = {key: changed}
+            if self._explains(with_changes(self.case.prepared, one), self.case.inputs):
+                yield self._finding(cause, detail, one)
+                return
+
+    def _finding(self, cause: OpCause, detail: str, by_op: dict[Key, Changed]) -> Finding:
+        subgraph, index = min(by_op)
+        names = {changed.node.name for changed in by_op.values()}
+        return Finding(
+            cause.name,
+            cause.text,
+            detail,
+            cause.source,
+            subgraph if len(by_op) == 1 else None,
+            index if len(by_op) == 1 else None,
+            names.pop() if len(names) == 1 else None,
+            reproduces=self.of,
+            of=self.of,
+        )
+
+    def _changes(self, cause: OpCause) -> dict[str, dict[Key, Changed]]:
+        """The ops that a cause can change, by its detail."""
+        found: dict[str, dict[Key, Changed]] = {}
+        for item in self.case.items():
+            key = item.node.subgraph, item.node.index
+            for changed in ways(cause, item, self.bench):
+                if not changed.resets:
+                    found.setdefault(changed.detail, {})[key] = changed
+        return found
+
+    def _explains(
+        self, prepared: Prepared, inputs: Sequence[Array], how: RunCause = AS_USUAL
+    ) -> bool:
+        """Try a few samples first: most causes fail there."""
+        count, few = self.case.theirs.samples, 2
+        if count > few and not prepared.is_stateful and how is AS_USUAL:
+            start = self._first_differing()
+            some = slice(start, start + few)
+            if not self._gives(prepared, [a[some] for a in inputs], how, some):
+                return False
+        return self._gives(prepared, inputs, how, slice(0, count))
+
+    def _first_differing(self) -> int:
+        for i, told in enumerate(self.case.theirs.outputs):
+            if told is not None:
+                differs = told.differs(self.case.ours.outputs[i])
+                rows = differs.reshape(len(differs), -1).any(axis=1)
+                if rows.any():
+                    return min(int(rows.argmax()), self.case.theirs.samples - 2)
+        return 0
+
+    def _gives(
+        self, prepared: Prepared, inputs: Sequence[Array], how: RunCause, samples: slice
+    ) -> bool:
+        try:
+            got = run_model(prepared, inputs, self._places, how)
+        except (ValueError, IndexError, TypeError, FloatingPointError):
+            return False  # a changed op may ask for what NumPy cannot do
+        return got is not None and all(
+            told.part(samples).equals(_of(got, key)) for key, told in self._told
+        )
+
+
+def _of(observed: Observed, key: object) -> Array:
+    return observed.outputs[key] if isinstance(key, int) else observed.tensors[key]  # type: ignore[index]
+
+
+def for_seconds(seconds: float) -> Callable[[], bool]:
+    """A function that says True until the time is over."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() < end
+
+
+def without_place(finding: Finding) -> Finding:
+    """The finding as one of the whole model."""
+    return replace(finding, subgraph=None, index=None)
