@@ -60,6 +60,15 @@ def round_float(x: float) -> int:
     return ref.saturate32(round_half_away(x))
 
 
+def truncate(x: float) -> int:
+    """x without its fraction, within 64 bits; NaN becomes 0."""
+    if math.isnan(x):
+        return 0
+    if math.isinf(x):
+        return (1 << 63) - 1 if x > 0 else -(1 << 63)
+    return math.trunc(x)
+
+
 ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "add": lambda x, y: x + y,
     "subtract": lambda x, y: x - y,
@@ -81,6 +90,9 @@ ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "divide_float32": divide_float32,
     "multiply_to_float32": multiply_to_float32,
     "round_float": round_float,
+    "truncate": truncate,
+    "is_not_zero": lambda x: int(x != 0),
+    "low_bits": lambda x, bits: x & ((1 << bits) - 1),
 }
 """What each kind computes, by the names of its operands."""
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from microinterp.errors import InputError, MicrointerpError, printable
 from microinterp.explain.ops import explainer_of
-from microinterp.explain.recorder import Recorder, plain
+from microinterp.explain.recorder import Recorder, dequantised, plain
 from microinterp.explain.steps import Number, Step
-from microinterp.explain.subject import Capture, Outcome, Subject, dequantised
+from microinterp.explain.subject import Capture, Outcome, Subject
 from microinterp.graph import Node, Tensor
 from microinterp.interpreter import Interpreter
 
@@ -217,9 +217,10 @@ def _run(
 def _require_truth(subject: Subject, recorder: Recorder, outcome: Outcome) -> Number:
     """The element's value; a story that ends elsewhere is not told."""
     value = plain(subject.value)
-    have = recorder.steps[-1].result if recorder.steps else None
-    bits = [np.asarray(x, subject.value.dtype).tobytes() for x in (value, outcome.value)]
-    if have != outcome.value or bits[0] != bits[1]:
+    last = recorder.steps[-1].result if recorder.steps else None
+    dtype = np.dtype(object if last is None else subject.value.dtype)
+    bits = {np.asarray(x, dtype).tobytes() for x in (value, outcome.value, last)}
+    if last is None or len(bits) > 1:
         raise MicrointerpError(
             f"the steps give {outcome.value}, the interpreter {value}",
             subject.node.where(subject.out),

@@ -10,6 +10,7 @@ from typing import Any
 from microinterp.explain.arithmetic import ARITHMETIC, ROUNDINGS
 from microinterp.explain.rounding import Rounding
 from microinterp.explain.steps import Known, Number, Step, Term, known
+from microinterp.graph import Tensor
 from microinterp.quant import fixedpoint
 
 Tap = tuple[tuple[int, ...], tuple[int, ...]]
@@ -61,10 +62,25 @@ class Recorder:
         )
 
     def read(
-        self, label: str, tensor: str, at: Sequence[int], value: Number, real: float | None = None
+        self,
+        label: str,
+        source: Tensor | str,
+        at: Sequence[int],
+        value: Number,
+        real: float | None = None,
     ) -> Any:
-        """A number read from a tensor: `label` says its role, `at` its index."""
-        return self._record("read", label, {}, value, tensor=tensor, at=tuple(at), real=real)
+        """A number read from a tensor.
+
+        Args:
+            label: its role: "input", "bias".
+            source: the tensor, or a name for what is no tensor of the file.
+            at: index of the number there.
+            value: the number.
+            real: what it stands for; None takes the tensor's quantisation.
+        """
+        if real is None and isinstance(source, Tensor):
+            real = dequantised(source, value)
+        return self._record("read", label, {}, value, source=source, at=tuple(at), real=real)
 
     def take(self, label: str, value: Number, note: str = "") -> Any:
         """The number stays as it is: for ops that only move."""
@@ -86,8 +102,14 @@ class Recorder:
         taps: Iterable[Tap],
         note: str = "",
         real: float | None = None,
+        source: Tensor | None = None,
     ) -> Any:
-        """The sum over the rows of (first - its zero point) * (second - its zero point)."""
+        """The sum over the rows of (first - its zero point) * (second - its zero point).
+
+        Args:
+            columns: names of the first and the second number.
+            source: the tensor that the rows' indexes are of.
+        """
         terms = tuple(
             _term(at, numbers, prod(n - z for n, z in zip(numbers, zero_points, strict=True)))
             for at, numbers in taps
@@ -104,6 +126,7 @@ class Recorder:
             terms=terms,
             note=note,
             real=real,
+            source=source,
         )
 
     def sum(
@@ -114,7 +137,7 @@ class Recorder:
         zero_point: int = 0,
         **more: Any,
     ) -> Any:
-        """The sum over the rows of number - zero_point."""
+        """The sum over the rows of number - zero_point; `more`: note, real, source."""
         terms = tuple(_term(at, numbers, numbers[0] - zero_point) for at, numbers in taps)
         total = sum(term.result for term in terms)
         operands: dict[str, Number] = {f"{column} zero point": zero_point} if zero_point else {}
@@ -192,7 +215,7 @@ class Recorder:
         rounding: Rounding | None = None,
         columns: tuple[str, ...] = (),
         terms: tuple[Term, ...] = (),
-        tensor: str | None = None,
+        source: Tensor | str | None = None,
         at: tuple[int, ...] | None = None,
     ) -> Any:
         number = len(self.steps)
@@ -211,11 +234,26 @@ class Recorder:
                 rounding=rounding,
                 columns=columns,
                 terms=terms,
-                tensor=tensor,
-                at=at,
+                tensor=source.name if isinstance(source, Tensor) else source,
+                tensor_index=source.index if isinstance(source, Tensor) else None,
+                at=None if at is None else tuple(map(int, at)),
             )
         )
         return known(plain(result), number)
+
+
+def dequantised(tensor: Tensor, value: Any, channel: int = 0) -> float | None:
+    """What a number in `tensor` stands for; None where it has no quantisation.
+
+    Args:
+        channel: which scale, where there are several.
+    """
+    if tensor.quantization is None or tensor.dtype.kind not in "iu":
+        return None
+    scales, zeros = tensor.quantization.scale, tensor.quantization.zero_point
+    scale = scales[channel if len(scales) > 1 else 0]
+    zero = zeros[channel if len(zeros) > 1 else 0]
+    return (int(value) - int(zero)) * float(scale)
 
 
 def plain(value: Any) -> Number:

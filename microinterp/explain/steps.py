@@ -77,8 +77,9 @@ class Step:
         real: what the result stands for as a real number; None where it stands for nothing.
         rounding: what is cut off, where something is.
         columns, terms: the rows of a step that takes many numbers.
-        tensor: name of the tensor that a number was read from.
-        at: its index there.
+        tensor: name of the tensor that a number, or the first column, was read from.
+        tensor_index: its number in the subgraph; None for what is no tensor of the file.
+        at: the number's index there.
     """
 
     number: int
@@ -94,6 +95,7 @@ class Step:
     columns: tuple[str, ...] = ()
     terms: tuple[Term, ...] = field(default=(), repr=False)
     tensor: str | None = None
+    tensor_index: int | None = None
     at: tuple[int, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,7 +115,7 @@ class Step:
             made["rounding"] = self.rounding.as_dict()
         if self.at is not None:
             made["at"] = list(self.at)
-        for key in ("note", "section", "tensor", "real"):
+        for key in ("note", "section", "tensor", "tensor_index", "real"):
             value = getattr(self, key)
             if value not in ("", None):
                 made[key] = value

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.binding import Step as BoundStep
-from microinterp.errors import printable
 from microinterp.explain.recorder import Recorder
 from microinterp.explain.steps import Number
 from microinterp.graph import Node, Tensor
@@ -87,24 +86,7 @@ class Subject:
         self, recorder: Recorder, position: int, at: tuple[int, ...], label: str = "input"
     ) -> Any:
         """Record the reading of one number of input `position`."""
-        tensor = self.node.input(position)
-        value = self.array(position)[at]
-        name = printable(tensor.name) or f"tensor {tensor.index}"
-        return recorder.read(label, name, at, value, dequantised(tensor, value))
-
-
-def dequantised(tensor: Tensor, value: Any, channel: int = 0) -> float | None:
-    """What a number in `tensor` stands for; None where it has no quantisation.
-
-    Args:
-        channel: which scale, where there are several.
-    """
-    if tensor.quantization is None or tensor.dtype.kind not in "iu":
-        return None
-    scales, zeros = tensor.quantization.scale, tensor.quantization.zero_point
-    scale = scales[channel if len(scales) > 1 else 0]
-    zero = zeros[channel if len(zeros) > 1 else 0]
-    return (int(value) - int(zero)) * float(scale)
+        return recorder.read(label, self.node.input(position), at, self.array(position)[at])
 
 
 Explainer = Callable[[Subject, Recorder], Outcome]

@@ -145,6 +145,14 @@ def round_float(x: float) -> int:
     return clamp(half_away(Fraction(x)), *INT32)
 
 
+def truncate(x: float) -> int:
+    if math.isnan(x):
+        return 0
+    if math.isinf(x):
+        return 2**63 - 1 if x > 0 else -(2**63)
+    return int(x)
+
+
 FORMULAS = {
     "add": lambda x, y: x + y,
     "subtract": lambda x, y: x - y,
@@ -168,4 +176,7 @@ FORMULAS = {
     "divide_float32": divide_float32,
     "multiply_to_float32": lambda x, y: float32(x * y),
     "round_float": round_float,
+    "truncate": truncate,
+    "is_not_zero": lambda x: 0 if x == 0 else 1,
+    "low_bits": lambda x, bits: x % 2**bits,
 }

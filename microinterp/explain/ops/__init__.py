@@ -16,9 +16,68 @@ from microinterp.graph import Node
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "filters": ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"),
+        "pairs": (
+            "ADD",
+            "SUB",
+            "MUL",
+            "SQUARED_DIFFERENCE",
+            "MAXIMUM",
+            "MINIMUM",
+            "LOGICAL_AND",
+            "LOGICAL_OR",
+            "LOGICAL_NOT",
+        ),
+        "pools": ("AVERAGE_POOL_2D", "MAX_POOL_2D"),
+        "rescaling": (
+            "RELU",
+            "RELU6",
+            "LEAKY_RELU",
+            "PRELU",
+            "QUANTIZE",
+            "DEQUANTIZE",
+            "CAST",
+        ),
+        "moves": (
+            "BATCH_TO_SPACE_ND",
+            "BROADCAST_ARGS",
+            "BROADCAST_TO",
+            "CIRCULAR_BUFFER",
+            "CONCATENATION",
+            "DEPTH_TO_SPACE",
+            "DYNAMIC_UPDATE_SLICE",
+            "EMBEDDING_LOOKUP",
+            "EXPAND_DIMS",
+            "FILL",
+            "GATHER",
+            "GATHER_ND",
+            "MIRROR_PAD",
+            "PACK",
+            "PAD",
+            "PADV2",
+            "READ_VARIABLE",
+            "RESHAPE",
+            "RESIZE_NEAREST_NEIGHBOR",
+            "REVERSE_V2",
+            "SELECT_V2",
+            "SHAPE",
+            "SLICE",
+            "SPACE_TO_BATCH_ND",
+            "SPACE_TO_DEPTH",
+            "SPLIT",
+            "SPLIT_V",
+            "SQUEEZE",
+            "STRIDED_SLICE",
+            "TFLM_DECODE",
+            "TRANSPOSE",
+            "UNPACK",
+            "ZEROS_LIKE",
+        ),
     }
 )
 """Operators that can be explained, of each family, which is a module of this folder."""
+
+
+_OF_ANY_TYPE = ("moves",)
 
 
 def explainer_of(node: Node, output: int = 0) -> Explainer:
@@ -35,7 +94,7 @@ def explainer_of(node: Node, output: int = 0) -> Explainer:
             "choose an op of integers that computes: `microinterp inspect` lists the model's ops",
         )
     found: Mapping[str, Explainer] = import_module(f"{__name__}.{family}").EXPLAINERS
-    if _is_float(node):
+    if family not in _OF_ANY_TYPE and _is_float(node):
         raise UnsupportedError(
             "this op computes in float32, and explain opens up integer arithmetic",
             node.where(),

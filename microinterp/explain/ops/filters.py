@@ -57,7 +57,7 @@ def _conv_2d(subject: Subject, recorder: Recorder) -> Outcome:
     first = channel // g.filters * g.depth
     pairs = [
         ((sample, row, column, first + c), (channel, ky, kx, c))
-        for ky, kx, row, column in _window(g.height, g.width, y, x)
+        for ky, kx, row, column in window_taps(g.height, g.width, y, x)
         for c in range(g.depth)
     ]
     total = g.height.size * g.width.size * g.depth
@@ -69,13 +69,15 @@ def _depthwise(subject: Subject, recorder: Recorder) -> Outcome:
     sample, y, x, channel = subject.index
     pairs = [
         ((sample, row, column, channel // g.multiplier), (0, ky, kx, channel))
-        for ky, kx, row, column in _window(g.height, g.width, y, x)
+        for ky, kx, row, column in window_taps(g.height, g.width, y, x)
     ]
     padded = g.height.size * g.width.size - len(pairs)
     return _layer(subject, recorder, _Layer(pairs, padded, channel, axis=3))
 
 
-def _window(height: Window, width: Window, y: int, x: int) -> Iterator[tuple[int, int, int, int]]:
+def window_taps(
+    height: Window, width: Window, y: int, x: int
+) -> Iterator[tuple[int, int, int, int]]:
     """Tap and pixel (row and column each) of every tap of output y, x that meets the image."""
     for ky in range(height.size):
         row = y * height.stride + ky * height.dilation - height.before
@@ -136,7 +138,12 @@ def _layer(
     taps = _taps(subject, roles, layer)
     note = f"{_count(layer.padded)} in the padding, adding nothing" if layer.padded else ""
     total = recorder.sum_of_products(
-        "sum of the products", _COLUMNS, (quant.input_zero_point, filter_zero_point), taps, note
+        "sum of the products",
+        _COLUMNS,
+        (quant.input_zero_point, filter_zero_point),
+        taps,
+        note,
+        source=x,
     )
     bits = 32 if quant.accumulator is np.int32 else 64
     total = recorder.wrap(total, bits)
