@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from microinterp.runtimes.tflm import TflmRuntime, version
 
+pytest_plugins = ["pytester"]
 SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 
 settings.register_profile(
