@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 import microinterp
 from microinterp.cli import eval as evaluation
-from microinterp.cli import inspect, ops, output, pack, plan, run, verify
+from microinterp.cli import inspect, ops, output, pack, plan, report, run, verify
 from microinterp.cli.golden import app as golden_app
 from microinterp.errors import MicrointerpError
 
@@ -99,6 +99,7 @@ app.command("ops")(ops.command)
 app.command("plan")(plan.command)
 app.command("eval")(evaluation.command)
 app.command("pack")(pack.command)
+app.command("report")(report.command)
 app.add_typer(golden_app, name="golden")
 
 

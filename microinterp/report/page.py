@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from microinterp.report.arena_section import SCRIPT
 from microinterp.report.markup import element, escaped
@@ -40,27 +42,39 @@ footer { margin-top: 24px; color: var(--dim); }
 """
 
 
-def page(title: str, sections: Sequence[str]) -> bytes:
+def page(
+    title: str,
+    sections: Sequence[str],
+    *,
+    scripts: Sequence[str] = (),
+    style: str = "",
+    data: Any = None,
+) -> bytes:
     """An HTML document, UTF-8.
 
     Args:
         title: untrusted text.
         sections: markup, as arena_section makes it.
+        scripts: more of the page's own.
+        style: more of its look.
+        data: JSON to put into the page, in the element with the id "mi-data".
     """
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    scripts = (SCRIPT, *scripts)
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}"
     head = (
         '<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width">',
         element("title", escaped(title)),
-        element("style", STYLE),
+        element("style", STYLE + style),
     )
     body = (
         element("h1", escaped(title)),
         *sections,
         element("footer", "Made by microinterp."),
-        element("script", SCRIPT),
+        *(() if data is None else (_data(data),)),
+        *(element("script", script) for script in scripts),
     )
     document = element(
         "html",
@@ -69,3 +83,15 @@ def page(title: str, sections: Sequence[str]) -> bytes:
         lang="en",
     )
     return f"<!DOCTYPE html>\n{document}\n".encode()
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _data(data: Any) -> str:
+    """No browser runs a script of this type, and no name in it can end the element."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return element("script", text, type="application/json", id="mi-data")

@@ -1,0 +1,103 @@
+"""`microinterp report`: everything about a model on one page."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from microinterp.cli import output
+from microinterp.errors import InputError
+from microinterp.images import parse_range
+from microinterp.input_files import write_bytes
+from microinterp.inputs import Reading, random_samples, read_samples
+from microinterp.interpreter import Interpreter
+from microinterp.quant.profile import PROFILES
+from microinterp.report.figures import ReportSamples, measure
+from microinterp.report.model_page import model_page
+
+RANDOM_SAMPLES = 16
+"""Where no samples are given: a figure for each histogram, in no time."""
+
+
+def command(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    to: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="OUT.html", help="The page."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="FILE",
+            help="Samples, as for `microinterp run`; once for each file.",
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help=f"Make N random samples instead of reading files; {RANDOM_SAMPLES} without "
+            "either. Ranges are not judged by them.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random samples.")] = 0,
+    profile: Annotated[
+        str, typer.Option(metavar="|".join(PROFILES), help="Whose numbers (docs/profiles.md).")
+    ] = "tflm",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")
+    ] = False,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Scale pictures to the model's size.")
+    ] = False,
+    image_range: Annotated[
+        str, typer.Option(metavar="auto|full|raw|LOW:HIGH", help="As for `microinterp run`.")
+    ] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print the page's figures as JSON.")] = False,
+) -> None:
+    """Write one self-contained page: figures, graph, ops, arena, ranges, quantisation health.
+
+    The page loads nothing from anywhere and holds its figures as JSON, too. A model that does not
+    run gets a page with what is wrong, and exit status 1.
+
+    JSON (docs/report.md): file, microinterp, profile, runs, totals, inputs, outputs, samples,
+    invoke_us, arena, targets, ops, activations, weights, health, problems, comparison, explanation.
+    """
+    if to is None and not json:
+        raise InputError("say where the page goes: -o OUT.html", hint="or ask for --json")
+    if samples is not None and inputs:
+        raise InputError("give either --input or --samples")
+    reading = Reading(raw, resize, parse_range(image_range))
+
+    def chosen(interpreter: Interpreter) -> ReportSamples:
+        tensors = interpreter.graph.main.inputs
+        if not inputs:
+            return ReportSamples(random_samples(tensors, samples or RANDOM_SAMPLES, seed), seed)
+        read = read_samples(inputs, tensors, reading)
+        return ReportSamples(read.arrays, None, read.notes)
+
+    data = output.read_file(model)
+    progress = partial(output.progress, "running")
+    measured = measure(data, os.path.basename(model), chosen, profile, progress)
+    if to is not None:
+        page = model_page(measured)
+        write_bytes(to, page)
+        if not json:
+            text = f": {len(page):,} bytes, {_findings(len(measured.figures['health']))}"
+            output.console().print(output.safe(to, limit=200) + Text(text), soft_wrap=True)
+    if json:
+        output.print_json(measured.figures)
+    if not measured.figures["runs"]:
+        output.note("the model does not run: see `microinterp verify`")
+        raise typer.Exit(output.NO)
+
+
+def _findings(count: int) -> str:
+    return f"{count:,} finding{'' if count == 1 else 's'} of quantisation health"
