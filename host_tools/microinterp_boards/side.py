@@ -21,7 +21,7 @@ from microinterp_boards.source_form import install
 from microinterp_boards.source_form.generate import generate
 from microinterp_boards.source_form.session import SourceSession
 
-_LINE = re.compile(r"((?:[0-9a-f]{2})+) ([0-9a-f]{64})?")
+_LINE = re.compile(r"((?:[0-9a-f]{2})+)\.([0-9a-f]{64})?\.")
 _PATIENCE = 15.0  # seconds for a list of models
 
 

@@ -41,7 +41,7 @@ def _models(suffix):
             except (OSError, ValueError, OverflowError):
                 pass
         for part in (name.encode(), digest):
-            say("".join([hex(256 + byte)[3:] for byte in part]) + " ")
+            say("".join([hex(256 + byte)[3:] for byte in part]) + ".")
         say("\n")
         count += 1
     say("end " + str(count) + "\n")
