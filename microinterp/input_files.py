@@ -9,7 +9,7 @@ import tokenize
 import wave
 import zipfile
 import zlib
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +103,18 @@ def read_npz(path: str) -> dict[str, Array]:
 
 def _parse_npy(data: bytes, path: str) -> Array:
     """Read the .npy format (numpy.lib.format, versions 1 and 2) without trusting its header."""
-    file = io.BytesIO(data)
+    shape, by_columns, dtype, start = _npy_header(io.BytesIO(data), len(data), path)
+    widest = math.prod(max(size, 1) for size in shape)  # a zero must not hide huge sizes
+    if widest * dtype.itemsize > MAX_BYTES:
+        raise unreadable(path, f"{dtype}{list(shape)} has more than {MAX_BYTES} bytes")
+    array = _numbers_of(np.frombuffer(data, dtype, offset=start))
+    return array.reshape(shape, order="F" if by_columns else "C")
+
+
+def _npy_header(
+    file: BinaryIO, size: int, path: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """(shape, whether columns come first, type, where the numbers begin) of a file of `size`."""
     try:
         version = np.lib.format.read_magic(file)
         readers = {
@@ -120,16 +131,54 @@ def _parse_npy(data: bytes, path: str) -> Array:
         raise unreadable(path, "it holds pickled Python objects, which are never loaded", hint)
     if dtype.kind not in "biuf":
         raise unreadable(path, f"it holds {dtype}, wanted numbers")
-    start, wanted = file.tell(), math.prod(shape) * dtype.itemsize
-    widest = math.prod(max(size, 1) for size in shape)  # a zero must not hide huge sizes
-    fits = len(data) - start == wanted and widest * dtype.itemsize <= MAX_BYTES
-    if any(size < 0 for size in shape) or len(shape) > 32 or not fits:
-        raise unreadable(path, f"{dtype}{list(shape)} does not fit {len(data) - start} bytes")
-    array = np.frombuffer(data, dtype, offset=start)
-    if dtype.kind == "b":  # any byte may stand in the file, but a bool is 0 or 1
+    left = size - file.tell()
+    negative = any(side < 0 for side in shape)
+    if negative or len(shape) > 32 or left != math.prod(shape) * dtype.itemsize:
+        raise unreadable(path, f"{dtype}{list(shape)} does not fit {left} bytes")
+    return shape, by_columns, dtype, size - left
+
+
+def _numbers_of(array: Array) -> Array:
+    """Numbers from a file as NumPy likes them."""
+    if array.dtype.kind == "b":  # any byte may stand in the file, but a bool is 0 or 1
         array = array.view(np.uint8) != 0
-    array = array.reshape(shape, order="F" if by_columns else "C")
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+class NpyRows:
+    """The array of a .npy file of any size, of which some rows are read at a time.
+
+    Attributes:
+        path, shape: of the array.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Read the header. Raises InputError as read_npy."""
+        self.path = path
+        self._whole: Array | None = None
+        try:
+            with open(path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                self.shape, by_columns, self._dtype, self._start = _npy_header(file, size, path)
+        except (OSError, ValueError) as error:
+            raise unreadable(path, getattr(error, "strerror", None) or error) from None
+        if by_columns or 0 in self.shape:  # its rows do not lie side by side, or there are none
+            self._whole = read_npy(path)
+
+    def rows(self, low: int, high: int) -> Array:
+        """[high - low, ...] along the first axis. Raises InputError if the file has changed."""
+        if self._whole is not None:
+            return self._whole[low:high]
+        each = math.prod(self.shape[1:])
+        wanted, width = (high - low) * each, self._dtype.itemsize
+        try:
+            offset = self._start + low * each * width
+            array = np.fromfile(self.path, self._dtype, wanted, offset=offset)
+        except OSError as error:
+            raise unreadable(self.path, error.strerror or error) from None
+        if array.size != wanted:
+            raise unreadable(self.path, "it has become shorter while it was read")
+        return _numbers_of(array).reshape(high - low, *self.shape[1:])
 
 
 def read_csv(path: str) -> npt.NDArray[np.float64]:

@@ -13,7 +13,7 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,28 +82,23 @@ def read_samples(
     Raises:
         InputError: a file cannot be read, or does not fit; says what was wanted and what is.
     """
-    reader = _Reader(reading or Reading())
+    reader = SampleReader(reading or Reading())
     if len(paths) == 1 and len(inputs) > 1 and suffix_of(paths[0]) == ".npz":
-        loaded = _all_arrays(paths[0], inputs)
+        loaded = arrays_of_npz(paths[0], inputs)
         parts = [reader.numbers(a, t, paths[0]) for a, t in zip(loaded, inputs, strict=True)]
     elif len(inputs) == 1 and paths:
         pieces = [reader.file(path, inputs[0]) for path in paths]
         names = [
             name for path, piece in zip(paths, pieces, strict=True) for name in _name(path, piece)
         ]
-        return Samples((np.concatenate(pieces),), tuple(names), tuple(reader.notes))
+        return Samples((np.concatenate(pieces),), tuple(names), reader.notes)
     elif len(paths) == len(inputs):
         parts = [reader.file(path, t) for path, t in zip(paths, inputs, strict=True)]
     else:
-        raise InputError(
-            f"the model has {_count(len(inputs), 'input')}, got {_count(len(paths), 'file')}",
-            hint=_wanted(inputs),
-        )
-    counts = {len(part) for part in parts} or {1}
-    if len(counts) > 1:
-        raise InputError(f"the inputs have different numbers of samples: {sorted(counts)}")
+        raise misfit_of_files(len(paths), inputs)
+    require_one_count(parts)
     names = _name(paths[0], parts[0]) if parts else ["(no input)"]
-    return Samples(tuple(parts), tuple(names), tuple(reader.notes))
+    return Samples(tuple(parts), tuple(names), reader.notes)
 
 
 def random_samples(inputs: Sequence[Tensor], count: int, seed: int) -> tuple[Array, ...]:
@@ -117,7 +112,7 @@ def random_samples(inputs: Sequence[Tensor], count: int, seed: int) -> tuple[Arr
     if count < 1 or seed < 0:
         raise InputError(f"wanted 1 sample or more and a seed of 0 or more, got {count}, {seed}")
     rng = np.random.default_rng(seed)
-    return tuple(_random(rng, tensor, (count, *tensor.shape)) for tensor in inputs)
+    return tuple(draw(rng, tensor, count) for tensor in inputs)
 
 
 def fit(array: Array, tensor: Tensor, name: str) -> Array:
@@ -126,13 +121,33 @@ def fit(array: Array, tensor: Tensor, name: str) -> Array:
     Raises:
         InputError: the shape is neither; `name` is what the error calls the array.
     """
+    return array.reshape(count_in(array.shape, tensor, name), *tensor.shape)
+
+
+def count_in(shape: tuple[int, ...], tensor: Tensor, name: str) -> int:
+    """How many samples an array of a shape holds; see `fit`."""
     wanted = _without_ones(tensor.shape)
-    if _without_ones(array.shape) == wanted:
-        return array.reshape(1, *tensor.shape)
-    if array.ndim and len(array) and _without_ones(array.shape[1:]) == wanted:
-        return array.reshape(len(array), *tensor.shape)
-    shape = f"{list(tensor.shape)}, or [N, ...] for N samples"
-    raise _misfit(name, tensor, f"shape {shape}", f"{list(array.shape)}")
+    if _without_ones(shape) == wanted:
+        return 1
+    if shape and shape[0] and _without_ones(shape[1:]) == wanted:
+        return shape[0]
+    fitting = f"{list(tensor.shape)}, or [N, ...] for N samples"
+    raise _misfit(name, tensor, f"shape {fitting}", f"{list(shape)}")
+
+
+def require_one_count(parts: Sequence[Sized]) -> None:
+    """Raise InputError if inputs have different numbers of samples."""
+    counts = {len(part) for part in parts}
+    if len(counts) > 1:
+        raise InputError(f"the inputs have different numbers of samples: {sorted(counts)}")
+
+
+def misfit_of_files(files: int, inputs: Sequence[Tensor]) -> InputError:
+    """The error, to raise, that says how many files a model takes."""
+    return InputError(
+        f"the model has {_count(len(inputs), 'input')}, got {_count(files, 'file')}",
+        hint=_wanted(inputs),
+    )
 
 
 def convert(
@@ -143,8 +158,8 @@ def convert(
     Raises:
         InputError: shape or type do not fit.
     """
-    reader = _Reader(reading)
-    return reader.numbers(array, tensor, name), tuple(reader.notes)
+    reader = SampleReader(reading)
+    return reader.numbers(array, tensor, name), reader.notes
 
 
 def quantise(values: Array, tensor: Tensor) -> tuple[Array, int]:
@@ -171,9 +186,23 @@ def dequantise(values: Array, tensor: Tensor) -> npt.NDArray[np.float64]:
 
 
 @dataclass
-class _Reader:
+class SampleReader:
+    """Reads files one after the other, and gathers notes on all of them."""
+
     reading: Reading
-    notes: list[str] = field(default_factory=list)
+    _notes: list[str] = field(default_factory=list)
+    _clamped: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the files read so far were read."""
+        clamped = (
+            f"{printable_path(path)}: {count} of {total} values lie outside of what the input "
+            f"holds, {limits}, and were clamped"
+            for path, (count, total, limits) in self._clamped.items()
+            if count
+        )
+        return (*self._notes, *clamped)
 
     def file(self, path: str, tensor: Tensor) -> Array:
         """Samples of one file for one input, [N, *shape]."""
@@ -228,13 +257,11 @@ class _Reader:
         if not np.isfinite(array).all():
             raise _misfit(path, tensor, "finite numbers", "NaN or infinity")
         integers, clamped = quantise(array, tensor)
-        if clamped:
-            info = np.iinfo(tensor.dtype)
-            low, high = dequantise(np.array([info.min, info.max]), tensor)
-            self.notes.append(
-                f"{printable_path(path)}: {clamped} of {array.size} values lie outside of what the "
-                f"input holds, {low:g} to {high:g}, and were clamped"
-            )
+        info = np.iinfo(tensor.dtype)
+        low, high = dequantise(np.array([info.min, info.max]), tensor)
+        before, total, _ = self._clamped.get(path, (0, 0, ""))
+        limits = f"{low:g} to {high:g}"
+        self._clamped[path] = (before + clamped, total + array.size, limits)
         return integers
 
     def _sound(self, path: str, tensor: Tensor) -> Array:
@@ -277,7 +304,7 @@ class _Reader:
             and tensor.dtype == np.int8
             and holds_signed_bytes(pixels)
         ):
-            self.notes.append(
+            self._notes.append(
                 f"{printable_path(path)}: its bytes are evidently signed (as in TFLM's test "
                 "pictures) and were taken as they are; --image-range full reads them as usual "
                 "pixels"
@@ -318,7 +345,8 @@ def _one_array(path: str, key: str, tensor: Tensor) -> Array:
     raise _misfit(path, tensor, wanted, _keys(arrays), f"say which: {printable_path(path)}:NAME")
 
 
-def _all_arrays(path: str, inputs: Sequence[Tensor]) -> list[Array]:
+def arrays_of_npz(path: str, inputs: Sequence[Tensor]) -> list[Array]:
+    """The array of a .npz file for each input. Raises InputError if one is not there."""
     arrays = read_npz(path)
     found = []
     for number, tensor in enumerate(inputs):
@@ -355,7 +383,9 @@ def _name(path: str, array: Array) -> list[str]:
     return [plain] if len(array) == 1 else [f"{plain}[{i}]" for i in range(len(array))]
 
 
-def _random(rng: np.random.Generator, tensor: Tensor, shape: tuple[int, ...]) -> Array:
+def draw(rng: np.random.Generator, tensor: Tensor, count: int) -> Array:
+    """Random contents [count, *shape] for an input. Raises InputError for complex numbers."""
+    shape = (count, *tensor.shape)
     if tensor.dtype.kind == "b":
         return rng.integers(0, 2, shape).astype(np.bool_)
     if tensor.dtype.kind == "f":

@@ -42,7 +42,11 @@ INT8, FLOAT32, BOOL, INT16 = 9, 0, 6, 7
 X = BundleTensor("x", 0, INT8, (2, 3), 6)
 Y = BundleTensor("y", 4, FLOAT32, (), 4)
 Z = BundleTensor("z", 5, INT16, (3,), 6)
-CHECKS = (Check(0, 0, "CONV_2D", 3, 18), Check(0, 1, "SPLIT", 4, 4), Check(0, 1, "SPLIT", 5, 6))
+CHECKS = (
+    Check(0, 0, "CONV_2D", 3, INT16, (9,), 18),
+    Check(0, 1, "SPLIT", 4, FLOAT32, (), 4),
+    Check(0, 1, "SPLIT", 5, INT8, (2, 3), 6),
+)
 HEADER = BundleHeader("ab" * 32, "tflm", "host", "0.1.0", (X,), (Y, Z), CHECKS, seed=-5)
 
 
@@ -245,7 +249,7 @@ def test_damage_in_a_chunk_is_placed(tmp_path: Path) -> None:
     assert error.where.byte_offset == ends[1]
 
 
-@pytest.mark.parametrize(("version", "hint"), [(0, "record it again"), (2, "update microinterp")])
+@pytest.mark.parametrize(("version", "hint"), [(1, "record it again"), (3, "update microinterp")])
 def test_other_versions_are_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int, hint: str
 ) -> None:
@@ -254,7 +258,7 @@ def test_other_versions_are_refused_by_name(
     monkeypatch.undo()
     error = error_of(tmp_path / "a")
     assert f"format version {version}, written by '{HEADER.tool}'" in str(error)
-    assert "this runtime reads version 1" in str(error)
+    assert "this runtime reads version 2" in str(error)
     assert hint in error.hint
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated
 
@@ -9,18 +10,26 @@ import typer
 from rich.text import Text
 
 from microinterp import golden
-from microinterp.cli import output
+from microinterp.cli import golden_show, output
+from microinterp.cli.golden_verdict import many, verdict
 from microinterp.errors import InputError
+from microinterp.graph import Graph
 from microinterp.images import parse_range
-from microinterp.inputs import Reading, random_samples, read_samples
+from microinterp.inputs import Reading
 from microinterp.quant.profile import PROFILES
+from microinterp.sample_stream import SampleStream, random_stream
 
 app = typer.Typer(rich_markup_mode="markdown")
+app.command("show")(golden_show.show)
+app.command("export")(golden_show.export)
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")]
 _Runtime = Annotated[
     str,
-    typer.Option(metavar="|".join(golden.RUNTIMES), help="Who computes: this package, or TFLM."),
+    typer.Option(
+        metavar="|".join(golden.RUNTIMES),
+        help="Who computes: this package, TFLM's wheel, LiteRT, or a board with the model on it.",
+    ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
@@ -35,7 +44,7 @@ def _start(context: typer.Context) -> None:
 @app.command("record")
 def record(
     model: _Model,
-    to: Annotated[str, typer.Option("--output", "-o", metavar="OUT.npz", help="The bundle.")],
+    to: Annotated[str, typer.Option("--output", "-o", metavar="OUT.golden", help="The bundle.")],
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="INPUT", help="Files as for `microinterp run`."),
@@ -52,6 +61,17 @@ def record(
             metavar="|".join(PROFILES), help="Whose numbers, for the host (docs/profiles.md)."
         ),
     ] = "tflm",
+    tensors: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(golden.TENSORS),
+            help="What to keep of each tensor that an op writes: its CRC32, its bytes too, or "
+            "nothing.",
+        ),
+    ] = "crc",
+    append: Annotated[
+        bool, typer.Option("--append", help="Add the samples to a bundle that is there.")
+    ] = False,
     raw: Annotated[
         bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")
     ] = False,
@@ -65,37 +85,68 @@ def record(
 ) -> None:
     """Run a model on samples and keep inputs and outputs in a bundle.
 
-    JSON: path, model_sha256, profile, runtime, version, samples, seed, output_bytes.
+    Samples are read, run and written some at a time: there may be any number of them.
+
+    JSON: path, model_sha256, profile, runtime, version, samples (recorded now), total_samples (in
+    the bundle), output_bytes, tensors, checks (tensors with a CRC32 per sample), seed.
     """
     data = output.read_file(model)
     if (samples is None) == (not inputs):
         raise InputError("give either input files or --samples N")
-    tensors = golden.sound_graph(data).main.inputs
-    notes: tuple[str, ...] = ()
-    if samples is not None:
-        arrays = random_samples(tensors, samples, seed)
-    else:
-        reading = Reading(raw, resize, parse_range(image_range))
-        read = read_samples(inputs or [], tensors, reading)
-        arrays, notes = read.arrays, read.notes
-    count = len(arrays[0]) if arrays else 1
-    with output.progress("recording", count) as advance:
+    reading = Reading(raw, resize, parse_range(image_range))
+    given = _Given(golden.sound_graph(data), inputs or [], samples, seed, reading)
+    with output.progress("recording", given.count) as advance:
         made = golden.record(
-            data, arrays, runtime, profile, seed if samples is not None else None, advance
+            data,
+            given.chunks,
+            to,
+            runtime=runtime,
+            profile=profile,
+            tensors=tensors,
+            append=append,
+            seed=given.seed,
+            progress=advance,
         )
-    golden.save(made, to)
-    size = sum(array.nbytes for array in made.outputs)
-    for text in notes:
+    for text in given.notes:
         output.note(text)
     if json:
-        header = {k: v for k, v in asdict(made.header).items() if k != "format"}
-        output.print_json({"path": to, **header, "output_bytes": size})
+        output.print_json(asdict(made))
         return
-    output.console().print(
-        output.safe(to, limit=200)
-        + Text(f": {_many(count, 'sample')}, {_many(size, 'byte')} of outputs of ")
-        + output.safe(f"{made.header.runtime} {made.header.version}"),
-        soft_wrap=True,
+    output.console().print(_recorded(made, append), soft_wrap=True)
+
+
+class _Given:
+    """The samples that a command line asks for."""
+
+    def __init__(
+        self, graph: Graph, paths: list[str], samples: int | None, seed: int, reading: Reading
+    ) -> None:
+        tensors = graph.main.inputs
+        self._stream = SampleStream(paths, tensors, reading) if samples is None else None
+        self.seed = None if samples is None else seed
+        self.count = samples if self._stream is None else self._stream.count
+        self.chunks: Iterable[tuple[golden.Array, ...]] = (
+            random_stream(tensors, samples or 0, seed) if self._stream is None else self._stream
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return () if self._stream is None else self._stream.notes
+
+
+def _recorded(made: golden.Recorded, append: bool) -> Text:
+    count = many(made.samples, "sample") + (" more" if append else "")
+    kept = {
+        "none": "",
+        "crc": f", CRC32s of {many(made.checks, 'tensor')}",
+        "bytes": f", the bytes of {many(made.checks, 'tensor')}",
+    }[made.tensors]
+    whole = f"; {made.total_samples:,} in all" if append else ""
+    size = many(made.output_bytes, "byte")
+    return (
+        output.safe(made.path, limit=200)
+        + Text(f": {count}, {size} of outputs{kept} of ")
+        + output.safe(f"{made.runtime} ({made.version}){whole}", limit=200)
     )
 
 
@@ -104,47 +155,37 @@ def check(
     model: _Model,
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="From `golden record`.")],
     runtime: _Runtime = "host",
+    any_model: Annotated[
+        bool,
+        typer.Option("--any-model", help="Run the model though it is another than the recorded."),
+    ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(PROFILES), help="Of the host, instead of the bundle's."),
+    ] = None,
     json: _Json = False,
 ) -> None:
-    """Run a bundle's inputs again and compare every byte of every output.
+    """Run a bundle's inputs again and compare every byte of every output, and what ops write.
 
-    Exit status: 0 equal, 1 different (another model, or other outputs), 2 bad use.
+    Exit status: 0 equal, 1 different (another model, or other numbers), 2 bad use or a damaged
+    bundle.
 
-    JSON: equal, model_matches, runtime, version, samples, compared_bytes, differing_samples,
-    differing_elements, first (null, or sample, output, element, wanted, got).
+    JSON: equal, model_matches, runtime, version, samples, profile, compared_bytes (of outputs),
+    compared_crcs, compared_tensor_bytes, differing_samples, differing_elements (of outputs),
+    differing_tensors, recorded_crcs (more than compared_crcs where the runtime does not tell all
+    tensors), changed_op, and first and first_output: null, or sample, subgraph, op_index, op_name
+    (null where only outputs were compared), tensor, tensor_name, output, element, wanted, got,
+    more, differing, elements, wanted_crc, got_crc. first is the first op in the order of execution
+    in the first differing sample, first_output that sample's first differing output.
     """
     data = output.read_file(model)
-    recorded = golden.load(bundle)
-    with output.progress("checking", recorded.header.samples) as advance:
-        result = golden.check(recorded, data, runtime, advance)
+    with output.progress("checking", None) as advance:
+        result = golden.check(
+            data, bundle, runtime, any_model=any_model, profile=profile, progress=advance
+        )
     if json:
         output.print_json(asdict(result))
     else:
-        output.console().print(_verdict(result), soft_wrap=True)
+        output.console().print(verdict(result), soft_wrap=True)
     if not result.equal:
         raise typer.Exit(output.NO)
-
-
-def _verdict(result: golden.CheckResult) -> Text:
-    if not result.model_matches:
-        return Text(
-            "the model is another file than the bundle was recorded from: check that file, or"
-            " record anew",
-            "bold red",
-        )
-    samples, runtime = _many(result.samples, "sample"), f"{result.runtime} {result.version}"
-    if result.first is None:
-        compared = f"{samples}, {_many(result.compared_bytes, 'byte')}"
-        return Text(f"equal: {compared}, computed by {runtime}", style="green")
-    first = result.first
-    return Text(
-        f"different: {result.differing_samples} of {samples}; "
-        f"{_many(result.differing_elements, 'element')} in all, computed by {runtime}\n"
-        f"first: sample {first.sample}, output {first.output}, element {list(first.element)}: "
-        f"wanted {first.wanted}, got {first.got}",
-        style="bold red",
-    )
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

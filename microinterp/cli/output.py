@@ -130,8 +130,11 @@ def read_file(path: str) -> bytes:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Give a function to call with the number done; a bar appears after a second of waiting."""
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Give a function to call with the number done; a bar appears after a second of waiting.
+
+    `total` may be unknown.
+    """
     screen = console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),

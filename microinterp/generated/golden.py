@@ -162,14 +162,48 @@ class Check(object):
         return 0
 
     # Check
-    def Nbytes(self):
+    def Type(self):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, o + self._tab.Pos)
+        return 0
+
+    # Check
+    def Shape(self, j: int):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Int32Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 4))
+        return 0
+
+    # Check
+    def ShapeAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Int32Flags, o)
+        return 0
+
+    # Check
+    def ShapeLength(self) -> int:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Check
+    def ShapeIsNone(self) -> bool:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        return o == 0
+
+    # Check
+    def Nbytes(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(16))
         if o != 0:
             return self._tab.Get(flatbuffers.number_types.Uint32Flags, o + self._tab.Pos)
         return 0
 
 def CheckStart(builder: flatbuffers.Builder):
-    builder.StartObject(5)
+    builder.StartObject(7)
 
 def CheckAddSubgraph(builder: flatbuffers.Builder, subgraph: int):
     builder.PrependInt32Slot(0, subgraph, 0)
@@ -183,8 +217,17 @@ def CheckAddOpName(builder: flatbuffers.Builder, opName: int):
 def CheckAddTensor(builder: flatbuffers.Builder, tensor: int):
     builder.PrependInt32Slot(3, tensor, 0)
 
+def CheckAddType(builder: flatbuffers.Builder, type: int):
+    builder.PrependUint8Slot(4, type, 0)
+
+def CheckAddShape(builder: flatbuffers.Builder, shape: int):
+    builder.PrependUOffsetTRelativeSlot(5, flatbuffers.number_types.UOffsetTFlags.py_type(shape), 0)
+
+def CheckStartShapeVector(builder, numElems: int) -> int:
+    return builder.StartVector(4, numElems, 4)
+
 def CheckAddNbytes(builder: flatbuffers.Builder, nbytes: int):
-    builder.PrependUint32Slot(4, nbytes, 0)
+    builder.PrependUint32Slot(6, nbytes, 0)
 
 def CheckEnd(builder: flatbuffers.Builder) -> int:
     return builder.EndObject()
@@ -354,8 +397,15 @@ class Header(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(22))
         return o == 0
 
+    # Header
+    def HasTensors(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(24))
+        if o != 0:
+            return bool(self._tab.Get(flatbuffers.number_types.BoolFlags, o + self._tab.Pos))
+        return False
+
 def HeaderStart(builder: flatbuffers.Builder):
-    builder.StartObject(10)
+    builder.StartObject(11)
 
 def HeaderAddVersion(builder: flatbuffers.Builder, version: int):
     builder.PrependUint16Slot(0, version, 0)
@@ -398,6 +448,9 @@ def HeaderAddChecks(builder: flatbuffers.Builder, checks: int):
 
 def HeaderStartChecksVector(builder, numElems: int) -> int:
     return builder.StartVector(4, numElems, 4)
+
+def HeaderAddHasTensors(builder: flatbuffers.Builder, hasTensors: bool):
+    builder.PrependBoolSlot(10, hasTensors, 0)
 
 def HeaderEnd(builder: flatbuffers.Builder) -> int:
     return builder.EndObject()
@@ -578,8 +631,32 @@ class Chunk(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
         return o == 0
 
+    # Chunk
+    def Tensors(self, j: int) -> Optional[Data]:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            x = self._tab.Vector(o)
+            x += flatbuffers.number_types.UOffsetTFlags.py_type(j) * 4
+            x = self._tab.Indirect(x)
+            obj = Data()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Chunk
+    def TensorsLength(self) -> int:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Chunk
+    def TensorsIsNone(self) -> bool:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
+        return o == 0
+
 def ChunkStart(builder: flatbuffers.Builder):
-    builder.StartObject(5)
+    builder.StartObject(6)
 
 def ChunkAddFirst(builder: flatbuffers.Builder, first: int):
     builder.PrependUint32Slot(0, first, 0)
@@ -603,6 +680,12 @@ def ChunkAddCrcs(builder: flatbuffers.Builder, crcs: int):
     builder.PrependUOffsetTRelativeSlot(4, flatbuffers.number_types.UOffsetTFlags.py_type(crcs), 0)
 
 def ChunkStartCrcsVector(builder, numElems: int) -> int:
+    return builder.StartVector(4, numElems, 4)
+
+def ChunkAddTensors(builder: flatbuffers.Builder, tensors: int):
+    builder.PrependUOffsetTRelativeSlot(5, flatbuffers.number_types.UOffsetTFlags.py_type(tensors), 0)
+
+def ChunkStartTensorsVector(builder, numElems: int) -> int:
     return builder.StartVector(4, numElems, 4)
 
 def ChunkEnd(builder: flatbuffers.Builder) -> int:

@@ -30,10 +30,10 @@ TABLES = {
         "Block": "crc32:4 header:Header chunk:Chunk end:End",
         "Header": "version:2 model_sha256:[1] profile:string runtime:string "
         "runtime_version:string tool:string seed:8 inputs:[Tensor] outputs:[Tensor] "
-        "checks:[Check]",
+        "checks:[Check] has_tensors:1",
         "Tensor": "name:string index:4 type:1 shape:[4] nbytes:4",
-        "Check": "subgraph:4 op:4 op_name:string tensor:4 nbytes:4",
-        "Chunk": "first:4 samples:4 inputs:[Data] outputs:[Data] crcs:[4]",
+        "Check": "subgraph:4 op:4 op_name:string tensor:4 type:1 shape:[4] nbytes:4",
+        "Chunk": "first:4 samples:4 inputs:[Data] outputs:[Data] crcs:[4] tensors:[Data]",
         "Data": "bytes:view",
         "End": "samples:4",
     }.items()
@@ -85,6 +85,7 @@ def header_block(header: BundleHeader) -> bytes:
     fb.HeaderAddInputs(b, tensors[0])
     fb.HeaderAddOutputs(b, tensors[1])
     fb.HeaderAddChecks(b, checks)
+    fb.HeaderAddHasTensors(b, header.has_tensors)
     return _finished(b, fb.BlockAddHeader, fb.HeaderEnd(b))
 
 
@@ -94,10 +95,11 @@ def chunk_block(
     inputs: Sequence[bytes],
     outputs: Sequence[bytes],
     crcs: npt.NDArray[np.uint32],
+    tensors: Sequence[bytes] = (),
 ) -> bytes:
     """A block with samples, whose bytes are given tensor by tensor."""
     b = flatbuffers.Builder(1024)
-    data = [_tables(b, each, _data) for each in (inputs, outputs)]
+    data = [_tables(b, each, _data) for each in (inputs, outputs, tensors)]
     sums = b.CreateNumpyVector(crcs.astype("<u4").reshape(-1))
     fb.ChunkStart(b)
     fb.ChunkAddFirst(b, first)
@@ -105,6 +107,8 @@ def chunk_block(
     fb.ChunkAddInputs(b, data[0])
     fb.ChunkAddOutputs(b, data[1])
     fb.ChunkAddCrcs(b, sums)
+    if tensors:
+        fb.ChunkAddTensors(b, data[2])
     return _finished(b, fb.BlockAddChunk, fb.ChunkEnd(b))
 
 
@@ -168,11 +172,14 @@ def _tensor(b: flatbuffers.Builder, tensor: BundleTensor) -> int:
 
 def _check(b: flatbuffers.Builder, check: Check) -> int:
     name = b.CreateSharedString(check.op_name)
+    shape = b.CreateNumpyVector(np.array(check.shape, "<i4"))
     fb.CheckStart(b)
     fb.CheckAddSubgraph(b, check.subgraph)
     fb.CheckAddOp(b, check.op)
     fb.CheckAddOpName(b, name)
     fb.CheckAddTensor(b, check.tensor)
+    fb.CheckAddType(b, check.type)
+    fb.CheckAddShape(b, shape)
     fb.CheckAddNbytes(b, check.nbytes)
     return fb.CheckEnd(b)
 

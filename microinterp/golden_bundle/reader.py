@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, NoReturn
@@ -31,13 +31,17 @@ _RECORD_AGAIN = "record it again"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A whole bundle in memory; arrays are [samples, *shape], crcs uint32 [samples, checks]."""
+    """A whole bundle in memory; arrays are [samples, *shape], crcs uint32 [samples, checks].
+
+    `tensors` has one array per check, if their bytes are kept.
+    """
 
     header: BundleHeader
     samples: int
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
     crcs: npt.NDArray[np.uint32]
+    tensors: tuple[Array, ...] = ()
 
 
 def read_bundle(path: str | os.PathLike[str]) -> Bundle:
@@ -45,7 +49,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     with BundleReader(path) as reader:
         chunks, header = list(reader), reader.header
 
-    def joined(parts: list[tuple[Array, ...]], tensors: tuple[BundleTensor, ...]) -> Any:
+    def joined(parts: list[tuple[Array, ...]], tensors: Sequence[BundleTensor | Check]) -> Any:
         if not parts:
             return tuple(np.zeros((0, *t.shape), t.dtype.newbyteorder("=")) for t in tensors)
         return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -57,6 +61,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         inputs=joined([chunk.inputs for chunk in chunks], header.inputs),
         outputs=joined([chunk.outputs for chunk in chunks], header.outputs),
         crcs=np.concatenate([no_crcs, *(chunk.crcs for chunk in chunks)]),
+        tensors=joined([chunk.tensors for chunk in chunks], header.kept),
     )
 
 
@@ -67,6 +72,7 @@ class BundleReader:
 
     Attributes:
         header: where the bundle comes from.
+        size: bytes of the file.
         end_offset: byte where the end block begins; known when an iteration has come to its end.
     """
 
@@ -84,7 +90,7 @@ class BundleReader:
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"cannot read '{printable_path(self.path)}': {reason}") from None
         try:
-            self._size = os.fstat(self._file.fileno()).st_size
+            self.size = os.fstat(self._file.fileno()).st_size
             if self._file.read(len(MAGIC)) != MAGIC:
                 self._fail("it is no golden bundle", 0, "bundles come from `golden record`")
             self.header = self._header(self._next(0))
@@ -126,7 +132,7 @@ class BundleReader:
             InputError: the bundle is cut off or damaged.
         """
         offset, last = self._first_chunk, None
-        while offset < self._size:
+        while offset < self.size:
             self._file.seek(offset)
             last = offset
             prefix = self._file.read(PREFIX_BYTES)
@@ -136,14 +142,14 @@ class BundleReader:
         self._file.seek(last)
         block = self._next(None)
         if block.End() is None:
-            self._cut_off(None, self._size, "")
+            self._cut_off(None, self.size, "")
         count: int = block.End().Samples()
         return count
 
     def _next(self, samples: int | None) -> Any:
         """The block at the file's position; `samples` is how many have been read before."""
         offset = self._file.tell()
-        left = self._size - offset
+        left = self.size - offset
         prefix = self._file.read(PREFIX_BYTES)
         if len(prefix) < PREFIX_BYTES:
             self._cut_off(samples, offset, f": {left} bytes are left" if left else "")
@@ -194,14 +200,16 @@ class BundleReader:
             inputs=_each(header.InputsLength, header.Inputs, _tensor),
             outputs=_each(header.OutputsLength, header.Outputs, _tensor),
             checks=_each(header.ChecksLength, header.Checks, _check),
+            has_tensors=header.HasTensors(),
             seed=header.Seed(),
             tool=tool,
         )
-        for tensor in (*result.inputs, *result.outputs):
+        tensors: list[BundleTensor | Check] = [*result.inputs, *result.outputs, *result.checks]
+        for tensor in tensors:
             self._check_tensor(tensor, offset)
         return result
 
-    def _check_tensor(self, tensor: BundleTensor, offset: int) -> None:
+    def _check_tensor(self, tensor: BundleTensor | Check, offset: int) -> None:
         element = BY_CODE.get(tensor.type)
         width = element.nbytes if element is not None and element.dtype is not None else 0
         is_shape = all(side >= 0 for side in tensor.shape)
@@ -221,23 +229,22 @@ class BundleReader:
                 f"sample {first} on: {chunk.CrcsLength()} CRCs, wanted {samples * checks}", offset
             )
         crcs = chunk.CrcsAsNumpy() if checks else np.zeros(0, np.uint32)
-        return Chunk(
-            first=first,
-            samples=samples,
-            inputs=self._arrays(
-                chunk.InputsLength(), chunk.Inputs, self.header.inputs, samples, offset
-            ),
-            outputs=self._arrays(
-                chunk.OutputsLength(), chunk.Outputs, self.header.outputs, samples, offset
-            ),
-            crcs=crcs.astype(np.uint32).reshape(samples, checks),
+        inputs, outputs, tensors = (
+            self._arrays(length(), get, wanted, samples, offset)
+            for length, get, wanted in (
+                (chunk.InputsLength, chunk.Inputs, self.header.inputs),
+                (chunk.OutputsLength, chunk.Outputs, self.header.outputs),
+                (chunk.TensorsLength, chunk.Tensors, self.header.kept),
+            )
         )
+        rows = crcs.astype(np.uint32).reshape(samples, checks)
+        return Chunk(first, samples, inputs, outputs, rows, tensors)
 
     def _arrays(
         self,
         count: int,
         get: Callable[[int], Any],
-        tensors: tuple[BundleTensor, ...],
+        tensors: Sequence[BundleTensor | Check],
         samples: int,
         offset: int,
     ) -> tuple[Array, ...]:
@@ -263,8 +270,8 @@ class BundleReader:
             self._fail("a second header follows", offset)
         if end.Samples() != samples:
             self._fail(f"its end tells of {end.Samples()} samples, there are {samples}", offset)
-        if after != self._size:
-            self._fail(f"{self._size - after} bytes follow its end", after)
+        if after != self.size:
+            self._fail(f"{self.size - after} bytes follow its end", after)
         self.end_offset = offset
 
 
@@ -282,6 +289,13 @@ def _tensor(tensor: Any) -> BundleTensor:
 
 
 def _check(check: Any) -> Check:
+    shape = tuple(check.ShapeAsNumpy().tolist()) if check.ShapeLength() else ()
     return Check(
-        check.Subgraph(), check.Op(), _text(check.OpName()), check.Tensor(), check.Nbytes()
+        subgraph=check.Subgraph(),
+        op=check.Op(),
+        op_name=_text(check.OpName()),
+        tensor=check.Tensor(),
+        type=check.Type(),
+        shape=shape,
+        nbytes=check.Nbytes(),
     )

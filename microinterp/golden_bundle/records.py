@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import platform
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,13 +14,19 @@ import numpy.typing as npt
 from tflite import TensorType
 
 import microinterp
-from microinterp.graph import Graph, Tensor
+from microinterp.graph import Graph, Node, Tensor
 from microinterp.prepare import Prepared
 from microinterp.tensor_types import BY_CODE
 
 Array: TypeAlias = "npt.NDArray[Any]"
-VERSION = 1
+VERSION = 2
 """Of the format. Writers write it, readers refuse any other by name."""
+
+
+def little_endian(code: int) -> np.dtype[Any]:
+    """NumPy type of an element in the file, by its number in the schema's TensorType."""
+    little: np.dtype[Any] = np.dtype(BY_CODE[code].dtype).newbyteorder("<")
+    return little
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +41,37 @@ class BundleTensor:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """NumPy type of an element in the file, which is little-endian."""
-        little: np.dtype[Any] = np.dtype(BY_CODE[self.type].dtype).newbyteorder("<")
-        return little
+        """NumPy type of an element in the file."""
+        return little_endian(self.type)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A tensor, written by an op, whose CRC32 is recorded for each sample."""
+    """A tensor, written by an op, whose CRC32 is recorded for each sample; `type` as above."""
 
     subgraph: int
     op: int
     op_name: str
     tensor: int
+    type: int
+    shape: tuple[int, ...]
     nbytes: int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy type of an element in the file."""
+        return little_endian(self.type)
+
+    @property
+    def name(self) -> str:
+        """Where the tensor comes from, for messages."""
+        return f"{self.op_name} {self.subgraph}/{self.op}, tensor {self.tensor}"
+
+
+def tool_versions() -> str:
+    """Who writes bundles here: "microinterp 0.1.0, numpy 2.4.0, python 3.11.2"."""
+    own, python = microinterp.__version__, platform.python_version()
+    return f"microinterp {own}, numpy {np.__version__}, python {python}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +80,11 @@ class BundleHeader:
 
     Attributes:
         model_sha256: of the .tflite file, in hexadecimal.
-        profile: numeric profile.
+        profile: numeric profile in which the host is to compute the same.
         runtime, runtime_version: what computed the outputs.
         inputs, outputs: of the main subgraph.
         checks: tensors with a CRC32 per sample; may be empty.
+        has_tensors: the bytes of these tensors are kept, too.
         seed: of random inputs, None for given ones.
         tool: who wrote it.
     """
@@ -70,13 +96,19 @@ class BundleHeader:
     inputs: tuple[BundleTensor, ...]
     outputs: tuple[BundleTensor, ...]
     checks: tuple[Check, ...] = ()
+    has_tensors: bool = False
     seed: int | None = None
-    tool: str = f"microinterp {microinterp.__version__}"
+    tool: str = field(default_factory=tool_versions)
+
+    @property
+    def kept(self) -> tuple[Check, ...]:
+        """The checks whose bytes are kept."""
+        return self.checks if self.has_tensors else ()
 
     @property
     def sample_bytes(self) -> int:
         """Bytes that a sample takes."""
-        tensors = (*self.inputs, *self.outputs)
+        tensors: list[BundleTensor | Check] = [*self.inputs, *self.outputs, *self.kept]
         return sum(tensor.nbytes for tensor in tensors) + 4 * len(self.checks)
 
 
@@ -88,6 +120,7 @@ class Chunk:
         first: number of the first one.
         inputs, outputs: one array [samples, *shape] per tensor.
         crcs: uint32 [samples, checks].
+        tensors: one array [samples, *shape] per check, if their bytes are kept.
     """
 
     first: int
@@ -95,6 +128,7 @@ class Chunk:
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
     crcs: npt.NDArray[np.uint32]
+    tensors: tuple[Array, ...] = ()
 
 
 def describe(
@@ -104,6 +138,7 @@ def describe(
     runtime_version: str,
     checks: Sequence[Check] = (),
     seed: int | None = None,
+    has_tensors: bool = False,
 ) -> BundleHeader:
     """The header of a bundle for a model."""
     return BundleHeader(
@@ -114,6 +149,7 @@ def describe(
         inputs=tuple(_tensor(tensor) for tensor in graph.main.inputs),
         outputs=tuple(_tensor(tensor) for tensor in graph.main.outputs),
         checks=tuple(checks),
+        has_tensors=has_tensors,
         seed=seed,
     )
 
@@ -121,12 +157,18 @@ def describe(
 def checks_of(prepared: Prepared) -> tuple[Check, ...]:
     """Every tensor with contents that an op writes which an invoke can reach."""
     return tuple(
-        Check(node.subgraph, node.index, node.name, tensor.index, tensor.nbytes)
+        check_of(node, tensor)
         for subgraph in prepared.reachable()
         for node in prepared.graph.subgraphs[subgraph].nodes
         for tensor in node.outputs
         if tensor.nbytes and tensor.type_code != TensorType.RESOURCE
     )
+
+
+def check_of(node: Node, tensor: Tensor) -> Check:
+    """The check of one tensor that `node` writes."""
+    code, shape = tensor.type_code, tensor.shape
+    return Check(node.subgraph, node.index, node.name, tensor.index, code, shape, tensor.nbytes)
 
 
 def crc_row(
@@ -135,7 +177,7 @@ def crc_row(
     """The CRC32s of one sample [checks] from those of each op, by (subgraph, op).
 
     `crcs` is what microinterp.trace.Checksums holds: ops that have not run yet are missing in it,
-    and get 0.
+    and get the CRC32 of zeros.
     """
     row, position = np.zeros(len(checks), np.uint32), 0
     previous: tuple[int, int] | None = None
@@ -143,8 +185,7 @@ def crc_row(
         key = (check.subgraph, check.op)
         position = position + 1 if key == previous else 0
         previous = key
-        if key in crcs:
-            row[i] = crcs[key][position]
+        row[i] = crcs[key][position] if key in crcs else zlib.crc32(bytes(check.nbytes))
     return row
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Sequence
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +15,12 @@ import numpy.typing as npt
 from microinterp.errors import InputError, printable, printable_path
 from microinterp.golden_bundle.blocks import MAGIC, chunk_block, end_block, header_block
 from microinterp.golden_bundle.reader import BundleReader
-from microinterp.golden_bundle.records import Array, BundleHeader, BundleTensor
+from microinterp.golden_bundle.records import Array, BundleHeader, BundleTensor, Check
 
 CHUNK_BYTES = 1 << 16
 """Samples are gathered up to about this size: small enough to be read on a board."""
 MAX_SAMPLES = (1 << 32) - 1
+_Waiting: TypeAlias = "tuple[list[list[Array]], npt.NDArray[np.uint32]]"
 
 
 class BundleWriter:
@@ -37,7 +39,8 @@ class BundleWriter:
             InputError: the file cannot be written.
         """
         self._target = os.fspath(path)
-        self._start(header, f"{self._target}.part", "wb", 0)
+        # A name of its own: two may write the same bundle at a time, and the last one stays.
+        self._start(header, f"{self._target}.{secrets.token_hex(4)}.part", "xb", 0)
         self._write(MAGIC + header_block(header))
 
     @classmethod
@@ -66,7 +69,7 @@ class BundleWriter:
         self._path = path
         self._restore: int | None = None
         self._chunk_samples = max(1, CHUNK_BYTES // max(1, header.sample_bytes))
-        self._waiting: list[tuple[list[Array], list[Array], npt.NDArray[np.uint32]]] = []
+        self._waiting: list[_Waiting] = []
         self._waiting_samples = 0
         try:
             self._file: BinaryIO = open(path, mode)  # type: ignore[assignment]  # noqa: SIM115
@@ -78,25 +81,26 @@ class BundleWriter:
         inputs: Sequence[Array],
         outputs: Sequence[Array],
         crcs: npt.NDArray[np.uint32] | None = None,
+        tensors: Sequence[Array] = (),
     ) -> None:
         """Add samples.
 
         Args:
             inputs, outputs: one array [samples, *shape] per tensor.
             crcs: uint32 [samples, checks]; may be left out where the header has no checks.
+            tensors: one array [samples, *shape] per check, if the header keeps their bytes.
 
         Raises:
             InputError: arrays are not as the header says, or the file cannot be written.
         """
-        counts = {len(array) for array in (*inputs, *outputs) if array.ndim}
+        counts = {len(array) for array in (*inputs, *outputs, *tensors) if array.ndim}
         if len(counts) != 1:
             raise InputError(f"arrays of a bundle have {sorted(counts)} samples, wanted one number")
         (count,) = counts
-        for role, arrays, tensors in (
-            ("input", inputs, self.header.inputs),
-            ("output", outputs, self.header.outputs),
+        for role, arrays, wanted in zip(
+            _ROLES, (inputs, outputs, tensors), self._described(), strict=True
         ):
-            _require_arrays(role, arrays, tensors)
+            _require_arrays(role, arrays, wanted)
         if crcs is None:
             crcs = np.zeros((count, 0), np.uint32)
         if crcs.shape != (count, len(self.header.checks)):
@@ -105,8 +109,8 @@ class BundleWriter:
             )
         if self.samples + count > MAX_SAMPLES:
             raise InputError(f"a bundle holds {MAX_SAMPLES} samples at most")
-        copied = [[array.copy() for array in arrays] for arrays in (inputs, outputs)]
-        self._waiting.append((copied[0], copied[1], crcs.copy()))
+        copied = [[array.copy() for array in arrays] for arrays in (inputs, outputs, tensors)]
+        self._waiting.append((copied, crcs.copy()))
         self._waiting_samples += count
         self.samples += count
         if self._waiting_samples >= self._chunk_samples:
@@ -158,27 +162,24 @@ class BundleWriter:
         """Write chunks of full size while `least` samples are waiting."""
         if self._waiting_samples < least:
             return
-        inputs, outputs, crcs = (list(parts) for parts in zip(*self._waiting, strict=True))
-        joined_inputs = [np.concatenate(arrays) for arrays in zip(*inputs, strict=True)]
-        joined_outputs = [np.concatenate(arrays) for arrays in zip(*outputs, strict=True)]
-        joined_crcs, total, start = np.concatenate(crcs), self._waiting_samples, 0
+        roles, total, start = range(len(_ROLES)), self._waiting_samples, 0
+        joined = [_joined([arrays[role] for arrays, _ in self._waiting]) for role in roles]
+        crcs = np.concatenate([rows for _, rows in self._waiting])
         while total - start >= least:
             part = slice(start, min(start + self._chunk_samples, total))
-            self._write(
-                chunk_block(
-                    self.samples - total + start,
-                    part.stop - part.start,
-                    _bytes(joined_inputs, self.header.inputs, part),
-                    _bytes(joined_outputs, self.header.outputs, part),
-                    joined_crcs[part],
-                )
+            inputs, outputs, tensors = (
+                _bytes(arrays, wanted, part)
+                for arrays, wanted in zip(joined, self._described(), strict=True)
             )
+            first, count = self.samples - total + start, part.stop - part.start
+            self._write(chunk_block(first, count, inputs, outputs, crcs[part], tensors))
             start = part.stop
-        rest = slice(start, total)
-        self._waiting = [
-            ([a[rest] for a in joined_inputs], [a[rest] for a in joined_outputs], joined_crcs[rest])
-        ]
+        rest = slice(start, total)  # copied, so that the large arrays go
+        self._waiting = [([[a[rest].copy() for a in arrays] for arrays in joined], crcs[rest])]
         self._waiting_samples = total - start
+
+    def _described(self) -> tuple[Sequence[BundleTensor | Check], ...]:
+        return self.header.inputs, self.header.outputs, self.header.kept
 
     def _write(self, data: bytes) -> None:
         try:
@@ -187,14 +188,25 @@ class BundleWriter:
             raise _unwritable(self._target, error) from None
 
 
-def _bytes(arrays: Sequence[Array], tensors: Sequence[BundleTensor], part: slice) -> list[bytes]:
+_ROLES = ("input", "output", "tensor")
+
+
+def _joined(parts: Sequence[Sequence[Array]]) -> list[Array]:
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def _bytes(
+    arrays: Sequence[Array], tensors: Sequence[BundleTensor | Check], part: slice
+) -> list[bytes]:
     return [
         array[part].astype(tensor.dtype, copy=False).tobytes()
         for array, tensor in zip(arrays, tensors, strict=True)
     ]
 
 
-def _require_arrays(role: str, arrays: Sequence[Array], tensors: Sequence[BundleTensor]) -> None:
+def _require_arrays(
+    role: str, arrays: Sequence[Array], tensors: Sequence[BundleTensor | Check]
+) -> None:
     if len(arrays) != len(tensors):
         raise InputError(f"the bundle has {len(tensors)} {role}s, got {len(arrays)} arrays")
     for i, (array, tensor) in enumerate(zip(arrays, tensors, strict=True)):
@@ -214,6 +226,7 @@ def _require_same(path: str, old: BundleHeader, new: BundleHeader) -> None:
         ("inputs", old.inputs, new.inputs),
         ("outputs", old.outputs, new.outputs),
         ("checks", old.checks, new.checks),
+        ("kind of tensors", old.has_tensors, new.has_tensors),
     ):
         if before != now:
             detail = f": {before}, not {now}" if isinstance(before, str) else ""

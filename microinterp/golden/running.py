@@ -1,0 +1,161 @@
+"""What recording and checking share: which runtimes and tensors there are, and how much at once."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tflite import TensorType
+
+from microinterp.errors import InputError, PrepareError, UnsupportedError, Where, printable
+from microinterp.golden_bundle import Check, check_of
+from microinterp.graph import Graph, Node, Tensor
+from microinterp.interpreter import prepare_model
+from microinterp.prepare import Prepared
+from microinterp.registry import Registry
+from microinterp.sides import Place
+from microinterp.sides.choice import sound_graph
+
+Array = npt.NDArray[Any]
+Samples = Sequence[Array]
+"""One array [n, *shape] per input of the model."""
+
+TENSORS = ("crc", "bytes", "none")
+"""What is kept of the tensors that ops write."""
+_AT_ONCE_BYTES, _AT_ONCE = 4 << 20, 256
+_PROFILED = ("host", "litert", "litert-ref", "litert-noxnn")
+"""Runtimes with any profile: of the host's own numbers, or the one to hold LiteRT's to."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model to be run.
+
+    Attributes:
+        graph: its graph.
+        checks: the tensors that its ops write, in the file's order.
+        order: place of each in the order of execution; ops of a subgraph come before the op that
+            runs it.
+        is_stateful: samples may depend on those before them.
+    """
+
+    graph: Graph
+    checks: tuple[Check, ...]
+    order: dict[Place, int]
+    is_stateful: bool
+
+
+def target_of(model: bytes, runtime: str, profile: str, registry: Registry | None) -> Target:
+    """Look at a model. Raises ModelError, and what the host says of it if the host is to run it."""
+    graph = sound_graph(model)
+    nodes, is_stateful = graph.main.nodes, True
+    try:
+        prepared = prepare_model(model, profile, registry, kernels="plain")
+        nodes, is_stateful = tuple(_in_execution(prepared, 0, set())), prepared.is_stateful
+    except (UnsupportedError, PrepareError):
+        if runtime == "host":
+            raise  # other runtimes may have operators that this package lacks
+    checks = [check_of(node, tensor) for node in nodes for tensor in node.outputs if _has(tensor)]
+    return Target(
+        graph=graph,
+        checks=tuple(sorted(checks, key=lambda check: (check.subgraph, check.op))),
+        order={place_of(check): number for number, check in enumerate(checks)},
+        is_stateful=is_stateful,
+    )
+
+
+def _in_execution(prepared: Prepared, number: int, seen: set[int]) -> Iterator[Node]:
+    """Nodes in the order in which they end, those of a subgraph that runs again only once."""
+    seen.add(number)
+    for item in prepared.subgraphs[number]:
+        for inner in item.kernel.subgraphs:
+            if inner not in seen:
+                yield from _in_execution(prepared, inner, seen)
+        yield item.node
+
+
+def _has(tensor: Tensor) -> bool:
+    return bool(tensor.nbytes) and tensor.type_code != TensorType.RESOURCE
+
+
+def place_of(check: Check) -> Place:
+    """The place in a model that a check is about."""
+    return check.subgraph, check.op, check.tensor
+
+
+def require_profile(runtime: str, profile: str) -> None:
+    """Raise UnsupportedError if a runtime has its own numbers, and they are not `profile`'s."""
+    if profile != "tflm" and runtime not in _PROFILED:
+        raise UnsupportedError(
+            f"{printable(runtime)} computes in profile tflm, not {printable(profile)}",
+            hint="leave the profile out, or use the host runtime",
+        )
+
+
+def at_once(sample_bytes: int) -> int:
+    """How many samples to run at a time."""
+    return max(1, min(_AT_ONCE, _AT_ONCE_BYTES // max(1, sample_bytes)))
+
+
+def require_inputs(graph: Graph, inputs: Samples) -> None:
+    """Raise InputError unless `inputs` are [samples, *shape] of the model's own types."""
+    tensors = graph.main.inputs
+    if len(inputs) != len(tensors):
+        raise InputError(f"the model has {len(tensors)} inputs, got {len(inputs)} arrays")
+    counts = {len(array) for array in inputs if array.ndim}
+    for tensor, array in zip(tensors, inputs, strict=True):
+        if array.dtype != tensor.dtype or array.shape[1:] != tensor.shape or len(counts) != 1:
+            where = Where(role="input", tensor_index=tensor.index, tensor_name=tensor.name)
+            raise InputError(
+                f"takes samples of {tensor}, got {array.dtype}{list(array.shape)}", where
+            )
+
+
+def regrouped(chunks: Iterable[Sequence[Samples]], count: int) -> Iterator[list[Samples]]:
+    """The same samples, `count` at a time.
+
+    Args:
+        chunks: several groups of arrays each (inputs, outputs, ...), all arrays [n, ...] of one n.
+        count: samples in what comes out; fewer at the end.
+    """
+    waiting: list[Sequence[Samples]] = []
+    have = 0
+    for chunk in chunks:
+        size, start = _size(chunk), 0
+        while have + size - start >= count:
+            stop = start + count - have
+            yield _joined([*waiting, _part(chunk, slice(start, stop))])
+            waiting, have, start = [], 0, stop
+        if start < size:
+            waiting.append(_part(chunk, slice(start, size)))
+            have += size - start
+    if waiting:
+        yield _joined(waiting)
+
+
+def _size(chunk: Sequence[Samples]) -> int:
+    return next(len(array) for group in chunk for array in group)
+
+
+def _part(chunk: Sequence[Samples], part: slice) -> list[Samples]:
+    return [[array[part] for array in group] for group in chunk]
+
+
+def _joined(parts: Sequence[Sequence[Samples]]) -> list[Samples]:
+    if len(parts) == 1:
+        return list(parts[0])
+    return [
+        [np.concatenate(arrays) for arrays in zip(*groups, strict=True)]
+        for groups in zip(*parts, strict=True)
+    ]
+
+
+def crcs_of(array: Array) -> npt.NDArray[np.uint32]:
+    """The CRC32 of each sample in [n, ...], of its bytes as they are on the chip."""
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    rows = little.reshape(len(little), -1).view(np.uint8)
+    return np.array([zlib.crc32(row.data) for row in rows], np.uint32)
