@@ -153,10 +153,10 @@ def _broadcast_args(subject: Subject, recorder: Recorder) -> Outcome:
     for position in range(2):
         at = subject.index[0] - subject.out.shape[0] + subject.node.input(position).shape[0]
         if at >= 0:
-            sizes.append((position, (at,), int(subject.array(position)[at])))
-    position, at, _ = next((s for s in sizes if s[2] != 1), sizes[0])
+            sizes.append((position, (at,), int(subject.array(position).astype(np.int32)[at])))
+    position, place, _ = next((size for size in sizes if size[2] != 1), sizes[0])
     label = f"the size in shape {position}: the other has 1, the same, or no such axis"
-    return Outcome(subject.read(recorder, position, at, label))
+    return Outcome(recorder.wrap(subject.read(recorder, position, place, label), 32))
 
 
 def _read_variable(subject: Subject, recorder: Recorder) -> Outcome:
