@@ -32,7 +32,7 @@ from microinterp_boards.virtual.unix import interpreter_library
 
 HERE = Path(__file__).parent
 MODEL = HERE / "digits_int8.tflite"
-GOLDEN = HERE / "golden_tflm.npz"
+GOLDEN = HERE / "digits_tflm.golden"
 LIVE_IMAGES = 50
 SHOWN = 4
 NUMBERS = ("an image takes", "bytes compared", "differing")
@@ -204,13 +204,12 @@ def main(kind: str) -> int:
         f"({1e6 * seconds / len(images):.0f} us an image in a batch)"
     )
 
-    bundle = golden.load(GOLDEN)
-    checked = golden.check(bundle, data)
+    checked = golden.check(data, GOLDEN)
     good &= checked.equal
     verdict = "equal" if checked.equal else f"DIFFERENT in {checked.differing_samples} samples"
     screen.print(
-        f"golden outputs of TFLM {bundle.header.version}: {checked.samples} images, "
-        f"{checked.compared_bytes} bytes: {verdict}"
+        f"golden outputs of {golden.load(GOLDEN).header.version}: {checked.samples} images, "
+        f"{checked.compared_bytes} bytes, {checked.compared_crcs} CRC32s of tensors: {verdict}"
     )
     try:
         tensors, compared, differing = differing_tensor_bytes(data, images[:LIVE_IMAGES])

@@ -1,4 +1,4 @@
-"""Records golden_tflm.npz: what TFLM's own wheel answers to all test images.
+"""Records digits_tflm.golden: what TFLM's own wheel answers to all test images.
 
     python examples/digits/record_golden.py
 
@@ -20,9 +20,8 @@ HERE = Path(__file__).parent
 def main() -> None:
     images = quantise_image(np.load(HERE / "test_images.npz")["images"])[:, None]
     model = (HERE / "digits_int8.tflite").read_bytes()
-    bundle = golden.record(model, [images], runtime="tflm")
-    golden.save(bundle, HERE / "golden_tflm.npz")
-    print(f"golden_tflm.npz: {bundle.header.samples} images, TFLM {bundle.header.version}")
+    made = golden.record(model, [images], HERE / "digits_tflm.golden", runtime="tflm")
+    print(f"digits_tflm.golden: {made.samples} images, {made.version}")
 
 
 if __name__ == "__main__":

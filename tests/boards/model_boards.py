@@ -16,7 +16,7 @@ from microinterp_boards import Board, virtual_board
 from tests.digits import DIGITS
 
 MODEL = DIGITS / "digits_int8.tflite"
-GOLDEN = DIGITS / "golden_tflm.npz"
+GOLDEN = DIGITS / "digits_tflm.golden"
 NAME = "digits_int8"
 LARGE_HEAP = 1 << 20
 needs_viper = pytest.mark.skipif(

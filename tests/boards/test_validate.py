@@ -25,6 +25,7 @@ from tests.boards.model_boards import (
     virtual_board,
     weight_of,
 )
+from tests.bundles import change_bundle
 from tests.conftest import shared_model
 from tests.test_wakewords import wakeword
 
@@ -121,27 +122,27 @@ def test_a_bundle_of_tflm() -> None:
         done = board.validate(MODEL, samples=50, golden=GOLDEN, per_op=True)
         assert done.equal
         assert (done.samples, done.compared_bytes, done.compared_crcs) == (50, 500, 500)
-        assert done.expected.startswith("tflm 0.dev")
+        assert done.expected.startswith("tflm tflite-micro 0.dev")
         few = board.validate(MODEL, golden=GOLDEN)
         assert few.samples == golden.load(GOLDEN).header.samples
 
 
 def test_a_bundle_that_lies_or_is_of_another_model(tmp_path: Path) -> None:
     data = MODEL.read_bytes()
-    good = golden.record(data, [np.zeros((3, 1, 8, 8, 1), np.int8)])
-    good.outputs[0][2, 0, 7] += 1
-    golden.save(good, tmp_path / "wrong.npz")
-    golden.save(golden.record(data, good.inputs, profile="single"), tmp_path / "single.npz")
+    inputs = [np.zeros((3, 1, 8, 8, 1), np.int8)]
+    golden.record(data, inputs, tmp_path / "wrong.golden")
+    change_bundle(tmp_path / "wrong.golden", outputs=[(0, (2, 0, 7))])
+    golden.record(data, inputs, tmp_path / "single.golden", profile="single")
     other = other_digits(tmp_path)
     with board_with() as board:
         board.deploy(MODEL)
-        done = board.validate(MODEL, golden=tmp_path / "wrong.npz")
+        done = board.validate(MODEL, golden=tmp_path / "wrong.golden")
         assert (done.differing_bytes, done.differing_samples, done.samples) == (1, 1, 3)
         assert done.first_difference is not None
         assert done.first_difference[:2] == (9, "SOFTMAX")
         assert done.first_difference.sample == 2
         with pytest.raises(InputError, match="recorded in profile single"):
-            board.validate(MODEL, golden=tmp_path / "single.npz")
+            board.validate(MODEL, golden=tmp_path / "single.golden")
         with pytest.raises(InputError, match=r"recorded from another \.tflite file"):
             board.validate(other, golden=GOLDEN)
         with pytest.raises(InputError, match="wanted 1 sample or more"):
