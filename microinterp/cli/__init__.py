@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 import microinterp
 from microinterp.cli import eval as evaluation
-from microinterp.cli import explain, inspect, ops, output, pack, plan, report, run, verify
+from microinterp.cli import compare, explain, inspect, ops, output, pack, plan, report, run, verify
 from microinterp.cli.golden import app as golden_app
 from microinterp.errors import MicrointerpError
 
@@ -97,6 +97,7 @@ app.command("run")(run.command)
 app.command("verify")(verify.command)
 app.command("ops")(ops.command)
 app.command("plan")(plan.command)
+app.command("compare")(compare.command)
 app.command("explain")(explain.command)
 app.command("eval")(evaluation.command)
 app.command("pack")(pack.command)

@@ -53,9 +53,23 @@ def _by_rule(rule: Rule) -> Callable[[PreparedNode, Bench], Iterator[Changed]]:
     return change
 
 
+def twice_halves_up(x: Int64Array, multiplier: IntLike, shift: IntLike) -> Int64Array:
+    """x * multiplier * 2^(shift-31) rounded twice as TFLM does, but halves up both times."""
+    shift = np.asarray(shift, np.int64)
+    shifted = fixedpoint.wrap32(x.astype(np.int64) << np.maximum(shift, 0))
+    high = fixedpoint.saturating_rounding_doubling_high_mul(shifted, multiplier)
+    right = np.maximum(-shift, 0)
+    result: Int64Array = (high + ((np.int64(1) << right) >> 1)) >> right
+    return result
+
+
 def _ruy(item: PreparedNode, bench: Bench) -> Iterator[Changed]:
-    if item.node.name in _RUY and item.node.input(0).type_code == TensorType.INT8:
-        yield Changed(item.node, bench.prepare(item.node, PROFILES["single"]))
+    """ruy's kernels for x86 round twice, the plain and the Arm ones once."""
+    if item.node.name not in _RUY or item.node.input(0).type_code != TensorType.INT8:
+        return
+    profile = OtherRounding("ruy", "", "double", function=twice_halves_up)
+    yield Changed(item.node, bench.prepare(item.node, profile), "rounded twice (x86)")
+    yield Changed(item.node, bench.prepare(item.node, PROFILES["single"]), "rounded once")
 
 
 def truncate(x: Int64Array, multiplier: IntLike, shift: IntLike) -> Int64Array:
@@ -179,9 +193,9 @@ ROUNDINGS: Iterable[OpCause] = (
     ),
     OpCause(
         "ruy",
-        "requantises with a single rounding, halves up, as ruy does in LiteRT's own kernels",
+        "requantises with halves rounded up, as ruy does in LiteRT's own kernels",
         _ruy,
-        "ruy/apply_multiplier.cc",
+        "ruy/apply_multiplier.cc, ruy/kernel_avx2_fma.cc",
     ),
     OpCause(
         "single-rounding",

@@ -1,0 +1,80 @@
+"""`microinterp compare`: where another runtime differs from the chip's numbers, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from microinterp.cli import compare_report, output
+from microinterp.cli.compare_sides import Wanted, compared
+from microinterp.images import parse_range
+from microinterp.inputs import Reading
+from microinterp.quant.profile import PROFILES
+
+
+def command(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    other: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            metavar="SIDE",
+            help="tflm, litert, litert-ref, litert-noxnn, board:PORT, host (another --profile), a "
+            "golden bundle, an .npz file, a dump (docs/compare.md), or a float .tflite.",
+        ),
+    ],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT", help="Files as for `microinterp run`."),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Random samples, or most samples of a file. [10]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random samples.")] = 0,
+    profile: Annotated[
+        str, typer.Option(metavar="|".join(PROFILES), help="Whose numbers ours are.")
+    ] = "tflm",
+    other_profile: Annotated[
+        str, typer.Option(metavar="|".join(PROFILES), help="For --with host: its profile.")
+    ] = "single",
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")
+    ] = False,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Scale pictures to the model's size.")
+    ] = False,
+    image_range: Annotated[
+        str, typer.Option(metavar="auto|full|raw|LOW:HIGH", help="As for `microinterp run`.")
+    ] = "auto",
+    dump: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write our side as a dump, too.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="List every op, also those that agree.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Compare a model's run with another runtime's, tensor by tensor, and name the cause.
+
+    Each op is compared twice: as both sides ran it, and by itself, with what the other side has fed
+    to it. The first op that differs is then run with every known cause of a difference; those that
+    give the other side's bytes exactly are named.
+
+    Exit status: 0 equal, 1 different, 2 bad use.
+
+    JSON: equal, differing_elements, first_op (null, or index, name, subgraph), cause (null, or
+    words), compared_elements, samples, ours, other, ops, outputs, findings, evidence, notes.
+    """
+    reading = Reading(raw, resize, parse_range(image_range))
+    wanted = Wanted(
+        other, tuple(inputs or ()), reading, samples, seed, profile, other_profile, dump
+    )
+    result = compared(output.read_file(model), wanted)
+    if json:
+        output.print_json(result.as_json())
+    else:
+        compare_report.show(result, every)
+    if not result.equal:
+        raise typer.Exit(output.NO)
