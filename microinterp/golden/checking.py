@@ -23,6 +23,7 @@ from microinterp.golden.running import (
     regrouped,
     require_profile,
     target_of,
+    tellable,
 )
 from microinterp.golden_bundle import BundleHeader, BundleReader, BundleTensor, Check
 from microinterp.graph import Tensor
@@ -85,7 +86,9 @@ class _Checker:
     def __init__(self, header: BundleHeader, target: Target, side: Side) -> None:
         self._header, self._target, self._side = header, target, side
         own = {place_of(check): check for check in target.checks}
-        compared = [n for n, c in enumerate(header.checks) if own.get(place_of(c)) == c]
+        told = {place_of(check) for check in tellable(target, side.name)}
+        checks = [(number, check, place_of(check)) for number, check in enumerate(header.checks)]
+        compared = [n for n, c, place in checks if own.get(place) == c and place in told]
         order = target.order
         self._numbers = sorted(compared, key=lambda n: order[place_of(header.checks[n])])
         self._changed = _changed_op(header, own)

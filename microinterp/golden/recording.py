@@ -23,6 +23,7 @@ from microinterp.golden.running import (
     require_inputs,
     require_profile,
     target_of,
+    tellable,
 )
 from microinterp.golden_bundle import BundleReader, BundleWriter, describe
 from microinterp.registry import Registry
@@ -102,7 +103,7 @@ class _Recorder:
         self._stack, self._target, self._side = stack, target, side
         self._path, self._append, self._seed = os.fspath(path), append, seed
         self._profile, self._tensors = profile, tensors
-        self._checks = target.checks if tensors != "none" else ()
+        self._checks = tellable(target, side.name) if tensors != "none" else ()
         self._writer: BundleWriter | None = None
         self._output_bytes = 0
         self.samples = 0

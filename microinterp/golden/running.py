@@ -24,6 +24,8 @@ Array = npt.NDArray[Any]
 Samples = Sequence[Array]
 """One array [n, *shape] per input of the model."""
 
+_AFTER_INVOKE = ("tflm", "litert", "litert-ref", "litert-noxnn")
+_MAY_STOP = "CIRCULAR_BUFFER"
 TENSORS = ("crc", "bytes", "none")
 """What is kept of the tensors that ops write."""
 _AT_ONCE_BYTES, _AT_ONCE = 4 << 20, 256
@@ -66,6 +68,19 @@ def target_of(model: bytes, runtime: str, profile: str, registry: Registry | Non
         order={place_of(check): number for number, check in enumerate(checks)},
         is_stateful=is_stateful,
     )
+
+
+def tellable(target: Target, runtime: str) -> tuple[Check, ...]:
+    """The checks that a runtime can be asked for.
+
+    TFLM and LiteRT give what lies in a tensor's memory after an invoke; where the op may not have
+    run in it (in a subgraph, or behind a CIRCULAR_BUFFER that waits for more), that may be garbage.
+    """
+    if runtime not in _AFTER_INVOKE:
+        return target.checks
+    stops = [node.index for node in target.graph.main.nodes if node.name == _MAY_STOP]
+    end = min(stops, default=len(target.graph.main.nodes))
+    return tuple(check for check in target.checks if check.subgraph == 0 and check.op < end)
 
 
 def _in_execution(prepared: Prepared, number: int, seen: set[int]) -> Iterator[Node]:
