@@ -9,7 +9,7 @@ import numpy as np
 
 from microinterp.compare.comparison import Comparison, OutputRow, Row
 from microinterp.compare.norms import norms
-from microinterp.compare.rows import samples_of
+from microinterp.compare.rows import has_scores, samples_of
 from microinterp.compare.told import Array, Mask
 from microinterp.errors import InputError
 from microinterp.graph import Graph, Node, Tensor
@@ -19,7 +19,6 @@ from microinterp.sides import Observed, Place, places_of
 from microinterp.sides.host import HostSide
 
 _CASTS = frozenset({"QUANTIZE", "DEQUANTIZE"})
-_MAX_CLASSES = 1000
 
 
 def compare_with_original(
@@ -115,7 +114,6 @@ def _row(graph: Graph, other: Graph, seen: Observed, wanted: Observed, a: Node, 
 def _output(graph: Graph, other: Graph, seen: Observed, wanted: Observed, i: int) -> OutputRow:
     tensor, mine = graph.main.outputs[i], seen.outputs[i]
     differs, ours, real = _compared(tensor, mine, other.main.outputs[i], wanted.outputs[i])
-    classes = 2 <= tensor.elements <= _MAX_CLASSES and tensor.shape[-1] == tensor.elements
     return OutputRow(
         output=i,
         tensor_name=tensor.name,
@@ -125,7 +123,7 @@ def _output(graph: Graph, other: Graph, seen: Observed, wanted: Observed, i: int
         differing=int(differs.sum()),
         differing_samples=samples_of(differs),
         max_difference=_steps(tensor, ours, real),
-        norms=norms(real, ours, classes),
+        norms=norms(real, ours, has_scores(graph, tensor)),
     )
 
 

@@ -10,15 +10,16 @@ import numpy as np
 
 from microinterp.compare.comparison import OutputRow, Row
 from microinterp.compare.isolated import OpInputs, can_be_isolated, run_op
-from microinterp.compare.norms import Norms, norms
+from microinterp.compare.norms import norms
 from microinterp.compare.running import execution_order
 from microinterp.compare.told import Account, Array, Told
-from microinterp.graph import Tensor
+from microinterp.graph import Graph, Tensor
 from microinterp.inputs import dequantise
 from microinterp.prepare import Prepared, PreparedNode
 from microinterp.sides import Observed, Place
 
-_MAX_CLASSES = 1000  # more values than that in a sample are hardly classes
+_SCORES = frozenset({"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"})
+_FORMS = frozenset({"RESHAPE", "QUANTIZE", "DEQUANTIZE", "SQUEEZE", "EXPAND_DIMS"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,12 +202,27 @@ def outputs_of(case: Case) -> list[OutputRow]:
                 differing=None if values is None or differs is None else int(differs.sum()),
                 differing_samples=None if differs is None else samples_of(differs),
                 max_difference=None if values is None else largest(mine, values),
-                norms=None if values is None else _output_norms(tensor, mine, values),
+                norms=None
+                if values is None
+                else norms(
+                    dequantise(mine, tensor),
+                    dequantise(values, tensor),
+                    has_scores(case.prepared.graph, tensor),
+                ),
             )
         )
     return found
 
 
-def _output_norms(tensor: Tensor, mine: Array, values: Array) -> Norms:
-    classes = 2 <= tensor.elements <= _MAX_CLASSES and tensor.shape[-1] == tensor.elements
-    return norms(dequantise(mine, tensor), dequantise(values, tensor), classes)
+def has_scores(graph: Graph, output: Tensor) -> bool:
+    """True if an output holds scores of classes: a SOFTMAX or its like has written it."""
+    wanted = output
+    for node in reversed(graph.main.nodes):
+        if not any(wanted is each for each in node.outputs):
+            continue
+        if node.name in _SCORES:
+            return output.elements > 1
+        if node.name not in _FORMS or node.inputs[0] is None:
+            return False
+        wanted = node.inputs[0]
+    return False
