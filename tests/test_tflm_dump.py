@@ -1,0 +1,191 @@
+"""examples/tflm_dump/dump.h: what a C program prints is read as the tensors that it was given."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from microinterp.compare.sources import read_dump
+from microinterp.errors import InputError
+from microinterp.inputs import random_samples
+from microinterp.interpreter import prepare_model
+from microinterp.model_builder import ModelBuilder
+from microinterp.sides import Observed, open_side, places_of
+from tests.conftest import require_or_skip
+from tests.digits import DIGITS
+
+FOLDER = DIGITS.parent / "tflm_dump"
+MODEL = (DIGITS / "digits_int8.tflite").read_bytes()
+CODES = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
+COMPILERS = {
+    "c99": ("gcc", "-std=c99", "-x", "c"),
+    "c++11": ("g++", "-std=c++11", "-x", "c++"),
+}
+_STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", f"-I{FOLDER}")
+_NOISE = 'printf("I (12) app: sample done\\nop 3 of nothing\\n");'
+
+
+@pytest.fixture(params=COMPILERS)
+def compiler(request: pytest.FixtureRequest) -> Sequence[str]:
+    command = COMPILERS[request.param]
+    if shutil.which(command[0]) is None:
+        require_or_skip(command[0], f"apt install {command[0]}")
+    return command
+
+
+def printed(compiler: Sequence[str], main: str, folder: Path) -> Path:
+    """The file that a program with this body of main() prints."""
+    source, program, told = folder / "main.c", folder / "program", folder / "dump.txt"
+    source.write_text(f'#include <stdio.h>\n#include "dump.h"\nint main(void) {{\n{main}\n}}\n')
+    done = subprocess.run(
+        [*compiler, *_STRICT, str(source), "-o", str(program)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    told.write_bytes(subprocess.run([program], capture_output=True, check=True).stdout)
+    return told
+
+
+def array(name: str, values: Any) -> str:
+    """C code of an array's bytes, aligned for any type."""
+    data = ",".join(map(str, np.ascontiguousarray(values).tobytes()))
+    shape = ",".join(map(str, values.shape)) or "0"
+    union = f"union {{unsigned char b[{values.nbytes}]; double d;}}"
+    return (
+        f"static const {union} {name} = {{{{{data}}}}}; static const int {name}_s[] = {{{shape}}};"
+    )
+
+
+def call(function: str, name: str, values: Any, tensor: Any, *before: Any) -> str:
+    """C code that dumps an array, made before with `array`."""
+    code, rank = CODES[tensor.dtype.name], values.ndim
+    arguments = ", ".join(map(str, (*before, code, f"{name}_s", rank, f"{name}.b")))
+    return f"mi_dump_{function}({arguments});"
+
+
+def lines(model: bytes, inputs: Sequence[Any], seen: Observed) -> Iterator[str]:
+    """main() of a firmware that dumps all that a side has told."""
+    graph = prepare_model(model).graph
+    yield 'mi_dump_start("firmware \\"x\\" 1.2, \\\\ 100 %");'
+    for sample in range(len(inputs[0])):
+        yield f"mi_dump_sample({sample});"
+        for i, tensor in enumerate(graph.main.inputs):
+            yield array(f"x{sample}_{i}", inputs[i][sample])
+            yield call("input", f"x{sample}_{i}", inputs[i][sample], tensor, i)
+        for n, ((subgraph, op, number), values) in enumerate(seen.tensors.items()):
+            place = subgraph, op, f'"{graph.subgraphs[subgraph].nodes[op].name}"', number
+            tensor = graph.subgraphs[subgraph].tensors[number]
+            yield array(f"t{sample}_{n}", values[sample])
+            yield call("op", f"t{sample}_{n}", values[sample], tensor, *place)
+            yield _NOISE
+        for i, tensor in enumerate(graph.main.outputs):
+            yield array(f"y{sample}_{i}", seen.outputs[i][sample])
+            yield call("output", f"y{sample}_{i}", seen.outputs[i][sample], tensor, i)
+
+
+def same_bytes(told: Any, wanted: Any) -> bool:
+    return bool(told.dtype == wanted.dtype and told.tobytes() == wanted.tobytes())
+
+
+def test_every_tensor_of_digits(compiler: Sequence[str], tmp_path: Path) -> None:
+    prepared = prepare_model(MODEL)
+    inputs = random_samples(prepared.graph.main.inputs, 2, 0)
+    with open_side("host", MODEL) as side:
+        seen = side.run(inputs, places_of(prepared))
+    path = printed(compiler, "\n".join(lines(MODEL, inputs, seen)), tmp_path)
+    text = path.read_text()
+    ours = [line for line in text.splitlines() if line.startswith("mi> ")]
+    assert "I (12) app" in text
+    assert max(map(len, ours)) < 2 * 64 + 70
+    assert any(line.startswith("mi> + ") for line in ours)
+    account = read_dump(path, prepared)
+    assert account.version == 'firmware "x" 1.2, \\ 100 %'
+    assert account.samples == 2
+    assert account.inputs[0] is not None
+    assert same_bytes(account.inputs[0], inputs[0])
+    assert account.outputs[0] is not None
+    assert same_bytes(account.outputs[0].values, seen.outputs[0])
+    assert list(account.tensors) == list(seen.tensors)
+    assert len(account.tensors) == 10
+    for place, told in account.tensors.items():
+        assert same_bytes(told.values, seen.tensors[place])
+
+
+@pytest.mark.parametrize("dtype", CODES)
+@pytest.mark.parametrize("shape", [(2, 3), (1, 70), ()], ids=str)
+def test_every_type_and_shape(dtype: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    builder = ModelBuilder()
+    graph = builder.subgraph("main")
+    x = graph.input("x", shape, dtype)
+    y = graph.tensor("y", (1, *shape), dtype)
+    wide = graph.constant("wide", np.array((1, *shape), np.int32))
+    graph.op("RESHAPE", [x, wide], [y])
+    graph.output(y)
+    if shutil.which("gcc") is None:
+        require_or_skip("gcc", "apt install gcc")
+    model = builder.finish()
+    prepared = prepare_model(model)
+    inputs = random_samples(prepared.graph.main.inputs, 2, 1)
+    seen = Observed((inputs[0].reshape(2, 1, *shape),), {})
+    path = printed(COMPILERS["c99"], "\n".join(lines(model, inputs, seen)), tmp_path)
+    account = read_dump(path, prepared)
+    assert account.inputs[0] is not None
+    assert same_bytes(account.inputs[0], inputs[0])
+    assert account.inputs[0].shape == (2, *shape)
+    assert account.outputs[0] is not None
+    assert same_bytes(account.outputs[0].values, seen.outputs[0])
+    assert not account.outputs[0].type_name  # the model's own
+
+
+def test_a_big_endian_chip_prints_the_same(tmp_path: Path) -> None:
+    """The branch for such chips, taken by force, on numbers turned round beforehand."""
+    if shutil.which("gcc") is None:
+        require_or_skip("gcc", "apt install gcc")
+    text = (FOLDER / "dump.h").read_text()
+    line = "const int is_little = *(const char *)&one;"
+    assert line in text
+    values = np.array([[1, -2, 300]], np.int16)
+    calls = 'mi_dump_start("x"); mi_dump_sample(0);' + array("v", values.byteswap())
+    calls += "mi_dump_output(0, 7, v_s, 2, v.b);"
+    (tmp_path / "dump.h").write_text(text.replace(line, "const int is_little = !one;"))
+    source = tmp_path / "big.c"
+    source.write_text(f'#include "dump.h"\nint main(void) {{ {calls} }}\n')
+    command = ["gcc", "-std=c99", str(source), "-o", str(tmp_path / "big")]
+    subprocess.run(command, check=True)
+    told = subprocess.run([tmp_path / "big"], capture_output=True, check=True).stdout.decode()
+    assert told.splitlines()[-1] == f"mi> output 0 int16 1,3 {values.astype('<i2').tobytes().hex()}"
+
+
+def test_handles_of_variables_are_left_out(compiler: Sequence[str], tmp_path: Path) -> None:
+    body = 'static const int s[] = {1}; mi_dump_op(0, 0, "VAR_HANDLE", 1, 14, s, 1, s);'
+    assert printed(compiler, body, tmp_path).read_bytes() == b""
+
+
+def test_bytes_that_the_line_lost_are_told(tmp_path: Path) -> None:
+    if shutil.which("gcc") is None:
+        require_or_skip("gcc", "apt install gcc")
+    prepared = prepare_model(MODEL)
+    inputs = random_samples(prepared.graph.main.inputs, 1, 0)
+    with open_side("host", MODEL) as side:
+        seen = side.run(inputs, places_of(prepared))
+    path = printed(COMPILERS["c99"], "\n".join(lines(MODEL, inputs, seen)), tmp_path)
+    text = path.read_text()
+    start = text.index("mi> op 0/3")
+    path.write_text(text[: start + 60] + text[start + 62 :])
+    with pytest.raises(InputError, match=r"line \d+: \d+ bytes, wanted \d+"):
+        read_dump(path, prepared)
+
+
+def test_the_readme_compiles(tmp_path: Path) -> None:
+    if shutil.which("gcc") is None:
+        require_or_skip("gcc", "apt install gcc")
+    (code,) = re.findall(r"```c\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    source = tmp_path / "readme.c"
+    source.write_text(code)
+    subprocess.run(["gcc", "-std=c99", *_STRICT, "-c", str(source), "-o", "/dev/null"], check=True)
