@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -13,120 +14,141 @@ from microinterp.explain import words
 from microinterp.explain.explaining import Explanation
 from microinterp.explain.steps import Step, Term
 
-_DIM, _STRONG, _HEAD = "dim", "bold", "bold cyan"
-_INDENT = 2
-_PLAIN = str.maketrans({"×": "*", "÷": "/", "…": "...", "½": "1/2", "≥": ">=", "│": "|", "─": "-"})
+_DIM, _STRONG, _TITLE, _CUT = "dim", "bold", "bold cyan", "red"
+_MAX_LABEL, _GAP, _NAME = 26, 2, 60  # columns
+_MIN_FORMULA = 20
+_PLAIN = str.maketrans(
+    {words.TIMES: "*", "÷": "/", "…": "...", "½": "1/2", "≥": ">=", "≈": "~", "│": "|"}
+)
 """For screens that have ASCII only."""
 
 
 def show(console: Console, explanation: Explanation, everything: bool = False) -> None:
     """Print it; `everything` folds no rows and no parts."""
-    report = _Report(console, everything)
-    report.heading(explanation)
-    has_reals = any(step.real is not None for step in explanation.steps)
+    report = _Report(console, explanation, everything)
+    report.heading()
     for title, steps, hidden in words.parts(explanation.steps, everything):
-        report.part(title, steps, hidden, has_reals)
-    report.ending(explanation)
+        report.part(title, steps, hidden)
+    report.ending()
 
 
 class _Report:
-    def __init__(self, console: Console, everything: bool) -> None:
+    """Writes lines of four columns: label, formula, result, what the result stands for."""
+
+    def __init__(self, console: Console, explanation: Explanation, everything: bool) -> None:
         self.console = console
+        self.explanation = explanation
         self.everything = everything
         self.is_ascii = not console.encoding.lower().startswith("utf")
+        steps = explanation.steps
+        self.label = min(_MAX_LABEL, max(len(step.label) for step in steps))
+        self.result = max(len(words.number_text(step.result)) for step in steps)
+        reals = [_real(step) for step in steps]
+        rest = self.label + self.result + max(map(len, reals)) + 3 * _GAP
+        longest = max(len(self._formula(step)) for step in steps)
+        room = max(_MIN_FORMULA, console.width - rest - 1)
+        self.formula = min(room, longest)
 
     def text(self, plain: object, style: str = "") -> Text:
         """Text that is safe, and that the screen can show."""
         made = output.safe(plain, style, limit=400)
         return Text(made.plain.translate(_PLAIN), style=style) if self.is_ascii else made
 
-    def heading(self, explanation: Explanation) -> None:
+    def line(self, *pieces: Text) -> None:
+        """Print pieces side by side; a line that is too long goes on at the left."""
+        whole = Text()
+        for piece in pieces:
+            whole += piece
+        whole.rstrip()
+        self.console.print(whole)
+
+    def heading(self) -> None:
+        """Op, element, value; then where it comes from."""
+        explanation = self.explanation
         facts = words.facts(explanation)
-        line = self.text(facts["op"], _STRONG)
-        if facts["subgraph"]:
-            line += self.text(f" of {facts['subgraph']}")
-        line += self.text(f"  {facts['type']} ") + self.text(facts["at"], _STRONG)
-        line += Text(" = ") + self.text(facts["value"], _STRONG)
-        self.console.print(line)
-        more = [f"'{facts['tensor']}'", explanation.given, f"profile {explanation.profile}"]
+        of = f" of {facts['subgraph']}" if facts["subgraph"] else ""
+        self.line(
+            self.text(facts["op"] + of, _STRONG),
+            self.text(f"  {facts['type']} at "),
+            self.text(facts["at"], _STRONG),
+            self.text(" = "),
+            self.text(facts["value"], _STRONG),
+        )
+        name = output.safe(explanation.tensor.name, limit=_NAME).plain
+        self.line(self.text(f"'{name}'", _DIM))
+        more = [explanation.given, f"profile {explanation.profile}"]
         if explanation.runs > 1:
             more.append(f"the last of {explanation.runs} runs")
-        self.console.print(self.text(", ".join(text for text in more if text), _DIM))
+        self.line(self.text(", ".join(text for text in more if text), _DIM))
 
-    def part(self, title: str, steps: Sequence[Step], hidden: int, has_reals: bool) -> None:
+    def part(self, title: str, steps: Sequence[Step], hidden: int) -> None:
+        """The steps of one part of the work."""
         self.console.print()
         if title:
-            self.console.print(self.text(title, _HEAD))
+            self.line(self.text(title, _TITLE))
         if hidden:
-            steps_text = f"{hidden} step{'' if hidden == 1 else 's'} before this: --all"
-            self.console.print(self.text(f"  … {steps_text}", _DIM))
-        table: Table | None = None
+            count = f"{hidden} step{'' if hidden == 1 else 's'}"
+            self.line(self.text(f"… {count} before this one: --all", _DIM))
         for step in steps:
             if step.terms:
-                table = self._end(table)
                 self._rows(step)
-            table = table or _grid(has_reals)
-            self._step(table, step, has_reals)
-        self._end(table)
+            self._step(step)
 
-    def _end(self, table: Table | None) -> None:
-        if table is not None and table.row_count:
-            self.console.print(table)
-
-    def _step(self, table: Table, step: Step, has_reals: bool) -> None:
-        formula = words.formula(step)
-        if step.tensor:
-            name = output.safe(step.tensor, limit=24).plain
-            formula = f"{formula} of '{name}'" if step.kind == "read" else formula
-        real = "" if step.real is None else f"≈ {words.real_text(step.real)}"
-        if self.is_ascii:
-            real = real.replace("≈", "~")
-        row = [self.text(step.label), self.text(formula), self._result(step)]
-        table.add_row(*row, *([self.text(real, _DIM)] if has_reals else ()))
-        blank = [""] if has_reals else []
+    def _step(self, step: Step) -> None:
+        label, *labels = textwrap.wrap(step.label, self.label) or [""]
+        formula, *formulas = textwrap.wrap(self._formula(step), self.formula) or [""]
+        gap = " " * _GAP
+        real = _real(step)
+        self.line(
+            self.text(f"{label:{self.label}}{gap}{formula:{self.formula}}{gap}"),
+            self.text(f"{words.number_text(step.result):>{self.result}}", _STRONG),
+            self.text(f"{gap}{real}" if real else "", _DIM),
+        )
+        for i in range(max(len(labels), len(formulas))):
+            more = [texts[i] if i < len(texts) else "" for texts in (labels, formulas)]
+            self.line(self.text(f"{more[0]:{self.label}}{gap}{more[1]}"))
+        indent = " " * (self.label + _GAP)
         if step.rounding is not None:
             cut = words.cut_of(step.rounding)
-            bits = self.text(cut.kept) + self.text("│", "red") + self.text(cut.cut, _DIM)
-            table.add_row("", bits, "", *blank)
-            table.add_row("", self.text(cut.words, _DIM), "", *blank)
-        if step.note:
-            table.add_row("", self.text(step.note, _DIM), "", *blank)
+            bits = (self.text(cut.kept), self.text("│", _CUT), self.text(cut.cut, _CUT))
+            self.line(Text(indent), *bits, self.text(f"  {cut.words}", _DIM))
+        room = max(_MIN_FORMULA, self.console.width - len(indent) - 1)
+        for note in words.notes_of(step):
+            for text in textwrap.wrap(note, room):
+                self.line(Text(indent), self.text(text, _DIM))
 
-    def _result(self, step: Step) -> Text:
-        return self.text(words.number_text(step.result), _STRONG)
+    def _formula(self, step: Step) -> str:
+        formula = words.formula(step)
+        if step.kind == "read" and step.tensor:
+            return f"'{output.safe(step.tensor, limit=24).plain}' {formula}"
+        return formula
 
     def _rows(self, step: Step) -> None:
         names = words.columns_of(step)
-        made = Table(box=None, pad_edge=False, padding=(0, 0, 0, 3))
+        made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
         for name in names:
             made.add_column(self.text(name, _DIM), justify="right", no_wrap=True)
         first, hidden, last = words.folded(step.terms, self.everything)
         self._fill(made, step, first)
         if hidden:
-            dots = [self.text(f"… {hidden:,} more: --all", _DIM)]
-            made.add_row(*dots, *[self.text("…", _DIM)] * (len(names) - 1))
+            made.add_row(*[self.text("…", _DIM)] * len(names))
         self._fill(made, step, last)
         self.console.print(made)
+        if hidden:
+            self.line(self.text(f"({hidden:,} of {len(step.terms):,} rows left out: --all)", _DIM))
 
     def _fill(self, table: Table, step: Step, terms: Sequence[Term]) -> None:
         for term in terms:
             table.add_row(*map(self.text, words.row_of(step, term)))
 
-    def ending(self, explanation: Explanation) -> None:
-        lines = words.ending(explanation)
-        if not lines:
-            return
-        self.console.print()
-        width = max(len(name) for name, _ in lines)
+    def ending(self) -> None:
+        """What the element stands for, and the float model."""
+        lines = words.ending(self.explanation)
+        if lines:
+            self.console.print()
         for name, text in lines:
-            self.console.print(self.text(f"{name:{width}}  ", _DIM) + self.text(text))
+            self.line(self.text(f"{name:{self.label}}{' ' * _GAP}", _DIM), self.text(text))
 
 
-def _grid(has_reals: bool) -> Table:
-    made = Table.grid(padding=(0, 2, 0, 0), expand=False)
-    made.add_column(ratio=5, overflow="fold", max_width=30)
-    made.add_column(ratio=6, overflow="fold")
-    made.add_column(justify="right", no_wrap=True, min_width=8)
-    if has_reals:
-        made.add_column(no_wrap=True)
-    return made
+def _real(step: Step) -> str:
+    return "" if step.real is None else f"≈ {words.real_text(step.real)}"

@@ -3,7 +3,7 @@
     explanation = explain(model, op=3, index=(0, 4, 5, 2), inputs=[images])
     explanation.steps        # every step of the integer arithmetic, in order
     explanation.as_dict()    # the same for JSON
-    text.show(console, explanation); html_section(explanation)
+    html_section(explanation)  # the same for a page
 
 How it works: the model runs with a Trace (`subject.Capture`) that copies what the op finds. The
 op's explainer then does the arithmetic of that element again, on plain ints, through a `Recorder`,
@@ -39,5 +39,6 @@ An explainer, in a file of `ops/` (its line in ops/__init__.py):
 from __future__ import annotations
 
 from microinterp.explain.explaining import Explanation, explain
+from microinterp.explain.html import html_section
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "explain", "html_section"]

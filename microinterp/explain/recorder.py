@@ -38,7 +38,13 @@ class Recorder:
             self._section = before
 
     def do(
-        self, kind: str, label: str, note: str = "", real: float | None = None, **operands: Number
+        self,
+        kind: str,
+        label: str,
+        note: str = "",
+        real: float | None = None,
+        factor: tuple[int, int] | None = None,
+        **operands: Number,
     ) -> Any:
         """One step of ARITHMETIC[kind].
 
@@ -47,6 +53,7 @@ class Recorder:
             label: what it does in this op: "add the bias".
             note: more to know.
             real: what the result stands for.
+            factor: multiplier and shift, where the step multiplies to requantise.
             operands: by the names that the kind's function has.
         """
         result = ARITHMETIC[kind](**operands)
@@ -58,6 +65,7 @@ class Recorder:
             result,
             note=note,
             real=real,
+            factor=factor,
             rounding=cutting(**operands) if cutting else None,
         )
 
@@ -168,7 +176,7 @@ class Recorder:
         """`x` as a C integer of that many bits; no step where it fits."""
         if -(1 << (bits - 1)) <= x < 1 << (bits - 1):
             return x
-        return self.do("wrap", f"wraps around: a C integer of {bits} bits", x=x, bits=bits)
+        return self.do("wrap", f"wraps around {bits} bits", x=x, bits=bits)
 
     def requantise(
         self,
@@ -198,7 +206,7 @@ class Recorder:
             scale: the output's, for what the result stands for.
         """
         if zero_point:
-            x = self.do("add", "add the output zero point", x=x, y=zero_point)
+            x = self.do("add", "add output zero point", x=x, y=zero_point)
         x = self.wrap(x, 32)
         real = None if scale is None else (max(low, min(high, x)) - zero_point) * scale
         return self.do("clamp", "clamp", x=x, low=low, high=high, real=real)
@@ -213,6 +221,7 @@ class Recorder:
         note: str = "",
         real: float | None = None,
         rounding: Rounding | None = None,
+        factor: tuple[int, int] | None = None,
         columns: tuple[str, ...] = (),
         terms: tuple[Term, ...] = (),
         source: Tensor | str | None = None,
@@ -232,6 +241,7 @@ class Recorder:
                 section=self._section,
                 real=None if real is None else float(real),
                 rounding=rounding,
+                factor=factor,
                 columns=columns,
                 terms=terms,
                 tensor=source.name if isinstance(source, Tensor) else source,
@@ -270,51 +280,50 @@ def _term(at: Sequence[int], numbers: Sequence[int], result: int) -> Term:
     return Term(tuple(map(int, at)), tuple(map(int, numbers)), int(result), steps)
 
 
-def _double(r: Recorder, x: int, multiplier: int, shift: int, note: str, real: float | None) -> Any:
+_TIMES = "times the multiplier"
+
+
+def _double(r: Recorder, x: int, m: int, shift: int, note: str, real: float | None) -> Any:
     if shift > 0:
         x = r.do("shift_left", "shift left", x=x, bits=shift)
         x = r.wrap(x, 32)
     is_last = shift >= 0
-    label = "times the multiplier, high half of the doubled product"
-    x = r.do("doubling_high_mul", label, note, real if is_last else None, a=x, b=multiplier)
+    end = real if is_last else None
+    x = r.do("doubling_high_mul", _TIMES, note, end, (m, shift), a=x, b=m)
     if is_last:
         return x
-    return r.do("rounding_divide", "shift right, rounded", real=real, x=x, exponent=-shift)
+    return r.do("rounding_divide", "shift right", real=real, x=x, exponent=-shift)
 
 
-def _single(r: Recorder, x: int, multiplier: int, shift: int, note: str, real: float | None) -> Any:
-    label = "times the multiplier, rounded once"
-    x = r.do("multiply_rounded", label, note, real, x=x, multiplier=multiplier, bits=31 - shift)
+def _single(r: Recorder, x: int, m: int, shift: int, note: str, real: float | None) -> Any:
+    bits = 31 - shift
+    x = r.do("multiply_rounded", _TIMES, note, real, (m, shift), x=x, multiplier=m, bits=bits)
     return r.wrap(x, 32)
 
 
 def _reduced(r: Recorder, multiplier: int) -> Any:
-    label = "the multiplier's upper 16 bits, rounded"
-    return r.do("reduce_multiplier", label, multiplier=multiplier)
+    return r.do("reduce_multiplier", "multiplier in 16 bits", multiplier=multiplier)
 
 
-def _int64(r: Recorder, x: int, multiplier: int, shift: int, note: str, real: float | None) -> Any:
-    short = _reduced(r, multiplier)
-    label = "times the multiplier, rounded once"
-    x = r.do("multiply_rounded", label, note, real, x=x, multiplier=short, bits=15 - shift)
+def _int64(r: Recorder, x: int, m: int, shift: int, note: str, real: float | None) -> Any:
+    short, bits = _reduced(r, m), 15 - shift
+    x = r.do("multiply_rounded", _TIMES, note, real, (m, shift), x=x, multiplier=short, bits=bits)
     return r.wrap(x, 32)
 
 
-def _int64_short(
-    r: Recorder, x: int, multiplier: int, shift: int, note: str, real: float | None
-) -> Any:
-    short = _reduced(r, multiplier)
-    x = r.do("multiply", "times the multiplier", note, x=x, y=short)
-    x = r.do("shift_right", "shift right, one bit stays", x=x, bits=14 - shift)
+def _int64_short(r: Recorder, x: int, m: int, shift: int, note: str, real: float | None) -> Any:
+    short = _reduced(r, m)
+    x = r.do("multiply", _TIMES, note, None, (m, shift), x=x, y=short)
+    x = r.do("shift_right", "shift right, but one bit", x=x, bits=14 - shift)
     x = r.wrap(x, 32)
     x = r.do("add", "add one half", x=x, y=1)
     x = r.wrap(x, 32)
     return r.do("shift_right", "the last bit goes", real=real, x=x, bits=1)
 
 
-def _real(r: Recorder, x: int, multiplier: int, shift: int, note: str, real: float | None) -> Any:
-    label = "times the factor in double precision, rounded once"
-    return r.do("multiply_real", label, note, real, x=x, multiplier=multiplier, shift=shift)
+def _real(r: Recorder, x: int, m: int, shift: int, note: str, real: float | None) -> Any:
+    label = "times the real factor"
+    return r.do("multiply_real", label, note, real, (m, shift), x=x, multiplier=m, shift=shift)
 
 
 _REQUANTISE: dict[Any, Callable[..., Known]] = {

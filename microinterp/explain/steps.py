@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ldexp
 from typing import Any, SupportsFloat
 
 from microinterp.explain.rounding import Rounding
@@ -76,6 +77,8 @@ class Step:
         section: the part of the op's work that it belongs to; may be empty.
         real: what the result stands for as a real number; None where it stands for nothing.
         rounding: what is cut off, where something is.
+        factor: multiplier and shift of a requantisation, where this step multiplies for it; they
+            stand for multiplier * 2^(shift - 31).
         columns, terms: the rows of a step that takes many numbers.
         tensor: name of the tensor that a number, or the first column, was read from.
         tensor_index: its number in the subgraph; None for what is no tensor of the file.
@@ -92,6 +95,7 @@ class Step:
     section: str = ""
     real: float | None = None
     rounding: Rounding | None = None
+    factor: tuple[int, int] | None = None
     columns: tuple[str, ...] = ()
     terms: tuple[Term, ...] = field(default=(), repr=False)
     tensor: str | None = None
@@ -113,6 +117,10 @@ class Step:
             made["terms"] = [term.as_dict() for term in self.terms]
         if self.rounding is not None:
             made["rounding"] = self.rounding.as_dict()
+        if self.factor is not None:
+            multiplier, shift = self.factor
+            real = ldexp(multiplier, shift - 31)
+            made["factor"] = {"multiplier": multiplier, "shift": shift, "real": real}
         if self.at is not None:
             made["at"] = list(self.at)
         for key in ("note", "section", "tensor", "tensor_index", "real"):

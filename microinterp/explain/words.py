@@ -11,8 +11,9 @@ from microinterp.explain.explaining import Explanation
 from microinterp.explain.rounding import Rounding
 from microinterp.explain.steps import Number, Step, Term
 
+TIMES = "\u00d7"
 _KEPT, _CUT = 14, 12  # bits that are shown on each side of a cut
-_FIRST, _LAST = 5, 1  # rows that are shown of many
+_FIRST, _LAST, _WHOLE = 5, 1, 9  # rows of many that are shown; so many are shown whole
 _LONG = 40  # steps from which on parts of an explanation are folded
 _PART = 4  # steps of a part that is worth folding
 
@@ -44,7 +45,7 @@ def _power(sign: str) -> Callable[..., str]:
 _FORMULAS: Mapping[str, Callable[..., str]] = {
     "add": _two("+"),
     "subtract": _two("-"),
-    "multiply": _two("×"),
+    "multiply": _two(TIMES),
     "negate": lambda x: f"-{_signed(x)}",
     "take": number_text,
     "clamp": lambda x, low, high: (
@@ -52,21 +53,21 @@ _FORMULAS: Mapping[str, Callable[..., str]] = {
     ),
     "wrap": lambda x, bits: f"{number_text(x)} modulo 2^{bits}",
     "low_bits": lambda x, bits: f"{number_text(x)} modulo 2^{bits}",
-    "shift_left": _power("×"),
+    "shift_left": _power(TIMES),
     "shift_right": _power("÷"),
     "shift_right_rounded": _power("÷"),
-    "doubling_high_mul": lambda a, b: f"{number_text(a)} × {_signed(b)} ÷ 2^31",
+    "doubling_high_mul": lambda a, b: f"{number_text(a)} {TIMES} {_signed(b)} ÷ 2^31",
     "rounding_divide": lambda x, exponent: f"{number_text(x)} ÷ 2^{exponent}",
     "multiply_rounded": lambda x, multiplier, bits: (
-        f"{number_text(x)} × {_signed(multiplier)} ÷ 2^{bits}"
+        f"{number_text(x)} {TIMES} {_signed(multiplier)} ÷ 2^{bits}"
     ),
     "multiply_real": lambda x, multiplier, shift: (
-        f"{number_text(x)} × {ldexp(multiplier, shift - 31):.9g}"
+        f"{number_text(x)} {TIMES} {ldexp(multiplier, shift - 31):.9g}"
     ),
     "reduce_multiplier": lambda multiplier: f"{number_text(multiplier)} ÷ 2^16",
     "divide_truncated": _two("÷"),
     "divide_float32": _two("÷"),
-    "multiply_to_float32": _two("×"),
+    "multiply_to_float32": _two(TIMES),
     "larger": lambda x, y: f"max({number_text(x)}, {number_text(y)})",
     "smaller": lambda x, y: f"min({number_text(x)}, {number_text(y)})",
     "lookup": lambda index, value: f"table[{number_text(index)}]",
@@ -74,7 +75,7 @@ _FORMULAS: Mapping[str, Callable[..., str]] = {
 
 
 def formula(step: Step) -> str:
-    """What a step does with its numbers: "11,397 × 2,061,439,064 ÷ 2^31"."""
+    """What a step does with its numbers: "10,940 ÷ 2^9"."""
     if step.kind == "read":
         return place(step.at or ())
     if step.terms or step.columns:
@@ -94,7 +95,7 @@ def _rows_text(step: Step) -> str:
     count = len(step.terms)
     rows = f"{count:,} row{'' if count == 1 else 's'}"
     if step.kind == "sum_of_products":
-        return f"{rows} of {' × '.join(_column(step, name) for name in step.columns)}"
+        return f"{rows} of {f' {TIMES} '.join(_column(step, name) for name in step.columns)}"
     return f"{rows} of {_column(step, step.columns[0])}"
 
 
@@ -142,6 +143,16 @@ def _rounding_words(rounding: Rounding) -> str:
     return f"{fraction} + ½ {'≥' if carries else '<'} 1: {rounding.goes}"
 
 
+def notes_of(step: Step) -> list[str]:
+    """What else a step has to say: where its factor comes from, what the multiplier stands for."""
+    text = step.note.replace(" * ", f" {TIMES} ").replace(" / ", " ÷ ")
+    if step.factor is None:
+        return [text] if text else []
+    multiplier, shift = step.factor
+    text = text or f"factor {ldexp(multiplier, shift - 31):.7g}"
+    return [f"{text} = {number_text(multiplier)} {TIMES} 2^{shift - 31}"]
+
+
 def columns_of(step: Step) -> list[str]:
     """Headings of a step's rows: where, each number, less its zero point, and the product."""
     names = ["at"]
@@ -164,7 +175,7 @@ def row_of(step: Step, term: Term) -> list[str]:
 
 def folded(terms: Sequence[Term], everything: bool) -> tuple[Sequence[Term], int, Sequence[Term]]:
     """Rows to show first, how many are left out behind them, and the last ones."""
-    if everything or len(terms) <= _FIRST + _LAST + 1:
+    if everything or len(terms) <= _WHOLE:
         return terms, 0, ()
     return terms[:_FIRST], len(terms) - _FIRST - _LAST, terms[-_LAST:]
 
@@ -193,7 +204,9 @@ def ending(explanation: Explanation) -> list[tuple[str, str]]:
     if real is not None:
         value = int(explanation.value)
         text = f"({value} - {_signed(tensor.zero_point)})" if tensor.zero_point else f"{value}"
-        found.append(("stands for", f"{text} × {float(tensor.scale):.6g} = {real_text(real)}"))
+        found.append(
+            ("stands for", f"{text} {TIMES} {float(tensor.scale):.6g} = {real_text(real)}")
+        )
     if exact is not None:
         found.append(("float model", real_text(exact)))
         steps = explanation.difference_in_steps

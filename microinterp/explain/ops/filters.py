@@ -149,7 +149,7 @@ def _layer(
     total = recorder.wrap(total, bits)
     bias = _bias(subject, roles, layer.channel)
     if bias is not None:
-        label = f"add the bias of channel {layer.channel}"
+        label = f"add bias {layer.channel}"
         total = recorder.do("add", label, x=total, y=bias, real=(total + bias) * unit)
         total = recorder.wrap(total, bits)
     scaled = recorder.requantise(

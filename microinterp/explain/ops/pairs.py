@@ -54,11 +54,9 @@ def _scaled(
     found = []
     for i, value in enumerate(values):
         with recorder.section(f"{_NAMES[i]} in the common scale"):
-            x = recorder.do(
-                "subtract", "subtract its zero point", x=value, y=operands.zero_points[i]
-            )
+            x = recorder.do("subtract", "subtract zero point", x=value, y=operands.zero_points[i])
             if operands.left_shift:
-                label = "shift left, room for fractions"
+                label = "room for fractions"
                 x = recorder.do("shift_left", label, x=x, bits=operands.left_shift)
             factor = operands.scaling[i]
             note = ratio_text((scales[i],), twice)
@@ -105,7 +103,7 @@ def _product(subject: Subject, recorder: Recorder) -> Outcome:
         return _plain(subject, recorder)
     values = read_pair(subject, recorder)
     x = [
-        recorder.do("subtract", f"subtract the zero point of {name}", x=value, y=zero)
+        recorder.do("subtract", f"subtract zero point of {name}", x=value, y=zero)
         if zero
         else value
         for name, value, zero in zip(_NAMES, values, p.zero_points, strict=True)

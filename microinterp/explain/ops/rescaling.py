@@ -19,7 +19,7 @@ def _rescaled(subject: Subject, recorder: Recorder, real: float | None) -> Outco
     """clamp(requantise(x - zero point) + output zero point)."""
     p: UnaryScaling = subject.params
     x = subject.read(recorder, 0, subject.index)
-    x = recorder.do("subtract", "subtract its zero point", x=x, y=p.input_zero_point)
+    x = recorder.do("subtract", "subtract zero point", x=x, y=p.input_zero_point)
     x = recorder.wrap(x, 32)
     note = ratio_text((float(subject.node.input(0).scale),), subject.scale)
     x = recorder.requantise(x, p.requantise, p.multiplier, p.shift, note)
@@ -51,7 +51,7 @@ def _relu6(subject: Subject, recorder: Recorder) -> Outcome:
 def _leaky_relu(subject: Subject, recorder: Recorder) -> Outcome:
     p = subject.params
     x = subject.read(recorder, 0, subject.index)
-    x = recorder.do("subtract", "subtract its zero point", x=x, y=p.input_zero_point)
+    x = recorder.do("subtract", "subtract zero point", x=x, y=p.input_zero_point)
     scale = float(subject.node.input(0).scale)
     alpha = subject.node.options(tflite.LeakyReluOptions).Alpha()
     if x >= 0:
@@ -76,7 +76,7 @@ def _prelu(subject: Subject, recorder: Recorder) -> Outcome:
     if int(subject.array(0)[at]) >= p.zero_points[0]:
         x = subject.read(recorder, 0, at)
         real = reals_of(subject, x)[0]
-        x = recorder.do("subtract", "subtract its zero point", x=x, y=p.zero_points[0])
+        x = recorder.do("subtract", "subtract zero point", x=x, y=p.zero_points[0])
         with recorder.section("not negative: rescaled"):
             note = ratio_text((float(node.input(0).scale),), subject.scale)
             x = recorder.requantise(x, p.requantise, p.identity.multiplier, p.identity.shift, note)
@@ -84,10 +84,8 @@ def _prelu(subject: Subject, recorder: Recorder) -> Outcome:
         x, alpha = read_pair(subject, recorder)
         a, b = reals_of(subject, x, alpha)
         real = a * b
-        x = recorder.do("subtract", "subtract the zero point of a", x=x, y=p.zero_points[0])
-        alpha = recorder.do(
-            "subtract", "subtract the zero point of b, alpha", x=alpha, y=p.zero_points[1]
-        )
+        x = recorder.do("subtract", "subtract zero point of a", x=x, y=p.zero_points[0])
+        alpha = recorder.do("subtract", "subtract zero point of b", x=alpha, y=p.zero_points[1])
         with recorder.section("negative: times alpha"):
             x = recorder.do("multiply", "a * alpha", x=x, y=alpha)
             scales = (float(node.input(0).scale), float(node.input(1).scale))
@@ -108,8 +106,8 @@ def _quantize(subject: Subject, recorder: Recorder) -> Outcome:
         return _rescaled(subject, recorder, _input_real(subject))
     x = subject.read(recorder, 0, subject.index)
     steps = recorder.do("divide_float32", "divide by the scale", x=x, y=float(p.scale))
-    whole = recorder.do("round_float", "to the nearest whole, halves away from zero", x=steps)
-    value = recorder.do("add", "add the output zero point", x=whole, y=p.zero_point)
+    whole = recorder.do("round_float", "to the nearest whole", x=steps)
+    value = recorder.do("add", "add output zero point", x=whole, y=p.zero_point)
     real = (max(p.low, min(p.high, value)) - p.zero_point) * subject.scale
     value = recorder.do("clamp", "clamp", x=value, low=p.low, high=p.high, real=real)
     return Outcome(value, float(x) if np.isfinite(x) else None)
@@ -118,7 +116,7 @@ def _quantize(subject: Subject, recorder: Recorder) -> Outcome:
 def _dequantize(subject: Subject, recorder: Recorder) -> Outcome:
     p = subject.params
     x = subject.read(recorder, 0, subject.index)
-    x = recorder.do("subtract", "subtract its zero point", x=x, y=p.zero_point)
+    x = recorder.do("subtract", "subtract zero point", x=x, y=p.zero_point)
     label = "times the scale, to float32"
     return Outcome(recorder.do("multiply_to_float32", label, x=x, y=p.scale))
 
