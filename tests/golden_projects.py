@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from microinterp import golden
-from microinterp.golden_bundle import BundleReader, BundleWriter
+from microinterp.golden_bundle import BundleHeader, BundleReader, BundleWriter, Chunk
 from microinterp.runtimes.tflm import version
 from tests.cli import sums_model
 from tests.conftest import require_or_skip
@@ -58,14 +59,24 @@ class Project:
 
     def flip_output(self, sample: int) -> tuple[int, int]:
         """Change the bundle's second element of a sample's output: (recorded now, computed)."""
-        with BundleReader(self.bundle) as reader:
-            (chunk,), header = list(reader), reader.header
+        header, chunk = self._whole()
         output = chunk.outputs[0].copy()
         got = int(output[sample, 0, 1])
         output[sample, 0, 1] = wanted = got ^ 1
         with BundleWriter(self.bundle, header) as writer:
             writer.add(chunk.inputs, (output,), chunk.crcs)
         return wanted, got
+
+    def rename_runtime(self, runtime: str) -> None:
+        """Let the bundle say that another runtime recorded it."""
+        header, chunk = self._whole()
+        with BundleWriter(self.bundle, replace(header, runtime=runtime)) as writer:
+            writer.add(chunk.inputs, chunk.outputs, chunk.crcs)
+
+    def _whole(self) -> tuple[BundleHeader, Chunk]:
+        with BundleReader(self.bundle) as reader:
+            (chunk,) = reader
+            return reader.header, chunk
 
     def pasted(self, result: pytest.RunResult, what: str) -> list[str]:
         """A command that a failure shows, as a shell takes it."""

@@ -91,8 +91,7 @@ def read_cases(path: Path) -> tuple[Case, ...]:
 
 def runtime_problem(runtime: str) -> str:
     """What is wrong with the name of a runtime; empty if nothing is."""
-    known = runtime in RUNTIMES and runtime != "board:PORT"
-    if known or (runtime.startswith("board:") and runtime != "board:"):
+    if runtime in RUNTIMES or (runtime.startswith("board:") and runtime != "board:"):
         return ""
     return f"there is no runtime '{printable(runtime)}'; there are: {', '.join(RUNTIMES)}"
 
