@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,10 +15,8 @@ from microinterp.interpreter import prepare_model
 from microinterp.report import Mark, arena_section, arena_svg, page
 from microinterp.report.arena_section import SCRIPT
 from tests.arena_pictures import BAD_NAMES, SCRIPTED, hostile_model
-from tests.conftest import require_or_skip
+from tests.browser import POLICY, loaded, with_script
 from tests.test_arena_report import doubling_model, mean_model
-
-POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
 
 
 class Parts(HTMLParser):
@@ -103,33 +99,6 @@ def test_sections_stand_side_by_side() -> None:
     text = page("two", [section, section]).decode()
     assert text.count("<h2>Twice</h2>") == 2
     assert " id=" not in text
-
-
-def browser() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        require_or_skip("Chromium", "make system-deps")
-    assert found is not None
-    return found
-
-
-def loaded(folder: Path, text: str, name: str = "page.html") -> str:
-    """The document as a browser has it after its scripts have run."""
-    file = folder / name
-    file.write_text(text, encoding="utf-8")
-    command = [
-        *(browser(), "--headless", "--no-sandbox", "--disable-gpu"),
-        *(f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri()),
-    ]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=True)
-    return done.stdout.decode()
-
-
-def with_script(text: str, script: str) -> str:
-    """The page with one more script, and no policy against it."""
-    text, count = POLICY.subn("", text)
-    assert count == 1
-    return text.replace("</body>", f"<script>{script}</script></body>")
 
 
 def test_in_a_browser_pointing_marks_bar_and_row(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import inf
 
 from tflite import ActivationFunctionType
 
@@ -51,6 +52,12 @@ _COPIES = (
 _INPUT_REMEDY = (
     "Scale the inputs as in training, or calibrate the input's range with samples like these."
 )
+_LIMITS = {
+    ActivationFunctionType.RELU: (0.0, inf),
+    ActivationFunctionType.RELU_N1_TO_1: (-1.0, 1.0),
+    ActivationFunctionType.RELU6: (0.0, 6.0),
+}
+"""Where fused activations cut."""
 
 
 def activation_findings(uses: Iterable[Use]) -> tuple[Finding, ...]:
@@ -82,33 +89,33 @@ def _findings(use: Use) -> Iterator[Finding]:
 
 
 def _saturating(use: Use) -> Iterator[Finding]:
-    tensor = use.tensor
-    low, high = use.limits
-    # Zero at the lowest code is what a ReLU makes of half of all values.
-    at_low = 0.0 if tensor.zero_point == low else use.at_lowest / use.values
-    at_high = (
-        0.0
-        if _is_clipped_above(use.node, float(tensor.scale), tensor.zero_point, high)
-        else (use.at_highest / use.values)
-    )
+    """Ends that cut values off; a model's input comes cut (white pixels), and says so if we cut."""
+    if use.node is None:
+        return
+    cut_low, cut_high = _cut_on_purpose(use.node, use)
+    at_low = 0.0 if cut_low else use.at_lowest / use.values
+    at_high = 0.0 if cut_high else use.at_highest / use.values
     if max(at_low, at_high) > SATURATING:
         yield finding(
             "saturating-range",
             f"{use.at_lowest / use.values:.2%} of the values lie at the lowest code, "
             f"{use.at_highest / use.values:.2%} at the highest",
             use.where,
-            _INPUT_REMEDY if use.node is None else "",
             at_lowest=use.at_lowest,
             at_highest=use.at_highest,
             values=use.values,
         )
 
 
-def _is_clipped_above(node: Node | None, scale: float, zero_point: int, high: int) -> bool:
-    """True where the highest code is a RELU6's 6: the activation cuts there, not the range."""
-    if node is None or fused_activation(node) != ActivationFunctionType.RELU6:
-        return False
-    return scale * (high - zero_point) >= 6 - scale
+def _cut_on_purpose(node: Node, use: Use) -> tuple[bool, bool]:
+    """Whether the op's activation cuts at the lowest and at the highest code, not the range.
+
+    Zero at the lowest code is what a ReLU makes of half of all values, and what is read from it.
+    """
+    scale, zero_point = float(use.tensor.scale), use.tensor.zero_point
+    low, high = ((code - zero_point) * scale for code in use.limits)
+    least, most = _LIMITS.get(fused_activation(node), (-inf, inf))
+    return low == 0 or low <= least + scale, high >= most - scale
 
 
 def _barely_used(use: Use) -> Iterator[Finding]:
@@ -121,6 +128,7 @@ def _barely_used(use: Use) -> Iterator[Finding]:
             f"the values lie between {int(use.lowest)} and {int(use.highest)}: {reached:,} of "
             f"{codes:,} codes",
             use.where,
+            _INPUT_REMEDY if use.node is None else "",
             lowest=int(use.lowest),
             highest=int(use.highest),
             codes=codes,

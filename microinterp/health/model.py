@@ -37,6 +37,7 @@ _FUSED_OPTIONS = {
     "SUB": tflite.SubOptions,
     "MUL": tflite.MulOptions,
 }
+_BROKEN_RULE = "Convert the model again: the op breaks a rule of TFLM's kernel."
 _CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 _FLOATS = (TensorType.FLOAT32, TensorType.FLOAT16, TensorType.FLOAT64)
 _QUANTISED = (TensorType.INT8, TensorType.INT16, TensorType.INT4, TensorType.UINT8)
@@ -66,8 +67,14 @@ def _refused(problems: Sequence[Problem]) -> Iterator[Finding]:
     """Ops that do not run: what verify says of them, and its hint."""
     for problem in problems:
         if problem.severity == "error" and problem.where.op_index is not None:
-            remedy = f"{problem.hint[:1].upper()}{problem.hint[1:]}." if problem.hint else ""
-            yield finding("refused-op", problem.message, problem.where, remedy)
+            yield finding("refused-op", problem.message, problem.where, _remedy(problem))
+
+
+def _remedy(problem: Problem) -> str:
+    """The problem's own hint; the rule's remedy is for ops and types that do not exist."""
+    if problem.hint:
+        return f"{problem.hint[:1].upper()}{problem.hint[1:]}."
+    return "" if problem.rule == "unsupported" else _BROKEN_RULE
 
 
 def _graph_findings(graph: Graph) -> Iterator[Finding]:

@@ -221,8 +221,9 @@ class _Spread(_Counter):
         self.highest = max(self.highest, float(flat.max()))
         while max(-self.lowest, self.highest) >= self.reach:
             self._double()
-        steps = np.floor((flat / self.reach + 1) * (_FINE // 2)).astype(np.int64)
-        self.counts += np.bincount(steps.clip(0, _FINE - 1), minlength=_FINE)
+        half = _FINE // 2
+        steps = np.floor(flat / self.reach * half).astype(np.int64) + half
+        self.counts += np.bincount(steps, minlength=_FINE)
 
     def _double(self) -> None:
         """Twice the reach: two counters become one, around the middle."""

@@ -39,10 +39,12 @@ def words(value: Any) -> str:
 
 
 def number_cell(figures: Mapping[str, Any], path: str) -> str:
-    """A cell of a table that is sorted by the figure."""
+    """A cell of a table that is sorted by the figure; times have one decimal, all of them."""
     value = at(figures, path)
     key = repr(float(value)) if isinstance(value, (int, float)) else "-1"
-    return element("td", figure(figures, path), class_="mi-number", data_sort=key)
+    text = f"{value:,.1f}" if isinstance(value, float) else escaped(words(value), TEXT_LIMIT)
+    inside = element("span", text, data_figure=path)
+    return element("td", inside, class_="mi-number", data_sort=key)
 
 
 def text_cell(*children: str, sort: str | None = None, class_: str | None = None) -> str:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import microinterp
 from microinterp.arena.report import peak_bytes, timeline
 from microinterp.arena.target import TARGETS, target_sizes
-from microinterp.errors import MicrointerpError
+from microinterp.errors import InputError, MicrointerpError
 from microinterp.graph import Node, Tensor
 from microinterp.health import activation_findings
 from microinterp.health.finding import sorted_findings
@@ -97,8 +97,7 @@ def measure(
         return Measured(figures, None)
     interpreter = Interpreter.from_bytes(data, profile=profile)
     given = samples(interpreter)
-    with (progress or _unwatched)(given.count) as advance:
-        uses = record_uses(interpreter, given.arrays, advance)
+    uses = _uses(interpreter, given, progress or _unwatched)
     total, by_op = _times(data, profile, given.arrays)
     figures["samples"] = {
         "count": given.count,
@@ -119,6 +118,16 @@ def measure(
         found = (*facts.health, *activation_findings(uses))
         figures["health"] = [plain(each) for each in sorted_findings(found)]
     return Measured(figures, interpreter)
+
+
+def _uses(interpreter: Interpreter, given: ReportSamples, progress: Progress) -> tuple[Use, ...]:
+    with progress(given.count) as advance:
+        try:
+            return record_uses(interpreter, given.arrays, advance)
+        except InputError as error:
+            if given.seed is not None:
+                error.hint = "random numbers do not suit this model: give samples (--input FILE)"
+            raise
 
 
 def _unwatched(total: int) -> AbstractContextManager[Callable[[int], None]]:

@@ -48,7 +48,7 @@ def _block(figures: Figures, numbers: list[int]) -> str:
         " ",
         element("b", figure(figures, f"{first}.rule")),
         element("ul", *(_place(figures, number) for number in numbers)),
-        element("div", figure(figures, f"{first}.remedy")),
+        element("div", "\u2192 ", figure(figures, f"{first}.remedy")),
         class_=f"mi-{found['severity']}",
     )
 

@@ -144,7 +144,7 @@ def _picture(made: Figures, is_cut: bool) -> str:
     if is_cut:
         for at in (0, len(bins) - 1):
             parts.append(element("path", class_="mi-cut", d=_bars(bins, only=at)))
-    left, right = (words(float(each)) for each in _real_ends(made))
+    left, right = map(words, _real_ends(made))
     y = _HEIGHT + 12
     parts.append(element("text", escaped(left), x=0, y=y))
     parts.append(element("text", escaped(right), x=_WIDTH, y=y, text_anchor="end"))
@@ -158,12 +158,14 @@ def _picture(made: Figures, is_cut: bool) -> str:
 
 
 def _real_ends(made: Figures) -> tuple[float, float]:
-    """The numbers that the ends of the histogram stand for."""
+    """What the ends of the histogram stand for: real numbers; the codes of weights."""
     low, high = made["edges"]
+    if "channels" in made:  # each channel may have a scale of its own
+        return low, high - 1
     if made["scale"] is None:
-        return low, high
-    last = high if made.get("channels") else high - 1  # of weights both ends are alike
-    return tuple((code - made["zero_point"]) * made["scale"] for code in (low, last))
+        return float(low), float(high)
+    first, last = ((code - made["zero_point"]) * made["scale"] for code in (low, high - 1))
+    return first, last
 
 
 def _bars(bins: list[int], only: int | None = None) -> str:

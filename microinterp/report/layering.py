@@ -7,7 +7,7 @@ Orders are found by barycentres, places by least squares.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,6 +15,7 @@ WIDTH, HEIGHT = 178.0, 44.0
 """Of a node, in pixels."""
 _ROW, _APART, _LANE = 66.0, 22.0, 14.0
 _GUTTER = 40.0  # between columns
+_PORTS_APART = 20.0
 _TRACK = 6.0  # between edges that go from one column to the next
 _MOST_WIDTH = 1080.0
 _ROWS = 10  # of a column, as long as there is room beside it
@@ -196,12 +197,12 @@ class _Drawing:
         spots = [
             (self._x[i] + shift[layer][0], shift[layer][1]) for i, layer in enumerate(self._layer)
         ]
-        tracks = _Tracks(spots, self._layer, list(breaks[1:]), rights, floors, top)
+        tracks = _Tracks(spots, self._layer, self._chains, breaks[1:], rights, floors, top)
         return Layout(
             width=right + 4,
             height=top + (tall - 1) * _ROW + HEIGHT + top,
             nodes=tuple((x - WIDTH / 2, y) for x, y in spots[: self._count]),
-            edges=tuple(tracks.corners(chain) for chain in self._chains),
+            edges=tuple(tracks.corners()),
         )
 
 
@@ -212,6 +213,7 @@ class _Tracks:
         self,
         spots: Sequence[Point],
         layer: Sequence[int],
+        chains: Sequence[Sequence[int]],
         breaks: Sequence[int],
         rights: Sequence[float],
         floors: Sequence[float],
@@ -220,25 +222,46 @@ class _Tracks:
         self._spots, self._layer, self._breaks = spots, layer, breaks
         self._rights, self._floors, self._top = rights, floors, top
         self._taken = [0] * len(breaks)
+        self._chains = chains
+        self._ports = self._spread(chains)
 
-    def corners(self, chain: Sequence[int]) -> tuple[Point, ...]:
-        found = [self._bottom(chain[0])]
-        for upper, lower in pairwise(chain):
-            if self._layer[lower] in self._breaks:
-                found += self._around(self._breaks.index(self._layer[lower]), upper, lower)
-            found.append(self._spots[lower])
-            if lower != chain[-1]:
-                found.append(self._bottom(lower))
-        return tuple(found)
+    def _spread(self, chains: Sequence[Sequence[int]]) -> list[float]:
+        """The x where each edge ends: side by side, in the order of where they come from."""
+        arriving: dict[int, list[int]] = {}
+        for number, chain in enumerate(chains):
+            arriving.setdefault(chain[-1], []).append(number)
+        found = [0.0] * len(chains)
+        for node, numbers in arriving.items():
+            apart = min(_PORTS_APART, (WIDTH - 40) / len(numbers))
+            numbers.sort(key=lambda number: (self._spots[chains[number][-2]][0], number))
+            for position, number in enumerate(numbers):
+                off = position - (len(numbers) - 1) / 2
+                found[number] = self._spots[node][0] + off * apart
+        return found
+
+    def corners(self) -> Iterator[tuple[Point, ...]]:
+        """Of each chain of lanes from a node to a node."""
+        for number, chain in enumerate(self._chains):
+            found = [self._bottom(chain[0])]
+            for upper, lower in pairwise(chain):
+                is_end = lower == chain[-1]
+                x, y = self._spots[lower]
+                x = self._ports[number] if is_end else x
+                if self._layer[lower] in self._breaks:
+                    column = self._breaks.index(self._layer[lower])
+                    found += self._around(column, self._spots[upper][0], x)
+                found.append((x, y))
+                if not is_end:
+                    found.append(self._bottom(lower))
+            yield tuple(found)
 
     def _bottom(self, item: int) -> Point:
         x, y = self._spots[item]
         return x, y + HEIGHT
 
-    def _around(self, number: int, upper: int, lower: int) -> list[Point]:
+    def _around(self, number: int, x: float, below: float) -> list[Point]:
         track = _TRACK * self._taken[number] + 8
         self._taken[number] += 1
         floor, across = self._floors[number] + track, self._rights[number] + track + 4
         ceiling = self._top - track
-        x, below = self._spots[upper][0], self._spots[lower][0]
         return [(x, floor), (across, floor), (across, ceiling), (below, ceiling)]
