@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from microinterp.compare.cause import Bench
 from microinterp.compare.comparison import Comparison, Finding, FirstOp, OutputRow, Row
@@ -11,9 +14,11 @@ from microinterp.compare.diagnosis import Diagnosis, diagnose
 from microinterp.compare.rows import Case, outputs_of, rows_of
 from microinterp.compare.told import Account, Array, Told
 from microinterp.kernels import default_registry
+from microinterp.prepare import Prepared
 from microinterp.quant.profile import get_profile
 from microinterp.registry import Registry
-from microinterp.sides import Side, places_of
+from microinterp.sides import Observed, Place, Side, places_of
+from microinterp.sides.choice import AFTER_INVOKE
 from microinterp.sides.host import HostSide
 
 
@@ -39,11 +44,16 @@ def compare(
         InputError: inputs do not fit, or not the other side's samples.
         RuntimeUnavailableError: the other side fails.
     """
-    host = HostSide(model, profile, registry)
+    after_invoke = other.name in AFTER_INVOKE
+    host = HostSide(model, profile, registry, preserve=after_invoke)
     prepared = host.interpreter.prepared
     places = places_of(prepared)
     ours = host.run(inputs, places)
     theirs = other if isinstance(other, Account) else account_of(other, inputs, places)
+    if after_invoke:
+        theirs = _as_written(theirs, ours, host.first_runs)
+    else:
+        theirs = _without_leftovers(theirs, prepared)
     case = Case(prepared, inputs, ours, theirs)
     rows, outputs = rows_of(case), outputs_of(case)
     bench = Bench(prepared.graph, get_profile(profile), registry or default_registry())
@@ -84,6 +94,31 @@ def account_of(
         [Told(array) for array in seen.outputs],
         {place: Told(array) for place, array in seen.tensors.items()},
     )
+
+
+def _as_written(theirs: Account, ours: Observed, first_runs: Mapping[Place, int]) -> Account:
+    """What lies in a tensor before an op writes there is nobody's number: it counts as ours."""
+    tensors = {}
+    for place, told in theirs.tensors.items():
+        first = first_runs.get(place)
+        if first is None or told.values is None:
+            continue
+        values = told.values
+        if first:
+            values = np.concatenate([ours.tensors[place][:first], values[first:]])
+        tensors[place] = replace(told, values=values)
+    return replace(theirs, tensors=tensors)
+
+
+def _without_leftovers(theirs: Account, prepared: Prepared) -> Account:
+    """Tensors that keep elements from before the invoke hold whatever memory was there."""
+    keeping = {
+        (item.node.subgraph, item.node.index)
+        for item in prepared.nodes()
+        if item.kernel.keeps_outputs
+    }
+    tensors = {place: told for place, told in theirs.tensors.items() if place[:2] not in keeping}
+    return replace(theirs, tensors=tensors)
 
 
 def _total(case: Case, rows: Sequence[Row], outputs: Sequence[OutputRow], what: str) -> int:

@@ -11,7 +11,7 @@ from microinterp.compare.cause import Bench, OpCause
 from microinterp.compare.comparison import Finding, Row
 from microinterp.compare.evidence import evidence_of
 from microinterp.compare.input_causes import INPUT_CAUSES
-from microinterp.compare.isolated import run_op
+from microinterp.compare.isolated import can_be_isolated, run_op
 from microinterp.compare.model_diagnosis import SECONDS, ModelDiagnosis, for_seconds
 from microinterp.compare.op_diagnosis import explain_op
 from microinterp.compare.rows import Case
@@ -53,16 +53,31 @@ def diagnose(case: Case, rows: Sequence[Row], bench: Bench) -> Diagnosis:
     findings = _op_findings(by_op, items[key])
     findings += _form(case, first)
     findings += [*model.inputs(), *model.runs()]
+    notes = ()
+    if not findings and _may_come_from_before(case, items[key]):
+        findings, notes = _ops_of(model)
     evidence = () if findings else _evidence(case, items[key], first)
-    return Diagnosis(tuple(findings), _with_causes(rows, by_op), evidence)
+    return Diagnosis(tuple(findings), _with_causes(rows, by_op), evidence, notes)
+
+
+def _may_come_from_before(case: Case, item: PreparedNode) -> bool:
+    """True if an op that is not told may have made the difference that this one shows first."""
+    return not can_be_isolated(item) or case.given_to(item) is None
+
+
+def _ops_of(model: ModelDiagnosis) -> tuple[list[Finding], tuple[str, ...]]:
+    """Causes inside ops for the whole model, and a note where the time was too short."""
+    keep_on = for_seconds(SECONDS)
+    findings = list(model.ops(keep_on))
+    notes = () if keep_on() else ("not every cause was tried in every op: too many to run",)
+    return findings, notes
 
 
 def _from_outputs(case: Case, rows: Sequence[Row], model: ModelDiagnosis) -> Diagnosis:
     """Only the model's outputs are told to differ: the whole model runs with each cause."""
     findings = [*_output_forms(case), *model.inputs(), *model.runs()]
-    keep_on = for_seconds(SECONDS)
-    findings += model.ops(keep_on)
-    notes = () if keep_on() else ("not every cause was tried in every op: too many to run",)
+    of_ops, notes = _ops_of(model)
+    findings += of_ops
     return Diagnosis(
         tuple(findings), tuple(rows), () if findings else _output_evidence(case), notes
     )
@@ -89,13 +104,14 @@ def _by_op(
 def _op_findings(
     by_op: dict[tuple[int, int], list[_OpFinding]], item: PreparedNode
 ) -> list[Finding]:
-    """Those of the first op, the ones that reproduce most of the other ops first."""
+    """Those of the first op, the ones that reproduce most of the other ops first.
+
+    Of a cause with several details it is the one that reproduces most.
+    """
     node = item.node
     found = []
     for cause, detail in by_op.get((node.subgraph, node.index), []):
-        likewise = sum(
-            any(other.name == cause.name for other, _ in each) for each in by_op.values()
-        )
+        likewise = sum((cause, detail) in each for each in by_op.values())
         found.append(
             Finding(
                 cause.name,
@@ -109,16 +125,21 @@ def _op_findings(
                 len(by_op),
             )
         )
-    return sorted(found, key=lambda each: -each.reproduces)
+    found.sort(key=lambda each: -each.reproduces)
+    return list({each.name: each for each in reversed(found)}.values())[::-1]
 
 
 def _with_causes(
     rows: Sequence[Row], by_op: dict[tuple[int, int], list[_OpFinding]]
 ) -> tuple[Row, ...]:
     return tuple(
-        replace(row, causes=tuple(c.name for c, _ in by_op.get((row.subgraph, row.index), ())))
+        replace(row, causes=_names(by_op.get((row.subgraph, row.index), ())))
         for row in rows
     )
+
+
+def _names(found: Sequence[_OpFinding]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(cause.name for cause, _ in found))
 
 
 def _told_inputs(case: Case) -> tuple[Finding, ...] | None:

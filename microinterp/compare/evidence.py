@@ -11,6 +11,7 @@ from microinterp.errors import printable
 from microinterp.graph import Tensor
 
 _SHOWN = 5  # differing elements that are listed
+_SUMS = 64  # units in the last place that another order of summation makes
 _FEW = 4  # channels or samples that are named
 
 
@@ -34,6 +35,8 @@ def _extent(tensor: Tensor, ours: Array, theirs: Array, differs: Mask) -> Iterat
         f"{int(differs.sum()):,} of {differs.size:,} elements of {tensor} "
         f"'{printable(tensor.name)}' differ ({share:.2%})"
     )
+    if ours.dtype.kind == "f":
+        yield from _rounding(ours[differs], theirs[differs])
     if ours.dtype.kind not in "iu":
         return
     apart = theirs.astype(np.int64)[differs] - ours.astype(np.int64)[differs]
@@ -48,6 +51,23 @@ def _extent(tensor: Tensor, ours: Array, theirs: Array, differs: Mask) -> Iterat
         at_end = float(np.isin(mine[differs], (ends.min, ends.max)).mean())
         if at_end > 0.5:
             yield f"{at_end:.0%} of them lie at the end of the range in {words}: a clamp?"
+
+
+def _rounding(ours: Array, theirs: Array) -> Iterator[str]:
+    """Floats: are they apart by no more than another order of summation makes?"""
+    with np.errstate(all="ignore"):
+        apart = np.abs(theirs.astype(np.float64) - ours.astype(np.float64))
+        steps = apart / np.spacing(np.abs(ours)).astype(np.float64)
+        largest = float(apart.max())
+    if not np.isfinite(apart).all():
+        yield "some of them are infinite or no numbers on one side"
+        return
+    yield (
+        f"at most {largest:.3g} apart; half of them by {float(np.median(steps)):.3g} units in the "
+        "last place or less"
+    )
+    if np.median(steps) <= _SUMS:
+        yield "floats that are added in another order, or with fused multiply-add, differ like this"
 
 
 def _places(tensor: Tensor, differs: Mask) -> Iterator[str]:

@@ -34,7 +34,7 @@ def ways(cause: OpCause, item: PreparedNode, bench: Bench) -> Iterator[Changed]:
 def explain_op(
     case: Case, item: PreparedNode, bench: Bench, causes: Sequence[OpCause] = OP_CAUSES
 ) -> list[tuple[OpCause, str]]:
-    """(cause, detail) of each one that gives the other side's bytes, in all samples told.
+    """(cause, detail) of each way that gives the other side's bytes, in all samples told.
 
     What the other side has not told of the op's inputs is taken to be ours.
     """
@@ -43,12 +43,12 @@ def explain_op(
     if not told or given is None or not can_be_isolated(item):
         return []
     wanted = [told.get((item.node.subgraph, item.node.index, t.index)) for t in item.node.outputs]
-    found: dict[str, tuple[OpCause, str]] = {}
-    for cause in causes:
-        for changed in ways(cause, item, bench):
-            if cause.name not in found and _reproduces(changed, given, wanted):
-                found[cause.name] = (cause, changed.detail)
-    return list(found.values())
+    return [
+        (cause, changed.detail)
+        for cause in causes
+        for changed in ways(cause, item, bench)
+        if _reproduces(changed, given, wanted)
+    ]
 
 
 def _reproduces(changed: Changed, given: OpInputs, wanted: Sequence[Told | None]) -> bool:

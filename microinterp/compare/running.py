@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from microinterp.binding import bind
 from microinterp.compare.cause import Changed, RunCause
 from microinterp.compare.told import Array
 from microinterp.errors import InputError
-from microinterp.prepare import Prepared
+from microinterp.graph import Node
+from microinterp.prepare import Arrays, Kernel, Prepared, Status
 from microinterp.sides import Observed, Place
 from microinterp.sides.host import Keeper
 from microinterp.sides.side import sample_count
@@ -28,7 +30,8 @@ def run_model(
 ) -> Observed | None:
     """What samples give, run in order from the start; None where an op cannot go on."""
     main, count = prepared.graph.main, sample_count(inputs)
-    binding = bind(prepared, plan(prepared))
+    # As on the chip where it matters; else every tensor has memory of its own, as in the main run.
+    binding = bind(prepared, plan(prepared, "linear" if how.sets_inputs else "tflm"))
     outputs = tuple(np.zeros((count, *t.shape), t.dtype) for t in main.outputs)
     before = list(how.before(count)) if how.before else []
     keeper = Keeper(prepared.graph, places, count)
@@ -54,7 +57,7 @@ def with_changes(prepared: Prepared, changes: Mapping[tuple[int, int], Changed])
     """The model with other kernels for some ops, by (subgraph, op)."""
     subgraphs = tuple(
         tuple(
-            replace(item, kernel=changes[key].kernel, fast=None)
+            replace(item, kernel=_with_own_constants(changes[key]), fast=None)
             if (key := (item.node.subgraph, item.node.index)) in changes
             else item
             for item in nodes
@@ -62,6 +65,25 @@ def with_changes(prepared: Prepared, changes: Mapping[tuple[int, int], Changed])
         for nodes in prepared.subgraphs
     )
     return replace(prepared, subgraphs=subgraphs)
+
+
+def _with_own_constants(changed: Changed) -> Kernel:
+    """The kernel on the changed node's constants: a model binds those of the file."""
+    return replace(changed.kernel, evaluate=_OwnConstants(changed.node, changed.kernel.evaluate))
+
+
+@dataclass(frozen=True, eq=False)
+class _OwnConstants:
+    node: Node
+    evaluate: Callable[[Any, Arrays], Status | None]
+
+    def __call__(self, params: Any, arrays: Arrays) -> Status | None:
+        """Inputs that the node has no more are at its end."""
+        inputs = tuple(
+            array if tensor is None or tensor.data is None else tensor.data
+            for tensor, array in zip(self.node.inputs, arrays.inputs, strict=False)
+        )
+        return self.evaluate(params, replace(arrays, inputs=inputs))
 
 
 def execution_order(prepared: Prepared) -> list[tuple[int, int]]:

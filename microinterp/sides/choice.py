@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LITERT = ("litert", "litert-ref", "litert-noxnn")
 NAMES = ("host", "tflm", *LITERT, "board:PORT")
 """What open_side takes."""
+AFTER_INVOKE = ("tflm", *LITERT)
+"""Sides that tell what lies in a tensor's own memory after an invoke: also what no op has written
+there, or an op of an earlier sample."""
 _BOARD = "board:"
 
 

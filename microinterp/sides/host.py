@@ -30,11 +30,19 @@ class HostSide(Closing):
         registry: Registry | None = None,
         kernels: str = "auto",
         name: str = "host",
+        preserve: bool = False,
     ) -> None:
-        """See open_side."""
+        """See open_side. `preserve` gives every tensor memory of its own, which starts as zeros."""
         self.name = name
         self.version = f"microinterp {microinterp.__version__}, profile {profile}"
-        self.interpreter = Interpreter(model, profile=profile, registry=registry, kernels=kernels)
+        self.interpreter = Interpreter(
+            model,
+            profile=profile,
+            registry=registry,
+            kernels=kernels,
+            preserve_all_tensors=preserve,
+        )
+        self.first_runs: dict[Place, int] = {}
         self._last: dict[Place, Array] = {}
 
     def run(self, inputs: Sequence[Array], places: Sequence[Place] = ()) -> Observed:
@@ -53,6 +61,7 @@ class HostSide(Closing):
             self.interpreter.invoke(keeper)
             for index, found in enumerate(outputs):
                 found[sample] = self.interpreter.get_output(index)
+        self.first_runs = keeper.first_runs
         self._last |= {place: array[-1].copy() for place, array in keeper.tensors.items()}
         return Observed(outputs, keeper.tensors)
 
@@ -70,6 +79,7 @@ class Keeper(Trace):
     Attributes:
         sample: the one that runs.
         tensors: [count, *shape] by place.
+        first_runs: the first sample in which an op has written, by place.
     """
 
     def __init__(self, graph: Graph, places: Sequence[Place], count: int) -> None:
@@ -79,6 +89,7 @@ class Keeper(Trace):
         for place in places:
             tensor = graph.subgraphs[place[0]].tensors[place[2]]
             self.tensors[place] = np.zeros((count, *tensor.shape), tensor.dtype)
+        self.first_runs: dict[Place, int] = {}
         self._ran = -1
 
     def begin(self, binding: object) -> None:
@@ -92,6 +103,8 @@ class Keeper(Trace):
         """Keep the op's outputs."""
         node = step.node.node
         for tensor, array in zip(node.outputs, step.arrays.outputs, strict=True):
-            kept = self.tensors.get((node.subgraph, node.index, tensor.index))
+            place = node.subgraph, node.index, tensor.index
+            kept = self.tensors.get(place)
             if kept is not None:
+                self.first_runs.setdefault(place, self.sample)
                 kept[self.sample] = array.reshape(tensor.shape)
