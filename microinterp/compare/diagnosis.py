@@ -53,7 +53,7 @@ def diagnose(case: Case, rows: Sequence[Row], bench: Bench) -> Diagnosis:
     findings = _op_findings(by_op, items[key])
     findings += _form(case, first)
     findings += [*model.inputs(), *model.runs()]
-    notes = ()
+    notes: tuple[str, ...] = ()
     if not findings and _may_come_from_before(case, items[key]):
         findings, notes = _ops_of(model)
     evidence = () if findings else _evidence(case, items[key], first)
