@@ -15,11 +15,15 @@ import typer
 from typer.core import TyperGroup
 
 import microinterp
-from microinterp.cli import eval as evaluation
-from microinterp.cli import compare, explain, inspect, ops, output, pack, plan, report, run, verify
-from microinterp.cli.golden import app as golden_app
+from microinterp.cli import output
 from microinterp.errors import MicrointerpError
 
+_MARKUP = "markdown"  # of the two modes of rich the one that joins lines of a paragraph
+_COMMANDS = (
+    "inspect", "run", "verify", "ops", "plan", "compare", "explain", "eval", "pack", "report",
+    "golden",
+)  # fmt: skip
+"""Each one is a module of this package, loaded when it is asked for: `command`, or an `app`."""
 _FOR_BOARDS = {"board": "cli", "fit": "cli_fit"}
 """Commands of the package microinterp_boards, and their modules."""
 _INTERRUPTED, _BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
@@ -28,20 +32,28 @@ _INTERRUPTED, _BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
 class _Commands(TyperGroup):
     """Turns the package's errors into one message and an exit status.
 
-    The commands for boards come from a package of their own and are loaded only when asked for.
+    Commands are loaded only when asked for; those for boards come from a package of their own.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names for the help text."""
-        more = _FOR_BOARDS if find_spec("microinterp_boards") else ()
-        return [*super().list_commands(ctx), *more]
+        return [*_COMMANDS, *(_FOR_BOARDS if find_spec("microinterp_boards") else ())]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of a name, None if there is none."""
         if cmd_name in _FOR_BOARDS and find_spec("microinterp_boards"):
             module = import_module(f"microinterp_boards.{_FOR_BOARDS[cmd_name]}")
             return typer.main.get_command(module.app)
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"microinterp.cli.{cmd_name}")
+        app = getattr(module, "app", None)
+        if app is None:
+            app = typer.Typer(add_completion=False, rich_markup_mode=_MARKUP)
+            app.command()(module.command)
+        command = typer.main.get_command(app)
+        command.name = cmd_name
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
@@ -64,7 +76,7 @@ app = typer.Typer(
     name="microinterp",
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # of the two modes the one that joins lines of a paragraph
+    rich_markup_mode=_MARKUP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -90,19 +102,6 @@ def _start(
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
-
-
-app.command("inspect")(inspect.command)
-app.command("run")(run.command)
-app.command("verify")(verify.command)
-app.command("ops")(ops.command)
-app.command("plan")(plan.command)
-app.command("compare")(compare.command)
-app.command("explain")(explain.command)
-app.command("eval")(evaluation.command)
-app.command("pack")(pack.command)
-app.command("report")(report.command)
-app.add_typer(golden_app, name="golden")
 
 
 def main() -> None:

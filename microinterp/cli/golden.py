@@ -19,7 +19,7 @@ from microinterp.inputs import Reading
 from microinterp.quant.profile import PROFILES
 from microinterp.sample_stream import SampleStream, random_stream
 
-app = typer.Typer(rich_markup_mode="markdown")
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 app.command("show")(golden_show.show)
 app.command("export")(golden_show.export)
 
