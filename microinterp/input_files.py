@@ -159,9 +159,10 @@ class NpyRows:
         try:
             with open(path, "rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                self.shape, by_columns, self._dtype, self._start = _npy_header(file, size, path)
+                begin = io.BytesIO(file.read(2 * _MAX_NUMPY_HEADER))
         except (OSError, ValueError) as error:
             raise unreadable(path, getattr(error, "strerror", None) or error) from None
+        self.shape, by_columns, self._dtype, self._start = _npy_header(begin, size, path)
         if by_columns or 0 in self.shape:  # its rows do not lie side by side, or there are none
             self._whole = read_npy(path)
 

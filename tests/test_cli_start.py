@@ -24,7 +24,7 @@ def test_ctrl_c_is_quiet(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr(output, "read_file", interrupted)
-    bundle = ("bundle.npz",) if "check" in words else ()
+    bundle = ("bundle.golden",) if "check" in words else ()
     result = call(*words, "model.tflite", *bundle)
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")
 
@@ -46,7 +46,7 @@ def test_golden_record_scales_pictures_when_asked(tmp_path: Path) -> None:
     model = stored(tmp_path, copying_model((1, 2, 2, 1), scale=1.0, zero_point=-128))
     picture = tmp_path / "flat.png"
     Image.new("L", (6, 4), 200).save(picture)
-    bundle = tmp_path / "golden.npz"
+    bundle = tmp_path / "a.golden"
     assert "--resize" in refused("golden", "record", model, picture, "-o", bundle)
     good("golden", "record", model, picture, "-o", bundle, "--resize")
     assert golden.load(bundle).inputs[0].ravel().tolist() == [200 - 128] * 4

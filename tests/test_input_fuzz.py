@@ -1,4 +1,4 @@
-"""Damaged input files and golden bundles: the package's own error or a completed run, no other."""
+"""Damaged input files: the package's own error or a completed run, no other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from microinterp import Interpreter, MicrointerpError, golden
+from microinterp import Interpreter, MicrointerpError
 from microinterp.input_files import read_npy, read_wav
 from microinterp.inputs import Reading, read_samples
 from tests.cli import copying_model
@@ -108,15 +108,6 @@ def test_input_files(name: str, tmp_path: Path) -> None:
     use(str(path))
     ran, refused = outcomes(FILES[name], path, use)
     assert ran
-    assert refused
-
-
-def test_golden_bundles(tmp_path: Path) -> None:
-    path = tmp_path / "golden.npz"
-    golden.save(golden.record(MODEL, [np.stack([SAMPLE, SAMPLE + 1])]), path)
-    data = path.read_bytes()
-    assert golden.check(golden.load(path), MODEL).equal
-    _, refused = outcomes(data, path, lambda p: golden.check(golden.load(p), MODEL))
     assert refused
 
 

@@ -65,16 +65,16 @@ def check(
         RuntimeUnavailableError, ModelError, ...: as `record`.
     """
     with BundleReader(path) as reader:
-        header, samples = reader.header, reader.samples
+        header = reader.header
         matches = hashlib.sha256(model).hexdigest() == header.model_sha256
         profile = header.profile if profile is None else profile
         if not matches and not any_model:
-            return CheckResult(False, False, runtime, "", samples, profile)
+            return CheckResult(False, False, runtime, "", reader.samples, profile)
         require_profile(runtime, profile)
         target = target_of(model, runtime, profile, registry)
         _require_same_ends(header, target, matches)
         with open_side(runtime, model, profile, registry, kernels) as side:
-            checker = _Checker(header, target, side)
+            checker = _Checker(header, target, side, matches)
             for done in checker.run(reader):
                 progress(done)
         return checker.result(matches, side, profile)
@@ -83,7 +83,7 @@ def check(
 class _Checker:
     """Compares chunk after chunk, and adds up what differs."""
 
-    def __init__(self, header: BundleHeader, target: Target, side: Side) -> None:
+    def __init__(self, header: BundleHeader, target: Target, side: Side, matches: bool) -> None:
         self._header, self._target, self._side = header, target, side
         own = {place_of(check): check for check in target.checks}
         told = {place_of(check) for check in tellable(target, side.name)}
@@ -92,6 +92,11 @@ class _Checker:
         order = target.order
         self._numbers = sorted(compared, key=lambda n: order[place_of(header.checks[n])])
         self._changed = _changed_op(header, own)
+        if matches and target.is_whole and self._changed is not None:
+            raise InputError(
+                f"the bundle is of this model, yet {self._changed}",
+                hint="the bundle is damaged: record it again",
+            )
         self._done = self._bytes = self._crcs = self._tensor_bytes = 0
         self._samples = self._elements = self._tensors = 0
         self._first: Difference | None = None

@@ -18,13 +18,12 @@ from microinterp.interpreter import prepare_model
 from microinterp.prepare import Prepared
 from microinterp.registry import Registry
 from microinterp.sides import Place
-from microinterp.sides.choice import sound_graph
+from microinterp.sides.choice import AFTER_INVOKE, sound_graph
 
 Array = npt.NDArray[Any]
 Samples = Sequence[Array]
 """One array [n, *shape] per input of the model."""
 
-_AFTER_INVOKE = ("tflm", "litert", "litert-ref", "litert-noxnn")
 _MAY_STOP = "CIRCULAR_BUFFER"
 TENSORS = ("crc", "bytes", "none")
 """What is kept of the tensors that ops write."""
@@ -43,21 +42,24 @@ class Target:
         order: place of each in the order of execution; ops of a subgraph come before the op that
             runs it.
         is_stateful: samples may depend on those before them.
+        is_whole: False if this package lacks operators; only the main subgraph is known then.
     """
 
     graph: Graph
     checks: tuple[Check, ...]
     order: dict[Place, int]
     is_stateful: bool
+    is_whole: bool
 
 
 def target_of(model: bytes, runtime: str, profile: str, registry: Registry | None) -> Target:
     """Look at a model. Raises ModelError, and what the host says of it if the host is to run it."""
     graph = sound_graph(model)
-    nodes, is_stateful = graph.main.nodes, True
+    nodes, is_stateful, is_whole = graph.main.nodes, True, False
     try:
         prepared = prepare_model(model, profile, registry, kernels="plain")
         nodes, is_stateful = tuple(_in_execution(prepared, 0, set())), prepared.is_stateful
+        is_whole = True
     except (UnsupportedError, PrepareError):
         if runtime == "host":
             raise  # other runtimes may have operators that this package lacks
@@ -67,6 +69,7 @@ def target_of(model: bytes, runtime: str, profile: str, registry: Registry | Non
         checks=tuple(sorted(checks, key=lambda check: (check.subgraph, check.op))),
         order={place_of(check): number for number, check in enumerate(checks)},
         is_stateful=is_stateful,
+        is_whole=is_whole,
     )
 
 
@@ -76,7 +79,7 @@ def tellable(target: Target, runtime: str) -> tuple[Check, ...]:
     TFLM and LiteRT give what lies in a tensor's memory after an invoke; where the op may not have
     run in it (in a subgraph, or behind a CIRCULAR_BUFFER that waits for more), that may be garbage.
     """
-    if runtime not in _AFTER_INVOKE:
+    if runtime not in AFTER_INVOKE:
         return target.checks
     stops = [node.index for node in target.graph.main.nodes if node.name == _MAY_STOP]
     end = min(stops, default=len(target.graph.main.nodes))
@@ -119,6 +122,8 @@ def at_once(sample_bytes: int) -> int:
 def require_inputs(graph: Graph, inputs: Samples) -> None:
     """Raise InputError unless `inputs` are [samples, *shape] of the model's own types."""
     tensors = graph.main.inputs
+    if not isinstance(inputs, Sequence) or not all(isinstance(a, np.ndarray) for a in inputs):
+        raise InputError("samples are one NumPy array [n, *shape] per input, or chunks of these")
     if len(inputs) != len(tensors):
         raise InputError(f"the model has {len(tensors)} inputs, got {len(inputs)} arrays")
     counts = {len(array) for array in inputs if array.ndim}

@@ -129,8 +129,17 @@ class BundleReader:
         """Samples that the bundle's end tells of; chunks are skipped, and not looked at.
 
         Raises:
-            InputError: the bundle is cut off or damaged.
+            InputError: the bundle is cut off or damaged; the chunks have been looked at then, so
+                that it says where.
         """
+        try:
+            return self._told_samples()
+        except InputError:
+            for _ in self:
+                pass
+            raise
+
+    def _told_samples(self) -> int:
         offset, last = self._first_chunk, None
         while offset < self.size:
             self._file.seek(offset)
