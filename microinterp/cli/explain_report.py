@@ -120,8 +120,8 @@ class _Report:
     def _formula(self, step: Step) -> str:
         formula = words.formula(step)
         if step.kind == "read" and step.tensor:
-            return f"'{output.safe(step.tensor, limit=24).plain}' {formula}"
-        return formula
+            formula = f"'{output.safe(step.tensor, limit=24).plain}' {formula}"
+        return formula.translate(_PLAIN) if self.is_ascii else formula
 
     def _rows(self, step: Step) -> None:
         names = words.columns_of(step)

@@ -6,24 +6,26 @@ from collections.abc import Sequence
 
 from microinterp.explain import words
 from microinterp.explain.explaining import Explanation
-from microinterp.explain.steps import Step, Term
+from microinterp.explain.steps import Step
 from microinterp.report.markup import element, escaped
 
 _LIMIT = 400  # characters of a text of ours
+_NAME = 40  # of a tensor's name behind a step
 STYLE = """
-.mi-explain { overflow-x: auto; }
-.mi-explain table { border-collapse: collapse; font-variant-numeric: tabular-nums;
-  margin: 4px 0 8px; }
-.mi-explain th, .mi-explain td { padding: 2px 16px 2px 0; vertical-align: top; text-align: left;
-  font-weight: normal; }
-.mi-explain h3 { font-size: 14px; margin: 14px 0 2px; }
+.mi-explain { overflow-x: auto; overflow-wrap: break-word; }
+.mi-explain h2, .mi-explain p { overflow-wrap: anywhere; }
+.mi-explain table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.mi-explain td { padding: 2px 14px 4px 0; vertical-align: top; text-align: left; }
+.mi-explain td.mi-wide { padding: 12px 0 4px; font-weight: 600; }
+.mi-explain .mi-taps td { padding: 0 14px 0 0; font-weight: normal; }
 .mi-explain .mi-number { text-align: right; white-space: nowrap; }
+.mi-explain .mi-formula { overflow-wrap: anywhere; min-width: 9em; }
 .mi-explain .mi-result { font-weight: 600; }
-.mi-explain .mi-more, .mi-explain .mi-about, .mi-explain .mi-head th { opacity: .72; }
-.mi-explain .mi-more td { padding-bottom: 5px; }
+.mi-explain .mi-more, .mi-explain .mi-about, .mi-explain .mi-head { opacity: .72; }
+.mi-explain .mi-about { margin: 2px 0 6px; font-weight: normal; }
 .mi-explain code { font: 12px/1.4 ui-monospace, monospace; white-space: nowrap; }
 .mi-explain .mi-kept { border-right: 2px solid #c8372d; padding-right: 2px; }
-.mi-explain .mi-cut { padding-left: 2px; opacity: .75; }
+.mi-explain .mi-cut { padding-left: 2px; }
 """
 
 
@@ -40,54 +42,42 @@ def html_section(explanation: Explanation, everything: bool = False) -> str:
     about.append(escaped(f"profile {explanation.profile}"))
     if explanation.runs > 1:
         about.append(f"the last of {explanation.runs} runs")
-    blocks = [
-        _part(part, steps, hidden, everything)
+    rows = [
+        row
         for part, steps, hidden in words.parts(explanation.steps, everything)
+        for row in _part(part, steps, hidden, everything)
     ]
     return element(
         "section",
         element("style", STYLE),
         element("h2", escaped(title, _LIMIT)),
         element("p", ", ".join(text for text in about if text), class_="mi-about"),
-        *blocks,
-        _ending(explanation),
+        element("table", *rows, *_ending(explanation)),
         class_="mi-explain",
     )
 
 
-def _part(title: str, steps: Sequence[Step], hidden: int, everything: bool) -> str:
-    pieces = [element("h3", escaped(title, _LIMIT))] if title else []
+def _part(title: str, steps: Sequence[Step], hidden: int, everything: bool) -> list[str]:
+    """Rows of one part of the work."""
+    rows = [_wide(escaped(title, _LIMIT))] if title else []
     if hidden:
         text = f"\u2026 {hidden} step{'' if hidden == 1 else 's'} before this one"
-        pieces.append(element("p", text, class_="mi-about"))
-    rows: list[str] = []
+        rows.append(_wide(element("div", text, class_="mi-about")))
     for step in steps:
         if step.terms:
-            pieces += [_table(rows), _terms(step, everything)]
-            rows = []
-        rows += _rows(step)
-    return "".join((*pieces, _table(rows)))
+            rows.append(_wide(_terms(step, everything)))
+        rows.append(_row(step))
+    return rows
 
 
-def _table(rows: Sequence[str]) -> str:
-    return element("table", *rows) if rows else ""
+def _wide(content: str) -> str:
+    return element("tr", element("td", content, colspan="4", class_="mi-wide"))
 
 
-def _rows(step: Step) -> list[str]:
-    """A step's own row, and one for its bits and notes."""
+def _row(step: Step) -> str:
     formula = escaped(words.formula(step), _LIMIT)
     if step.kind == "read" and step.tensor:
-        formula = f"{escaped(step.tensor)} {formula}"
-    real = "" if step.real is None else f"\u2248 {words.real_text(step.real)}"
-    found = [
-        element(
-            "tr",
-            element("td", escaped(step.label, _LIMIT)),
-            element("td", formula),
-            element("td", words.number_text(step.result), class_="mi-number mi-result"),
-            element("td", real, class_="mi-number"),
-        )
-    ]
+        formula = f"{escaped(step.tensor, _NAME)} {formula}"
     more = [escaped(note, _LIMIT) for note in words.notes_of(step)]
     if step.rounding is not None:
         cut = words.cut_of(step.rounding)
@@ -96,37 +86,49 @@ def _rows(step: Step) -> list[str]:
             element("span", cut.kept, class_="mi-kept"),
             element("span", cut.cut, class_="mi-cut"),
         )
-        more.insert(0, f"{bits} {escaped(cut.words)}")
-    if more:
-        cell = element("td", "<br>".join(more), colspan="3")
-        found.append(element("tr", element("td"), cell, class_="mi-more"))
-    return found
+        more.insert(0, f"{bits} &nbsp;{escaped(cut.words)}")
+    lines = (element("div", line, class_="mi-more") for line in more)
+    real = "" if step.real is None else f"\u2248 {words.real_text(step.real)}"
+    return element(
+        "tr",
+        element("td", escaped(step.label, _LIMIT)),
+        element("td", formula, *lines, class_="mi-formula"),
+        element("td", words.number_text(step.result), class_="mi-number mi-result"),
+        element("td", real, class_="mi-number"),
+    )
 
 
 def _terms(step: Step, everything: bool) -> str:
+    """The rows of a step that takes many numbers, and how many are left out."""
     names = words.columns_of(step)
-    head = element(
-        "tr", *(element("th", escaped(n), class_="mi-number") for n in names), class_="mi-head"
-    )
     first, hidden, last = words.folded(step.terms, everything)
-    dots = element("tr", *(element("td", "\u2026", class_="mi-number") for _ in names))
-    between = [dots] if hidden else []
-    rows = [*_term_rows(step, first), *between, *_term_rows(step, last)]
-    caption = f"{hidden:,} of {len(step.terms):,} rows are left out" if hidden else ""
-    after = element("p", caption, class_="mi-about") if caption else ""
-    return element("table", head, *rows) + after
+    dots = [_cells(["\u2026"] * len(names))] if hidden else []
+    table = element(
+        "table",
+        _cells(names, "mi-head"),
+        *(_cells(words.row_of(step, term)) for term in first),
+        *dots,
+        *(_cells(words.row_of(step, term)) for term in last),
+        class_="mi-taps",
+    )
+    if not hidden:
+        return table
+    text = f"{hidden:,} of {len(step.terms):,} rows are left out"
+    return table + element("div", text, class_="mi-about")
 
 
-def _term_rows(step: Step, terms: Sequence[Term]) -> list[str]:
-    return [
-        element("tr", *(element("td", text, class_="mi-number") for text in words.row_of(step, t)))
-        for t in terms
-    ]
+def _cells(texts: Sequence[str], class_: str | None = None) -> str:
+    cells = (element("td", escaped(text), class_="mi-number") for text in texts)
+    return element("tr", *cells, class_=class_)
 
 
-def _ending(explanation: Explanation) -> str:
+def _ending(explanation: Explanation) -> list[str]:
+    """What the element stands for, and the float model."""
+    lines = words.ending(explanation)
+    if not lines:
+        return []
     rows = [
-        element("tr", element("td", name), element("td", escaped(text, _LIMIT)))
-        for name, text in words.ending(explanation)
+        element("tr", element("td", name), element("td", escaped(text, _LIMIT), colspan="3"))
+        for name, text in lines
     ]
-    return _table(rows)
+    return [_wide(""), *rows]

@@ -123,8 +123,10 @@ class Step:
             made["factor"] = {"multiplier": multiplier, "shift": shift, "real": real}
         if self.at is not None:
             made["at"] = list(self.at)
-        for key in ("note", "section", "tensor", "tensor_index", "real"):
-            value = getattr(self, key)
-            if value not in ("", None):
-                made[key] = value
+        for key in ("note", "section"):
+            if getattr(self, key):
+                made[key] = getattr(self, key)
+        for key in ("tensor", "tensor_index", "real"):
+            if getattr(self, key) is not None:
+                made[key] = getattr(self, key)
         return made

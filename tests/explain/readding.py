@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from microinterp import Interpreter
 from microinterp.errors import PrepareError, UnsupportedError
 from microinterp.explain import explain
-from microinterp.explain.ops import explainer_of
+from microinterp.explain.ops import FAMILIES, explainer_of
 from microinterp.graph import Node
 from microinterp.runtimes.tflm import Sample
 from tests.differential.case import Case
@@ -29,6 +31,12 @@ class Tally:
     elements: int = 0
     by_op: Counter[str] = field(default_factory=Counter)
     values: set[object] = field(default_factory=set)
+
+    def add(self, other: Tally) -> None:
+        """Count what another one has counted."""
+        self.elements += other.elements
+        self.by_op += other.by_op
+        self.values |= other.values
 
 
 def readd(
@@ -65,12 +73,33 @@ def readd(
     explanation = explain(
         data, node.index, index, arrays, output=number, profile=profile, sample=len(given) - 1
     )
-    value = evaluate(json.loads(json.dumps(explanation.as_dict())))
+    printed = json.loads(json.dumps(explanation.as_dict()))
+    value = evaluate(printed)
+    check_reads(printed, truth, node)
     wanted = truth.get_tensor(tensor.index)[index]
     assert np.asarray(value, wanted.dtype).tobytes() == wanted.tobytes(), (node, value, wanted)
     tally.elements += 1
     tally.by_op[node.name] += 1
     tally.values.add((node.name, value))
+
+
+def check_reads(printed: dict[str, Any], truth: Interpreter, node: Node) -> None:
+    """The numbers that steps say they have read stand at these places."""
+    behind = truth.graph.main.nodes[node.index :]
+    changed = {tensor.index for other in behind for tensor in other.outputs}
+    for step in printed["steps"]:
+        number = step.get("tensor_index")
+        if number is None or number in changed:
+            continue
+        tensor = truth.graph.main.tensors[number]
+        assert step["tensor"] == tensor.name
+        if tensor.is_variable:
+            continue
+        values = truth.get_tensor(number)
+        reads = [(step["at"], step["result"])] if "at" in step else []
+        reads += [(term["at"], term["numbers"][0]) for term in step.get("terms", ())]
+        for at, value in reads:
+            assert np.asarray(value, values.dtype).tobytes() == values[tuple(at)].tobytes()
 
 
 def opens(node: Node) -> bool:
@@ -81,6 +110,15 @@ def opens(node: Node) -> bool:
     except UnsupportedError:
         return False
     return bool(node.outputs) and all(tensor.elements for tensor in node.outputs)
+
+
+def has_integers(case: Case) -> bool:
+    """True for a case whose operator is explained and whose types are not all float32.
+
+    Control flow and what only writes variables have no elements of their own.
+    """
+    names = {name for family in FAMILIES.values() for name in family}
+    return case.op in names and set(re.split(" x | -> ", case.types)) != {"float32"}
 
 
 def explain_case(

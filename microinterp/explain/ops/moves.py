@@ -66,7 +66,7 @@ def _move(subject: Subject, recorder: Recorder) -> Outcome:
     if position == _BEFORE:
         label = "moved up: what the output held before this invoke"
         before = subject.before.outputs[subject.output][at]
-        return Outcome(recorder.read(label, subject.out, at, before), None)
+        return Outcome(recorder.read(label, "the output before", at, before), None)
     tensor = subject.node.input(position)
     label = f"a copy of input {position}"
     value = recorder.read(label, tensor, at, subject.array(position)[at])

@@ -34,8 +34,8 @@ def _average(subject: Subject, recorder: Recorder) -> Outcome:
     note = _padding(subject, taps)
     total = recorder.sum("sum of the pixels", taps, note=note, source=x)
     half = count // 2 if total > 0 else -(count // 2)
-    moved = recorder.do("add", "half the count, away from zero", x=total, y=half)
-    note = "integer division drops the fraction"
+    moved = recorder.do("add", "add half the count", x=total, y=half)
+    note = "the fraction is dropped: with half the count, to nearest, halves away from zero"
     mean = recorder.do("divide_truncated", "divide by the count", note, x=moved, y=count)
     low, high = int(p.low), int(p.high)
     real = dequantised(subject.out, max(low, min(high, mean)))
