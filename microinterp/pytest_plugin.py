@@ -73,6 +73,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         if name == _CHANGED
     ]
     if changes:
+        terminalreporter.ensure_newline()
         terminalreporter.section("golden bundles recorded anew")
         for text in changes:
             terminalreporter.write_line(text)

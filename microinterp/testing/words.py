@@ -134,12 +134,18 @@ def _crc(value: int | None) -> str:
 def _how_to_go_on(case: Case, runtime: str, result: CheckResult) -> list[str]:
     model, bundle = (shlex.quote(_short(path)) for path in (case.model, case.bundle))
     check = f"microinterp golden check {model} {bundle}"
+    other = bundle
     if runtime != "host":
         check += f" --runtime {shlex.quote(runtime)}"
+        if result.model_matches:  # then it is the runtime that is to be looked at
+            other = shlex.quote(runtime)
     if not result.model_matches:
         check += " --any-model"
+    compare = f"microinterp compare {model} --with {other}"
+    if result.profile != "tflm":
+        compare += f" --profile {shlex.quote(result.profile)}"
     return [
-        f"look closer: {printable_path(f'microinterp compare {model} --with {bundle}')}",
+        f"look closer: {printable_path(compare)}",
         f"once more:   {printable_path(check)}",
         "if the change is meant: pytest --golden-update",
     ]
