@@ -169,9 +169,11 @@ def _cells(figures: Figures, number: int) -> Iterator[str]:
         class_="mi-number",
     )  # fmt: skip
     yield text_cell(figure(figures, f"{path}.name"))
-    out = op["output"]
-    kind = f"{figure(figures, f'{path}.output.type')} {figure(figures, f'{path}.output.shape')}"
-    yield text_cell(kind if out else "-")
+    if op["output"] is None:
+        yield text_cell("-")
+    else:
+        kind, shape = (figure(figures, f"{path}.output.{key}") for key in ("type", "shape"))
+        yield text_cell(kind, " ", shape)
     for name in ("macs", "weight_bytes", "output_bytes", "time_us"):
         yield number_cell(figures, f"{path}.{name}")
     yield element("td", figure(figures, f"{path}.path"), title=op["path_reason"] or None)
