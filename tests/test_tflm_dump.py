@@ -189,3 +189,21 @@ def test_the_readme_compiles(tmp_path: Path) -> None:
     source = tmp_path / "readme.c"
     source.write_text(code)
     subprocess.run(["gcc", "-std=c99", *_STRICT, "-c", str(source), "-o", "/dev/null"], check=True)
+
+
+def test_firmware_of_tflm_on_a_cortex_m4() -> None:
+    """Its dump, recorded under QEMU, is what the host computes, tensor by tensor."""
+    prepared = prepare_model(MODEL)
+    account = read_dump(FOLDER / "digits_cortex_m4.txt", prepared)
+    assert re.fullmatch(r"TFLM \w+, CMSIS-NN of .+, Cortex-M4 under QEMU", account.version)
+    assert account.samples == 2
+    inputs = [array for array in account.inputs if array is not None]
+    places = places_of(prepared)
+    with open_side("host", MODEL) as side:
+        seen = side.run(inputs, places)
+    assert len({array.tobytes() for array in inputs[0]}) == 2
+    assert set(account.tensors) == set(places)
+    for place, told in account.tensors.items():
+        assert same_bytes(told.values, seen.tensors[place]), place
+    assert account.outputs[0] is not None
+    assert same_bytes(account.outputs[0].values, seen.outputs[0])
