@@ -68,7 +68,7 @@ def _may_come_from_before(case: Case, item: PreparedNode) -> bool:
 def _ops_of(model: ModelDiagnosis) -> tuple[list[Finding], tuple[str, ...]]:
     """Causes inside ops for the whole model, and a note where the time was too short."""
     keep_on = for_seconds(SECONDS)
-    findings = list(model.ops(keep_on))
+    findings = model.ops(keep_on)
     notes = () if keep_on() else ("not every cause was tried in every op: too many to run",)
     return findings, notes
 
@@ -133,8 +133,7 @@ def _with_causes(
     rows: Sequence[Row], by_op: dict[tuple[int, int], list[_OpFinding]]
 ) -> tuple[Row, ...]:
     return tuple(
-        replace(row, causes=_names(by_op.get((row.subgraph, row.index), ())))
-        for row in rows
+        replace(row, causes=_names(by_op.get((row.subgraph, row.index), ()))) for row in rows
     )
 
 

@@ -21,6 +21,7 @@ SECONDS = 20.0
 """How long ops are changed one by one, where only the model's outputs are told."""
 
 Key = tuple[int, int]
+_ByDetail = dict[str, dict[Key, Changed]]
 
 
 class ModelDiagnosis:
@@ -56,33 +57,36 @@ class ModelDiagnosis:
             if self._explains(self.case.prepared, self.case.inputs, cause):
                 yield Finding(cause.name, cause.text, reproduces=self.of, of=self.of)
 
-    def ops(self, keep_on: Callable[[], bool]) -> Iterator[Finding]:
-        """Causes inside ops: in all ops at once, then in each one alone while `keep_on` says so."""
+    def ops(self, keep_on: Callable[[], bool]) -> list[Finding]:
+        """Causes inside ops: in all ops at once, then in each one alone while `keep_on` says so.
+
+        A runtime that computes otherwise does so in all ops, a plain mistake is rather in one.
+        """
         changes = [(cause, self._changes(cause)) for cause in OP_CAUSES]
+        found = {cause.name: self._whole(cause, by_detail) for cause, by_detail in changes}
         for cause, by_detail in changes:
-            for detail, by_op in by_detail.items():
-                if self._explains(with_changes(self.case.prepared, by_op), self.case.inputs):
-                    yield self._finding(cause, detail, by_op)
-                    break
-        for cause, by_detail in changes:
-            for detail, by_op in by_detail.items():
-                if len(by_op) > 1:
-                    yield from self._alone(cause, detail, by_op, keep_on)
+            whole = found[cause.name]
+            if whole is None or (whole.index is None and not cause.source):
+                found[cause.name] = self._alone(cause, by_detail, keep_on) or whole
+        return [finding for finding in found.values() if finding is not None]
+
+    def _whole(self, cause: OpCause, by_detail: _ByDetail) -> Finding | None:
+        for detail, by_op in by_detail.items():
+            if self._explains(with_changes(self.case.prepared, by_op), self.case.inputs):
+                return self._finding(cause, detail, by_op)
+        return None
 
     def _alone(
-        self,
-        cause: OpCause,
-        detail: str,
-        by_op: dict[Key, Changed],
-        keep_on: Callable[[], bool],
-    ) -> Iterator[Finding]:
-        for key, changed in by_op.items():
-            if not keep_on():
-                return
-            one = {key: changed}
-            if self._explains(with_changes(self.case.prepared, one), self.case.inputs):
-                yield self._finding(cause, detail, one)
-                return
+        self, cause: OpCause, by_detail: _ByDetail, keep_on: Callable[[], bool]
+    ) -> Finding | None:
+        for detail, by_op in by_detail.items():
+            for key, changed in by_op.items() if len(by_op) > 1 else ():
+                if not keep_on():
+                    return None
+                one = {key: changed}
+                if self._explains(with_changes(self.case.prepared, one), self.case.inputs):
+                    return self._finding(cause, detail, one)
+        return None
 
     def _finding(self, cause: OpCause, detail: str, by_op: dict[Key, Changed]) -> Finding:
         subgraph, index = min(by_op)
@@ -99,9 +103,9 @@ class ModelDiagnosis:
             of=self.of,
         )
 
-    def _changes(self, cause: OpCause) -> dict[str, dict[Key, Changed]]:
+    def _changes(self, cause: OpCause) -> _ByDetail:
         """The ops that a cause can change, by its detail."""
-        found: dict[str, dict[Key, Changed]] = {}
+        found: _ByDetail = {}
         for item in self.case.items():
             key = item.node.subgraph, item.node.index
             for changed in ways(cause, item, self.bench):
