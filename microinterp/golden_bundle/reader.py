@@ -27,6 +27,7 @@ from microinterp.tensor_types import BY_CODE
 
 _SHA256_BYTES = 32
 _RECORD_AGAIN = "record it again"
+_HINT = "bundles come from `golden record`; one of an early version, in an .npz: record it anew"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class BundleReader:
         try:
             self.size = os.fstat(self._file.fileno()).st_size
             if self._file.read(len(MAGIC)) != MAGIC:
-                self._fail("it is no golden bundle", 0, "bundles come from `golden record`")
+                self._fail("it is no golden bundle", 0, _HINT)
             self.header = self._header(self._next(0))
             self._first_chunk = self._file.tell()
         except BaseException:
