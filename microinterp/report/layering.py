@@ -121,33 +121,32 @@ class _Drawing:
     def _place(self) -> None:
         """Columns of x: near what an item is tied to, lanes straight, nothing overlapping."""
         for row in self._rows:
-            self._settle(row, [0.0] * len(row))
+            self._settle(row, [(0.0, 1.0)] * len(row))
         for sweep in range(2 * _SWEEPS):
             ties = self._below if sweep % 2 else self._above
             for row in reversed(self._rows) if sweep % 2 else self._rows:
-                wanted = [
-                    sum(self._x[j] for j in ties[i]) / len(ties[i]) if ties[i] else self._x[i]
-                    for i in row
-                ]
-                self._settle(row, wanted)
+                self._settle(row, [self._pull(item, ties[item]) for item in row])
 
-    def _settle(self, row: Sequence[int], wanted: Sequence[float]) -> None:
+    def _pull(self, item: int, ties: Sequence[int]) -> tuple[float, float]:
+        """Where an item wants to be, and how much: lanes the most, what has no ties least."""
+        if ties:
+            wanted = sum(self._x[other] for other in ties) / len(ties)
+            return wanted, 1.0 if item < self._count else 3.0
+        is_tied = self._above[item] or self._below[item]
+        return (self._x[item], 0.1) if is_tied else (0.0, 0.001)
+
+    def _settle(self, row: Sequence[int], pulls: Sequence[tuple[float, float]]) -> None:
         """The least squares of distances from what is wanted, with room between neighbours."""
         blocks: list[list[float]] = []  # sum of weight * place, weight, members
         offsets, reach = [], 0.0
-        for position, item in enumerate(row):
+        for position, (wanted, weight) in enumerate(pulls):
             if position:
-                reach += (self._wide(row[position - 1]) + self._wide(item)) / 2
+                reach += (self._wide(row[position - 1]) + self._wide(row[position])) / 2
             offsets.append(reach)
-            weight = 1.0 if item < self._count else 3.0
-            blocks.append([weight * (wanted[position] - reach), weight, 1])
+            blocks.append([weight * (wanted - reach), weight, 1])
             while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
-                total, weight, members = blocks.pop()
-                blocks[-1] = [
-                    blocks[-1][0] + total,
-                    blocks[-1][1] + weight,
-                    blocks[-1][2] + members,
-                ]
+                last = blocks.pop()
+                blocks[-1] = [a + b for a, b in zip(blocks[-1], last, strict=True)]
         places = [total / weight for total, weight, members in blocks for _ in range(int(members))]
         for item, place, offset in zip(row, places, offsets, strict=True):
             self._x[item] = place + offset

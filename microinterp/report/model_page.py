@@ -20,12 +20,16 @@ h3 { font-size: 14px; margin: 14px 0 6px; }
 a { color: var(--blue); }
 section { margin-bottom: 28px; }
 .mi-buffers { display: block; overflow-x: auto; }
+.mi-buffers td:last-child { min-width: 260px; width: 100%; }
 @media (max-width: 600px) { body { padding: 14px; } h1 { font-size: 19px; }
   .mi-figures th { padding-right: 10px; } }
 @media print { :root { --page: #fff; --text: #000; --dim: #333; --rule: #bbb; --card: #fff;
   --line: #333; --blue: #333; --alarm: #000; --green: #000; --range: #eee; }
   body { max-width: none; } .mi-graph { max-height: none; overflow: visible; border: 0; }
   .mi-graph svg, .mi-picture svg { max-width: 100%; height: auto; }
+  svg.mi-arena { --paper: #fff; --ink: #000; --faint: #333; --grid: #ccc; --peak: #000;
+    --band: #00000018; --curve: #999; }
+  .mi-buffers { display: table; } .mi-buffers td:last-child { min-width: 0; }
   .mi-hint { display: none !important; } a { color: inherit; } tr { break-inside: avoid; } }
 """
 """Colours on light, on dark, and on paper, where nothing is told by colour alone."""

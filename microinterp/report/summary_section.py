@@ -70,7 +70,8 @@ def _ends(figures: Figures, role: str) -> Iterator[tuple[str, str]]:
                 f", scale {figure(figures, f'{path}.scales.0')}, "
                 f"zero point {figure(figures, f'{path}.zero_points.0')}"
             )
-        yield f"{role[:-1]} {number}", f"{figure(figures, f'{path}.name')}: {kind}{scale}"
+        name = f"{figure(figures, f'{path}.name')}: " if tensor["name"] else ""
+        yield f"{role[:-1]} {number}", f"{name}{kind}{scale}"
 
 
 def _samples(figures: Figures) -> Iterator[tuple[str, str]]:
