@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.errors import InputError, printable_path
+from microinterp.errors import InputError, MicrointerpError, printable_path
 from microinterp.golden.c_header import MAX_C_BYTES, write_header
 from microinterp.golden.numbers import plain
 from microinterp.golden.selecting import Selection
@@ -56,23 +58,29 @@ def export(
         )
     with BundleReader(bundle) as reader:
         chosen = Selection(reader, first, stop)
-        part = f"{target}.part"
-        try:
-            try:
-                if kind == ".h":
-                    stem = os.path.splitext(os.path.basename(target))[0] if name is None else name
-                    write_header(chosen, part, stem)
-                else:
-                    writers[kind](chosen, part)
-                os.replace(part, target)
-            except BaseException:
-                if os.path.exists(part):
-                    os.remove(part)
-                raise
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(f"cannot write '{printable_path(target)}': {reason}") from None
+        with _replacing(target) as part:
+            if kind == ".h":
+                stem = os.path.splitext(os.path.basename(target))[0] if name is None else name
+                write_header(chosen, part, stem)
+            else:
+                writers[kind](chosen, part)
         return chosen.samples
+
+
+@contextmanager
+def _replacing(target: str) -> Iterator[str]:
+    """A file to write, which takes the target's place when all is well, and goes when not."""
+    part = f"{target}.{secrets.token_hex(4)}.part"
+    try:
+        yield part
+        os.replace(part, target)
+    except BaseException as error:
+        with suppress(OSError, ValueError):
+            os.remove(part)
+        if isinstance(error, MicrointerpError) or not isinstance(error, (OSError, ValueError)):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write '{printable_path(target)}': {reason}") from None
 
 
 def _npz(chosen: Selection, path: str) -> None:

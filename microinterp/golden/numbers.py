@@ -31,7 +31,7 @@ def plain(array: Array) -> Any:
 
 def bits(number: Array) -> str:
     """The bytes of one number in hexadecimal, the highest first."""
-    return number.astype(number.dtype.newbyteorder(">")).tobytes().hex()
+    return np.asarray(number, number.dtype.newbyteorder("<")).tobytes()[::-1].hex()
 
 
 def from_plain(values: Any, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Array:
@@ -43,7 +43,7 @@ def from_plain(values: Any, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Arr
     for at, value in enumerate(_leaves(values)):
         if isinstance(value, str) and value.startswith("NaN:"):
             raw = bytes.fromhex(value.removeprefix("NaN:"))
-            flat[at : at + 1] = np.frombuffer(raw, kind.newbyteorder(">")).astype(kind)
+            flat[at : at + 1] = np.frombuffer(raw[::-1], kind.newbyteorder("<"))
         else:
             flat[at] = float(value) if kind.kind == "f" else value
     return flat.reshape(shape)
