@@ -19,6 +19,7 @@ _MAX_LABEL, _GAP, _NAME = 26, 2, 60  # columns
 _MIN_FORMULA = 20
 _PLAIN = str.maketrans(
     {words.TIMES: "*", "÷": "/", "…": "...", "½": "1/2", "≥": ">=", "≈": "~", "│": "|"}
+    | {"√": "sqrt ", "±": "+-", "≠": "!=", "≤": "<="}
 )
 """For screens that have ASCII only."""
 

@@ -70,6 +70,25 @@ _FORMULAS: Mapping[str, Callable[..., str]] = {
     "multiply_to_float32": _two(TIMES),
     "larger": lambda x, y: f"max({number_text(x)}, {number_text(y)})",
     "smaller": lambda x, y: f"min({number_text(x)}, {number_text(y)})",
+    "absolute": lambda x: f"|{number_text(x)}|",
+    "square": lambda x: f"{number_text(x)} {TIMES} {_signed(x)}",
+    "saturating_shift_left": _power(TIMES),
+    "rounding_divide_16": lambda x, exponent: f"{number_text(x)} ÷ 2^{exponent}",
+    "rounding_divide_x86": lambda x, exponent: f"{number_text(x)} ÷ 2^{exponent}",
+    "rounded_root": lambda x: f"√{number_text(x)}",
+    "subtract_float32": _two("-"),
+    "exp_float32": lambda x: f"exp({number_text(x)})",
+    "saturated": lambda x, radius, low, high: f"{number_text(x)} beyond ±{number_text(radius)}",
+    "if_greater": lambda x, y, value, other: (
+        f"{number_text(x)} > {_signed(y)}? {number_text(value)}, else {number_text(other)}"
+    ),
+    "equal": _two("="),
+    "not_equal": _two("≠"),
+    "greater": _two(">"),
+    "greater_equal": _two("≥"),
+    "less": _two("<"),
+    "less_equal": _two("≤"),
+    "is_not_zero": lambda x: f"{number_text(x)} ≠ 0",
     "lookup": lambda index, value: f"table[{number_text(index)}]",
 }
 
@@ -93,15 +112,8 @@ def place(at: Sequence[int]) -> str:
 
 def _rows_text(step: Step) -> str:
     count = len(step.terms)
-    rows = f"{count:,} row{'' if count == 1 else 's'}"
-    if step.kind == "sum_of_products":
-        return f"{rows} of {f' {TIMES} '.join(_column(step, name) for name in step.columns)}"
-    return f"{rows} of {_column(step, step.columns[0])}"
-
-
-def _column(step: Step, name: str) -> str:
-    zero = step.operands.get(f"{name} zero point", 0)
-    return f"({name} - {_signed(zero)})" if zero else name
+    what = "product" if step.kind == "sum_of_products" else "row"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +166,22 @@ def notes_of(step: Step) -> list[str]:
 
 
 def columns_of(step: Step) -> list[str]:
-    """Headings of a step's rows: where, each number, less its zero point, and the product."""
+    """Headings of a step's rows: where, each number, less its zero point, and what they give."""
     names = ["at"]
     for name in step.columns:
         zero = step.operands.get(f"{name} zero point", 0)
         names += [name, f"{name} - {_signed(zero)}"] if zero else [name]
-    return [*names, "product"] if step.kind == "sum_of_products" else names
+    return [*names, _RESULTS.get(step.kind, "result")] if _has_result(step) else names
+
+
+_RESULTS = {"sum_of_products": "product", "sum_of_squares": "square"}
+
+
+def _has_result(step: Step) -> bool:
+    """True if a row's result is not the last of its numbers anyway."""
+    zero = step.operands.get(f"{step.columns[-1]} zero point", 0)
+    is_product = step.kind == "sum_of_products"
+    return is_product or any(term.result != term.numbers[-1] - zero for term in step.terms)
 
 
 def row_of(step: Step, term: Term) -> list[str]:
@@ -170,7 +192,7 @@ def row_of(step: Step, term: Term) -> list[str]:
         cells.append(number_text(number))
         if zero:
             cells.append(number_text(number - zero))
-    return [*cells, number_text(term.result)] if step.kind == "sum_of_products" else cells
+    return [*cells, number_text(term.result)] if _has_result(step) else cells
 
 
 def folded(terms: Sequence[Term], everything: bool) -> tuple[Sequence[Term], int, Sequence[Term]]:

@@ -165,7 +165,7 @@ def test_roundings(rounding: Rounding, result: int, kept: str, cut: str, words: 
 def test_formulas_of_all_the_steps() -> None:
     found = explain(pointwise(), 0, (0, 0, 1, 1), [X])
     assert [formula(step) for step in found.steps] == [
-        "3 rows of (input - (-1)) \u00d7 weight",
+        "3 products",
         "-174 + 10",
         "-164 \u00d7 1,073,741,824 ÷ 2^31",
         "-82 ÷ 2^2",

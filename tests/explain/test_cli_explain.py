@@ -26,15 +26,15 @@ x.npy, profile tflm
 0,0,1,0      9            10      -4      -40
 0,0,1,1    -11           -10       5      -50
 0,0,1,2     13            14      -6      -84
-sum of the products    3 rows of (input - (-1)) \u00d7 weight  -174
-add bias 1             -174 + 10                          -164  ≈ -20.5
-times the multiplier   -164 \u00d7 1,073,741,824 ÷ 2^31         -82
+sum of the products    3 products                   -174
+add bias 1             -174 + 10                    -164  ≈ -20.5
+times the multiplier   -164 \u00d7 1,073,741,824 ÷ 2^31   -82
                        …10101110│000000000000…  + ½, nothing is lost
                        factor 0.125 = 0.5 \u00d7 0.25 ÷ 1 = 1,073,741,824 \u00d7 2^-33
-shift right            -82 ÷ 2^2                           -21
+shift right            -82 ÷ 2^2                     -21
                        -10100│10  ½ + ½ = 1: away from zero
-add output zero point  -21 + 2                             -19
-clamp                  -19 within 2 … 127                    2  ≈ 0
+add output zero point  -21 + 2                       -19
+clamp                  -19 within 2 … 127              2  ≈ 0
 
 stands for             (2 - 2) \u00d7 1 = 0
 float model            0
