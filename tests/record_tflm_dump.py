@@ -3,8 +3,8 @@
     TFLM_SOURCE=... TFLM_DOWNLOADS=... CMSIS_NN_SOURCE=... \\
         python -m tests.record_tflm_dump FOLDER "TFLM 90b983c, CMSIS-NN of July 2026"
 
-The text names the sources. FOLDER holds the libraries that `python -m tests.struct_sizes.chip FOLDER` builds; see there for
-what that needs.
+The text names the sources. FOLDER holds what `python -m tests.struct_sizes.chip FOLDER` builds; see
+there for what that needs.
 """
 
 from __future__ import annotations

@@ -108,3 +108,48 @@ def test_answers_of_a_wrong_length() -> None:
     one = b"\1\0\2\0\3\0\0\0\0\0\0\0\1\0" + b"\4\0\0\0\5\0\0\0"
     (run,) = session(answer(one)).invoke_ops()
     assert (run.subgraph, run.op_index, run.time, run.written) == (1, 2, 3, ((4, 5),))
+
+
+PLACE = b"\0\0\2\0\5\0\0\0"
+
+
+def test_places() -> None:
+    told = PLACE + b"\3\0\0\0"
+    assert session(answer(told)).places() == {(0, 2, 5): 3}
+    assert session(answer(b"")).places() == {}
+    with pytest.raises(DeviceError, match="instead of a list of tensors"):
+        session(answer(told[:-1])).places()
+
+
+def told_tensors(*answers: bytes) -> dict[tuple[int, int, int], bytes]:
+    """What comes of these answers where (0, 2, 5), of 3 bytes, and (1, 0, 4) are asked for."""
+    made = session(b"RKD" + b"".join(map(answer, answers)))
+    made._block = 240
+    return made.invoke_for({(0, 2, 5): 3, (1, 0, 4): 1})
+
+
+def test_tensors() -> None:
+    assert told_tensors(PLACE, b"abc", b"") == {(0, 2, 5): b"abc"}
+    assert told_tensors(b"") == {}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (PLACE, b"ab", b""),  # too short
+        (PLACE, b"abcd", b""),
+        (PLACE[:-1], b"abc", b""),
+        (b"\1" + PLACE[1:], b"abc", b""),  # nobody asked for it
+        (PLACE, b"abc", PLACE, b"abc", b""),
+    ],
+)
+def test_tensors_that_are_nonsense(answers: tuple[bytes, ...]) -> None:
+    with pytest.raises(DeviceError, match="something else came instead of the bytes of a tensor"):
+        told_tensors(*answers)
+
+
+def test_tensors_that_break_off() -> None:
+    with pytest.raises(DeviceError):
+        told_tensors(PLACE)
+    with pytest.raises(DeviceError):
+        told_tensors(PLACE, b"abc")
