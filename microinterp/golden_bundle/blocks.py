@@ -40,6 +40,7 @@ TABLES = {
 }
 """The tables of schemas/golden.fbs, as schema.py writes them."""
 _DATA_ALIGNMENT = 16
+_SHARED_LENGTH = 32
 _CRC_SLOT = 4
 _NOT_YET = 1  # a value that FlatBuffers does not leave out
 _NO_CRC = bytes(4)
@@ -71,7 +72,7 @@ def header_block(header: BundleHeader) -> bytes:
     tensors = [_tables(b, each, _tensor) for each in (header.inputs, header.outputs)]
     checks = _tables(b, header.checks, _check)
     texts = (header.profile, header.runtime, header.runtime_version, header.tool)
-    profile, runtime, version, tool = (b.CreateSharedString(text) for text in texts)
+    profile, runtime, version, tool = (_text(b, text) for text in texts)
     sha256 = b.CreateByteVector(bytes.fromhex(header.model_sha256))
     fb.HeaderStart(b)
     fb.HeaderAddVersion(b, VERSION)
@@ -159,7 +160,7 @@ def _tables(
 
 
 def _tensor(b: flatbuffers.Builder, tensor: BundleTensor) -> int:
-    name = b.CreateSharedString(tensor.name)
+    name = _text(b, tensor.name)
     shape = b.CreateNumpyVector(np.array(tensor.shape, "<i4"))
     fb.TensorStart(b)
     fb.TensorAddName(b, name)
@@ -171,7 +172,7 @@ def _tensor(b: flatbuffers.Builder, tensor: BundleTensor) -> int:
 
 
 def _check(b: flatbuffers.Builder, check: Check) -> int:
-    name = b.CreateSharedString(check.op_name)
+    name = _text(b, check.op_name)
     shape = b.CreateNumpyVector(np.array(check.shape, "<i4"))
     fb.CheckStart(b)
     fb.CheckAddSubgraph(b, check.subgraph)
@@ -182,6 +183,11 @@ def _check(b: flatbuffers.Builder, check: Check) -> int:
     fb.CheckAddShape(b, shape)
     fb.CheckAddNbytes(b, check.nbytes)
     return fb.CheckEnd(b)
+
+
+def _text(b: flatbuffers.Builder, text: str) -> int:
+    """A string, shared if it is short: readers refuse files that sharing makes much larger."""
+    return int((b.CreateSharedString if len(text) <= _SHARED_LENGTH else b.CreateString)(text))
 
 
 def _data(b: flatbuffers.Builder, data: bytes) -> int:
