@@ -15,7 +15,7 @@ from microinterp.explain.explaining import Explanation
 from microinterp.explain.steps import Step, Term
 
 _DIM, _STRONG, _TITLE, _CUT = "dim", "bold", "bold cyan", "red"
-_MAX_LABEL, _GAP, _NAME = 26, 2, 60  # columns
+_MAX_LABEL, _GAP, _NAME, _READ = 23, 2, 60, 24  # columns
 _MIN_FORMULA = 20
 _PLAIN = str.maketrans(
     {words.TIMES: "*", "÷": "/", "…": "...", "½": "1/2", "≥": ">=", "≈": "~", "│": "|"}
@@ -46,9 +46,8 @@ class _Report:
         self.result = max(len(words.number_text(step.result)) for step in steps)
         reals = [_real(step) for step in steps]
         rest = self.label + self.result + max(map(len, reals)) + 3 * _GAP
-        longest = max(len(self._formula(step)) for step in steps)
-        room = max(_MIN_FORMULA, console.width - rest - 1)
-        self.formula = min(room, longest)
+        self.formula = max(_MIN_FORMULA, console.width - rest - 1)
+        self.formula = min(self.formula, max(len(self._formula(step)) for step in steps))
 
     def text(self, plain: object, style: str = "") -> Text:
         """Text that is safe, and that the screen can show."""
@@ -121,7 +120,8 @@ class _Report:
     def _formula(self, step: Step) -> str:
         formula = words.formula(step)
         if step.kind == "read" and step.tensor:
-            formula = f"'{output.safe(step.tensor, limit=24).plain}' {formula}"
+            limit = max(1, min(_READ, self.formula - len(formula) - len("'...' ")))
+            formula = f"'{output.safe(step.tensor, limit=limit).plain}' {formula}"
         return formula.translate(_PLAIN) if self.is_ascii else formula
 
     def _rows(self, step: Step) -> None:
