@@ -91,9 +91,11 @@ def _counts(result: CheckResult) -> str:
 def _differences(result: CheckResult) -> list[Difference]:
     """The first op's tensor, then the first output, unless the two say the same."""
     first, output = result.first, result.first_output
-    if first is None or output is None or (first.tensor == output.tensor and first.element):
-        return [each for each in (first or output,) if each is not None]
-    return [first, output]
+    found = [each for each in (first, output) if each is not None]
+    if first is not None and output is not None and not first.subgraph:
+        is_same = first.tensor == output.tensor and first.element is not None
+        return [first] if is_same else found
+    return found
 
 
 def _place(difference: Difference) -> str:
