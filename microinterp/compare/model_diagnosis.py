@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from microinterp.compare.cause import Bench, Changed, OpCause, RunCause
 from microinterp.compare.comparison import Finding
 from microinterp.compare.input_causes import INPUT_CAUSES
@@ -35,6 +37,7 @@ class ModelDiagnosis:
             *((i, told) for i, told in enumerate(case.theirs.outputs) if told is not None),
         ]
         self._places = tuple(case.theirs.tensors)
+        self._first = self._first_differing()
 
     @property
     def of(self) -> int:
@@ -116,23 +119,21 @@ class ModelDiagnosis:
     def _explains(
         self, prepared: Prepared, inputs: Sequence[Array], how: RunCause = AS_USUAL
     ) -> bool:
-        """Try a few samples first: most causes fail there."""
-        count, few = self.case.theirs.samples, 2
-        if count > few and not prepared.is_stateful and how is AS_USUAL:
-            start = self._first_differing()
-            some = slice(start, start + few)
-            if not self._gives(prepared, [a[some] for a in inputs], how, some):
-                return False
-        return self._gives(prepared, inputs, how, slice(0, count))
+        """Try the first sample that differs first: most causes fail there."""
+        count = self.case.theirs.samples
+        few = slice(self._first, self._first + 1)
+        if how.before is None and (prepared.is_stateful or how is not AS_USUAL):
+            few = slice(0, self._first + 1)  # what is kept comes from those before
+        every = slice(0, count)
+        tries = [few, every] if how.before is None and few != every else [every]
+        return all(self._gives(prepared, [a[part] for a in inputs], how, part) for part in tries)
 
     def _first_differing(self) -> int:
-        for i, told in enumerate(self.case.theirs.outputs):
-            if told is not None:
-                differs = told.differs(self.case.ours.outputs[i])
-                rows = differs.reshape(len(differs), -1).any(axis=1)
-                if rows.any():
-                    return min(int(rows.argmax()), self.case.theirs.samples - 2)
-        return 0
+        """The first sample in which anything differs that is told."""
+        ours = self.case.ours
+        differing = (told.differs(_of(ours, key)) for key, told in self._told)
+        rows = [each.reshape(len(each), -1).any(axis=1) for each in differing]
+        return int(np.any(rows, axis=0).argmax())
 
     def _gives(
         self, prepared: Prepared, inputs: Sequence[Array], how: RunCause, samples: slice
