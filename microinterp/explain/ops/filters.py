@@ -136,13 +136,13 @@ def _layer(
     x, w = subject.node.input(roles.x), subject.node.input(roles.w)
     unit = float(x.scale) * _scale_of(w, layer.channel)
     taps = _taps(subject, roles, layer)
-    note = f"{_count(layer.padded)} in the padding, adding nothing" if layer.padded else ""
+    zero_points = (quant.input_zero_point, filter_zero_point)
     total = recorder.sum_of_products(
         "sum of the products",
         _COLUMNS,
-        (quant.input_zero_point, filter_zero_point),
+        zero_points,
         taps,
-        note,
+        "; ".join(_notes(subject, roles, layer, zero_points)),
         source=x,
     )
     bits = 32 if quant.accumulator is np.int32 else 64
@@ -161,6 +161,21 @@ def _layer(
     )
     value = recorder.output(scaled, quant.output_zero_point, quant.low, quant.high, subject.scale)
     return Outcome(value, _float_model(subject, roles, layer, taps, bias))
+
+
+def _notes(
+    subject: Subject, roles: _Roles, layer: _Layer, counted: tuple[int, int]
+) -> Iterator[str]:
+    """Taps that are left out, and zero points of the file that the kernel does not look at."""
+    if layer.padded:
+        yield f"{_count(layer.padded)} in the padding, adding nothing"
+    x, w, out = subject.node.input(roles.x), subject.node.input(roles.w), subject.out
+    in_file = (x.zero_point, _zero_of(w, layer.channel), out.zero_point)
+    names = ("the input", "the filter", "the output")
+    used = (*counted, subject.params.quant.output_zero_point)
+    for name, there, zero in zip(names, in_file, used, strict=True):
+        if there != zero:
+            yield f"{name} has zero point {there} in the file, which counts as {zero} here"
 
 
 def _count(taps: int) -> str:
