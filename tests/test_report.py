@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from microinterp.interpreter import Interpreter
 from microinterp.model_builder import ModelBuilder
 from microinterp.report import arena_section
 from microinterp.report.cells import words
-from microinterp.report.comparison_section import comparison_section
 from tests.arena_pictures import SCRIPTED, hostile_model
 from tests.browser import POLICY
 from tests.cli import broken_models, call, good, good_json, refused, stored, sums_model
@@ -31,7 +29,7 @@ from tests.test_arena_report import doubling_model
 KEYS = {
     *("file", "microinterp", "profile", "runs", "totals", "inputs", "outputs", "samples"),
     *("invoke_us", "arena", "targets", "ops", "activations", "weights", "health", "problems"),
-    *("comparison", "explanation"),
+    *("comparison", "explanations"),
 }
 
 
@@ -211,45 +209,6 @@ def test_several_subgraphs_are_drawn() -> None:
     text = page_of(control_flow_model())
     assert text.count('class="mi-graph"') > 1
     assert "subgraph 1" in text
-
-
-COMPARISON: dict[str, Any] = {
-    "equal": False,
-    "differing_elements": 1234,
-    "first_op": {"index": 1, "name": "CONV_2D"},
-    "cause": "single rounding <b>",
-    "ops": [
-        {"subgraph": 0, "index": 0, "name": "ADD", "tensor": 3, "elements": 64, "differing": 0,
-         "max_difference": 0, "isolated_differing": 0},
-        {"subgraph": 2, "index": 1, "name": SCRIPTED["image"], "tensor": 5, "elements": 640,
-         "differing": 1234, "max_difference": 2.5, "isolated_differing": None},
-    ],
-    "norms": [{"rmse": 0.125, "output": 0, "cosine": 1.0}],
-}  # fmt: skip
-
-
-def test_a_comparison() -> None:
-    text = comparison_section(COMPARISON, "With litert <script>")
-    assert "With litert &lt;script&gt;" in text
-    assert "different: 1,234 elements differ" in text
-    assert '<a href="#mi-op-0-1">op 1 CONV_2D</a>' in text
-    assert "Cause: single rounding &lt;b&gt;" in text
-    assert "<img" not in text
-    assert "2:1</a>" in text
-    assert '<td class="mi-number">2.5</td><td>-</td>' in text
-    assert text.index("output") < text.index("rmse")
-
-
-@pytest.mark.parametrize(
-    ("comparison", "said"),
-    [
-        ({"equal": True, "differing_elements": 0}, "equal: no element differs"),
-        ({"equal": False}, "The cause is not explained."),
-        ({"equal": False, "differing_elements": 2, "ops": None, "cause": None}, "2 elements"),
-    ],
-)
-def test_comparisons_may_tell_little(comparison: dict[str, Any], said: str) -> None:
-    assert said in comparison_section(comparison)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import partial
 from typing import Annotated
 
@@ -10,15 +11,19 @@ import typer
 from rich.text import Text
 
 from microinterp.cli import output
+from microinterp.cli.compare_sides import Wanted, compared
 from microinterp.errors import InputError
+from microinterp.explain import explain, html_section
 from microinterp.images import parse_range
 from microinterp.input_files import write_bytes
 from microinterp.inputs import Reading, random_samples, read_samples
 from microinterp.interpreter import Interpreter
 from microinterp.quant.profile import PROFILES
-from microinterp.report.figures import ReportSamples, measure
+from microinterp.report.figures import Measured, ReportSamples, measure, plain
 from microinterp.report.model_page import model_page
 
+_NUMBERS = r"-?\d{1,18}(?:\s*,\s*-?\d{1,18})*"
+_ELEMENT = re.compile(rf"(?:(\d{{1,9}})/)?(\d{{1,9}}):\s*\[?\s*({_NUMBERS})?\s*\]?", re.ASCII)
 RANDOM_SAMPLES = 16
 """Where no samples are given: a figure for each histogram, in no time."""
 
@@ -60,6 +65,23 @@ def command(
     image_range: Annotated[
         str, typer.Option(metavar="auto|full|raw|LOW:HIGH", help="As for `microinterp run`.")
     ] = "auto",
+    other: Annotated[
+        str | None,
+        typer.Option(
+            "--with",
+            metavar="SIDE",
+            help="Compare with tflm, litert, a bundle, ..., as `microinterp compare` does.",
+        ),
+    ] = None,
+    elements: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--explain",
+            metavar="OP:I,J,...",
+            help="Open up an element of an op's output for the first sample, as `microinterp "
+            "explain` does; SUBGRAPH/OP:I,J,... outside the main subgraph. May be given again.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the page's figures as JSON.")] = False,
 ) -> None:
     """Write one self-contained page: figures, graph, ops, arena, ranges, quantisation health.
@@ -68,7 +90,8 @@ def command(
     run gets a page with what is wrong, and exit status 1.
 
     JSON (docs/report.md): file, microinterp, profile, runs, totals, inputs, outputs, samples,
-    invoke_us, arena, targets, ops, activations, weights, health, problems, comparison, explanation.
+    invoke_us, arena, targets, ops, activations, weights, health, problems, comparison (as `compare
+    --json`, or null), explanations (each as `explain --json`).
     """
     if to is None and not json:
         raise InputError("say where the page goes: -o OUT.html", hint="or ask for --json")
@@ -81,13 +104,18 @@ def command(
         if not inputs:
             return ReportSamples(random_samples(tensors, samples or RANDOM_SAMPLES, seed), seed)
         read = read_samples(inputs, tensors, reading)
-        return ReportSamples(read.arrays, None, read.notes)
+        return ReportSamples(read.arrays, None, read.notes, read.names)
 
     data = output.read_file(model)
     progress = partial(output.progress, "running")
     measured = measure(data, os.path.basename(model), chosen, profile, progress)
+    more = [_explained(data, each, measured, profile) for each in elements or ()]
+    if other is not None and measured.samples is not None:
+        count = measured.samples.count
+        wanted = Wanted(other, tuple(inputs or ()), reading, count, seed, profile, "single", None)
+        measured.figures["comparison"] = plain(compared(data, wanted).as_json())
     if to is not None:
-        page = model_page(measured)
+        page = model_page(measured, more)
         write_bytes(to, page)
         if not json:
             text = f": {len(page):,} bytes, {_findings(len(measured.figures['health']))}"
@@ -101,3 +129,21 @@ def command(
 
 def _findings(count: int) -> str:
     return f"{count:,} finding{'' if count == 1 else 's'} of quantisation health"
+
+
+def _explained(data: bytes, wanted: str, measured: Measured, profile: str) -> str:
+    """The section of an element; its figures go to the others. "" where the model does not run."""
+    found = _ELEMENT.fullmatch(wanted)
+    if found is None:
+        raise InputError(f"--explain {wanted!r} is no element", hint="for example 3:0,4,5,2")
+    given = measured.samples
+    if given is None:
+        return ""
+    index = tuple(int(each) for each in found[3].split(",")) if found[3] else ()
+    told = given.names[0] if given.names else f"random input, seed {given.seed}"
+    made = explain(
+        data, int(found[2]), index, given.arrays,
+        subgraph=int(found[1] or 0), profile=profile, sample=0, given=told,
+    )  # fmt: skip
+    measured.figures["explanations"].append(plain(made.as_dict()))
+    return html_section(made)

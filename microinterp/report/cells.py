@@ -18,9 +18,9 @@ def at(figures: Any, path: str) -> Any:
     return figures
 
 
-def figure(figures: Mapping[str, Any], path: str) -> str:
+def figure(figures: Mapping[str, Any], path: str, limit: int = TEXT_LIMIT) -> str:
     """The figure at a path, as a <span> that tells where it is from; names in it are escaped."""
-    return element("span", escaped(words(at(figures, path)), TEXT_LIMIT), data_figure=path)
+    return element("span", escaped(words(at(figures, path)), limit), data_figure=path)
 
 
 def words(value: Any) -> str:
@@ -38,12 +38,16 @@ def words(value: Any) -> str:
     return str(value)
 
 
-def number_cell(figures: Mapping[str, Any], path: str) -> str:
-    """A cell of a table that is sorted by the figure; times have one decimal, all of them."""
+def number_cell(figures: Mapping[str, Any], path: str, form: str = "") -> str:
+    """A cell of a table that is sorted by the figure.
+
+    Args:
+        form: for a figure that is there, as Python's format() takes it, in place of `words`.
+    """
     value = at(figures, path)
     key = repr(float(value)) if isinstance(value, (int, float)) else "-1"
-    text = f"{value:,.1f}" if isinstance(value, float) else escaped(words(value), TEXT_LIMIT)
-    inside = element("span", text, data_figure=path)
+    text = words(value) if not form or value is None else format(value, form)
+    inside = element("span", escaped(text, TEXT_LIMIT), data_figure=path)
     return element("td", inside, class_="mi-number", data_sort=key)
 
 

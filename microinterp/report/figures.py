@@ -44,11 +44,13 @@ class ReportSamples:
         arrays: one [n, *shape] per input of the model.
         seed: of random numbers; None for samples that were given.
         notes: what a reader should know of how they were read.
+        names: where each one is from; empty for random numbers.
     """
 
     arrays: tuple[Array, ...]
     seed: int | None
     notes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -63,10 +65,12 @@ class Measured:
     Attributes:
         figures: plain data for JSON: dicts, lists, text, numbers, None.
         interpreter: the model, for pictures of it; None where it does not run.
+        samples: what it ran on.
     """
 
     figures: dict[str, Any]
     interpreter: Interpreter | None
+    samples: ReportSamples | None = None
 
 
 def measure(
@@ -117,7 +121,7 @@ def measure(
     if given.seed is None:
         found = (*facts.health, *activation_findings(uses))
         figures["health"] = [plain(each) for each in sorted_findings(found)]
-    return Measured(figures, interpreter)
+    return Measured(figures, interpreter, given)
 
 
 def _uses(interpreter: Interpreter, given: ReportSamples, progress: Progress) -> tuple[Use, ...]:
@@ -172,7 +176,7 @@ def _file_figures(facts: ModelFacts, data: bytes, name: str, profile: str) -> di
         "health": [plain(each) for each in facts.health],
         "problems": [plain(each) for each in facts.problems],
         "comparison": None,
-        "explanation": None,
+        "explanations": [],
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from microinterp.report import graph_svg, health_section, histograms, ops_section, summary_section
 from microinterp.report.arena_section import arena_section
@@ -64,7 +65,7 @@ def _sections(measured: Measured, more: Sequence[str]) -> Iterator[str]:
     yield summary_section.summary_section(figures)
     yield summary_section.problems_section(figures)
     if figures["comparison"] is not None:
-        yield comparison_section(figures["comparison"])
+        yield comparison_section(figures["comparison"], _compared(figures["comparison"]))
     yield health_section.health_section(figures)
     if interpreter is not None:
         yield ops_section.graph_section(figures, interpreter.graph)
@@ -74,3 +75,8 @@ def _sections(measured: Measured, more: Sequence[str]) -> Iterator[str]:
         yield arena_section(interpreter.prepared, interpreter.arena.plan)
     yield histograms.activations_section(figures)
     yield histograms.weights_section(figures)
+
+
+def _compared(comparison: Mapping[str, Any]) -> str:
+    name = comparison.get("other_name")
+    return f"Compared with {name}" if name else "Comparison"

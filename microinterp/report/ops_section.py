@@ -174,8 +174,9 @@ def _cells(figures: Figures, number: int) -> Iterator[str]:
     else:
         kind, shape = (figure(figures, f"{path}.output.{key}") for key in ("type", "shape"))
         yield text_cell(kind, " ", shape)
-    for name in ("macs", "weight_bytes", "output_bytes", "time_us"):
+    for name in ("macs", "weight_bytes", "output_bytes"):
         yield number_cell(figures, f"{path}.{name}")
+    yield number_cell(figures, f"{path}.time_us", ",.1f")
     yield element("td", figure(figures, f"{path}.path"), title=op["path_reason"] or None)
     if op["supported"] is False:
         yield text_cell("refused: ", figure(figures, f"{path}.reason"), class_="mi-why mi-refused")
