@@ -146,12 +146,13 @@ def _told_inputs(case: Case) -> tuple[Finding, ...] | None:
     pairs = [(i, told) for i, told in enumerate(case.theirs.inputs or ()) if told is not None]
     if all(Told(told).equals(case.inputs[i]) for i, told in pairs):
         return None
-    return tuple(
-        Finding(cause.name, cause.text, detail, reproduces=len(pairs), of=len(pairs))
-        for cause in INPUT_CAUSES
-        for detail, arrays in cause.change(case.prepared.graph, case.inputs)
-        if all(Told(told).equals(arrays[i]) for i, told in pairs)
-    )
+    found: dict[str, Finding] = {}
+    for cause in INPUT_CAUSES:
+        for detail, arrays in cause.change(case.prepared.graph, case.inputs):
+            if all(Told(told).equals(arrays[i]) for i, told in pairs):
+                finding = Finding(cause.name, cause.text, detail, "", reproduces=len(pairs))
+                found.setdefault(cause.name, replace(finding, of=len(pairs)))
+    return tuple(found.values())
 
 
 def _input_evidence(case: Case) -> tuple[str, ...]:

@@ -16,17 +16,25 @@ One = Callable[[Tensor, Array], Iterable[tuple[str, Array]]]
 
 
 def _each(change: One) -> Callable[[Graph, Sequence[Array]], Iterator[tuple[str, list[Array]]]]:
-    """Change one input at a time."""
+    """Change one input at a time, then all of them in one way."""
 
     def changed(graph: Graph, arrays: Sequence[Array]) -> Iterator[tuple[str, list[Array]]]:
         tensors = graph.main.inputs
+        by_detail: dict[str, dict[int, Array]] = {}
         for i, (tensor, array) in enumerate(zip(tensors, arrays, strict=True)):
             of = f"input {i}" if len(tensors) > 1 else ""
             for detail, other in change(tensor, array):
-                words = ", ".join(part for part in (of, detail) if part)
-                yield words, [*arrays[:i], other, *arrays[i + 1 :]]
+                yield _words(of, detail), [*arrays[:i], other, *arrays[i + 1 :]]
+                by_detail.setdefault(detail, {})[i] = other
+        for detail, others in by_detail.items():
+            if len(others) == len(tensors) > 1:
+                yield _words("all inputs", detail), list(others.values())
 
     return changed
+
+
+def _words(of: str, detail: str) -> str:
+    return ", ".join(part for part in (of, detail) if part)
 
 
 def _other_sign(tensor: Tensor, array: Array) -> Iterator[tuple[str, Array]]:
@@ -86,18 +94,29 @@ def _quantisation(tensor: Tensor, array: Array) -> Iterator[tuple[str, Array]]:
         yield "the zero point has the wrong sign", cast(whole - zero)
     if zero != low:
         yield f"a zero point of {low}", cast(whole + low)
-    for name, other in (
-        ("1/255", 1 / 255),
-        ("1/256", 1 / 256),
-        ("1/128", 1 / 128),
-        ("1/127", 1 / 127),
-    ):
-        if not np.isclose(scale, other, rtol=1e-4):
-            yield f"a scale of {name}", cast(np.rint(real / other) + zero)
-            yield f"a scale of {name} and a zero point of 0", cast(np.rint(real / other))
-            yield f"a scale of {name} and a zero point of {low}", cast(np.rint(real / other) + low)
+    for parts in (255, 256, 128, 127):
+        if not np.isclose(scale, 1 / parts, rtol=1e-4):
+            for steps in _steps(real, parts):
+                yield f"a scale of 1/{parts}", cast(steps + zero)
+                yield f"a scale of 1/{parts} and a zero point of 0", cast(steps)
+                yield f"a scale of 1/{parts} and a zero point of {low}", cast(steps + low)
     yield "real values cast to integers without scale and zero point", cast(np.trunc(real))
     yield "a step too low: cut off instead of rounded", cast(np.floor(real / scale - 0.5) + zero)
+
+
+def _steps(real: Array, parts: int) -> Iterator[Array]:
+    """Real values in steps of 1/parts: in float or double, halves away from 0 or to even."""
+    seen: list[Array] = []
+    single = real.astype(np.float32)
+    products = [single * np.float32(parts), single.astype(np.float64) * parts, real * parts]
+    step = 1 / parts
+    quotients = [single / np.float32(step), single.astype(np.float64) / step, real / step]
+    for exact in (*products, *quotients):
+        away = np.copysign(np.floor(np.abs(exact) + exact.dtype.type(0.5)), exact)
+        for rounded in (away, np.rint(exact)):
+            if not any(np.array_equal(rounded, each) for each in seen):
+                seen.append(rounded)
+                yield rounded
 
 
 def _late(graph: Graph, arrays: Sequence[Array]) -> Iterator[tuple[str, list[Array]]]:
