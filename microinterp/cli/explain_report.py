@@ -74,7 +74,7 @@ class _Report:
             self.text(" = "),
             self.text(facts["value"], _STRONG),
         )
-        name = output.safe(explanation.tensor.name, limit=_NAME).plain
+        name = output.safe(facts["tensor"], limit=_NAME).plain
         self.line(self.text(f"'{name}'", _DIM))
         more = [explanation.given, f"profile {explanation.profile}"]
         if explanation.runs > 1:

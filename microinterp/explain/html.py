@@ -38,7 +38,7 @@ def html_section(explanation: Explanation, everything: bool = False) -> str:
     facts = words.facts(explanation)
     of = f" of {facts['subgraph']}" if facts["subgraph"] else ""
     title = f"{facts['op']}{of}: {facts['type']} at {facts['at']} = {facts['value']}"
-    about = [escaped(explanation.tensor.name), escaped(explanation.given, _LIMIT)]
+    about = [escaped(facts["tensor"]), escaped(explanation.given, _LIMIT)]
     about.append(escaped(f"profile {explanation.profile}"))
     if explanation.runs > 1:
         about.append(f"the last of {explanation.runs} runs")

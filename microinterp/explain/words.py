@@ -15,7 +15,7 @@ TIMES = "\u00d7"
 _KEPT, _CUT = 14, 12  # bits that are shown on each side of a cut
 _FIRST, _LAST, _WHOLE = 5, 1, 9  # rows of many that are shown; so many are shown whole
 _LONG = 40  # steps from which on parts of an explanation are folded
-_PART = 4  # steps of a part that is worth folding
+_PART = 3  # steps of a part that is worth folding
 
 
 def number_text(value: Number) -> str:
@@ -244,7 +244,7 @@ def facts(explanation: Explanation) -> Mapping[str, Any]:
     return {
         "op": f"op {node.file_index} {node.name}",
         "subgraph": f"subgraph {node.subgraph}" if node.subgraph else "",
-        "tensor": tensor.name,
+        "tensor": tensor.name or f"tensor {tensor.index}",
         "type": f"{tensor.type_name}[{shape}]",
         "at": place(explanation.index),
         "value": number_text(explanation.value),

@@ -9,7 +9,8 @@ import pytest
 
 from microinterp.explain import Explanation, explain
 from microinterp.explain.rounding import Rounding
-from microinterp.explain.words import cut_of, formula
+from microinterp.explain.steps import Step
+from microinterp.explain.words import cut_of, formula, parts
 from microinterp.model_builder import ModelBuilder
 
 
@@ -172,3 +173,15 @@ def test_formulas_of_all_the_steps() -> None:
         "-21 + 2",
         "-19 within 2 … 127",
     ]
+
+
+def test_long_explanations_are_folded_by_part() -> None:
+    def step(number: int, section: str) -> Step:
+        return Step(number, "take", "kept", {"x": 1}, {}, 1, section=section)
+
+    sections = [*["gate"] * 30, *["two"] * 2, *["output"] * 12]
+    steps = [step(number, section) for number, section in enumerate(sections)]
+    shown = [(title, len(own), hidden) for title, own, hidden in parts(steps, everything=False)]
+    assert shown == [("gate", 1, 29), ("two", 2, 0), ("output", 12, 0)]
+    assert [hidden for _, _, hidden in parts(steps, everything=True)] == [0, 0, 0]
+    assert [hidden for _, _, hidden in parts(steps[:35], everything=False)] == [0, 0, 0]
