@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from microinterp.explain.kinds import FURTHER, FURTHER_ROUNDINGS
 from microinterp.explain.rounding import Rounding
 from microinterp.quant import fixedpoint_ref as ref
 from microinterp.quant.params import round_half_away
@@ -70,6 +71,7 @@ def truncate(x: float) -> int:
 
 
 ARITHMETIC: Mapping[str, Callable[..., Any]] = {
+    **FURTHER,
     "add": lambda x, y: x + y,
     "subtract": lambda x, y: x - y,
     "multiply": lambda x, y: x * y,
@@ -97,6 +99,7 @@ ARITHMETIC: Mapping[str, Callable[..., Any]] = {
 """What each kind computes, by the names of its operands."""
 
 ROUNDINGS: Mapping[str, Callable[..., Rounding | None]] = {
+    **FURTHER_ROUNDINGS,
     "shift_right": lambda x, bits: Rounding(x, bits, "floor") if bits else None,
     "shift_right_rounded": lambda x, bits: Rounding(x, bits, "up"),
     "doubling_high_mul": lambda a, b: Rounding(a * b, 31, "up"),

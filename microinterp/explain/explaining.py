@@ -142,7 +142,8 @@ def explain(
             "it stands in a branch that was not taken, or behind an op that waits for more invokes",
         )
     prepared = interpreter.prepared.subgraphs[subgraph][node.index]
-    subject = Subject(prepared, capture.found, capture.left, output, where)
+    profiled = interpreter.prepared.profile
+    subject = Subject(prepared, capture.found, capture.left, output, where, profiled)
     recorder = Recorder()
     with np.errstate(all="ignore"):
         outcome = explainer(subject, recorder)

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from microinterp.explain.arithmetic import ARITHMETIC, ROUNDINGS
+from microinterp.explain.kinds import ROWS
 from microinterp.explain.rounding import Rounding
 from microinterp.explain.steps import Known, Number, Step, Term, known
 from microinterp.graph import Tensor
@@ -158,6 +159,36 @@ class Recorder:
     def minimum(self, label: str, taps: Iterable[Tap], column: str = "input", **more: Any) -> Any:
         """The smallest of the rows' numbers."""
         return self._extreme("minimum", min, label, taps, column, more)
+
+    def rows(
+        self,
+        kind: str,
+        label: str,
+        columns: tuple[str, ...],
+        taps: Iterable[Tap],
+        *,
+        note: str = "",
+        real: float | None = None,
+        source: Tensor | None = None,
+        **operands: int,
+    ) -> Any:
+        """One step of kinds.ROWS[kind] over rows of numbers, one for each column."""
+        found = list(taps)
+        results, total = ROWS[kind]([numbers for _, numbers in found], **operands)
+        terms = tuple(
+            _term(at, numbers, result) for (at, numbers), result in zip(found, results, strict=True)
+        )
+        return self._record(
+            kind,
+            label,
+            dict(operands),
+            total,
+            columns=columns,
+            terms=terms,
+            note=note,
+            real=real,
+            source=source,
+        )
 
     def _extreme(
         self,

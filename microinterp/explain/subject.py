@@ -14,6 +14,7 @@ from microinterp.explain.recorder import Recorder
 from microinterp.explain.steps import Number
 from microinterp.graph import Node, Tensor
 from microinterp.prepare import Arrays, PreparedNode
+from microinterp.quant.profile import Profile
 from microinterp.trace import Trace
 
 Array = npt.NDArray[Any]
@@ -43,6 +44,7 @@ class Subject:
         after: copies of the outputs as it left them.
         output: number of the output.
         index: of the element in that output, one number per axis.
+        profile: the numeric profile, for what params do not hold.
     """
 
     prepared: PreparedNode
@@ -50,6 +52,7 @@ class Subject:
     after: tuple[Array, ...]
     output: int
     index: tuple[int, ...]
+    profile: Profile
 
     @property
     def node(self) -> Node:

@@ -11,6 +11,8 @@ import struct
 from fractions import Fraction
 from typing import Any
 
+from tests.explain import further
+
 INT32 = (-(2**31), 2**31 - 1)
 
 
@@ -101,6 +103,7 @@ def _extreme(step: dict[str, Any]) -> int:
 
 
 WITH_TERMS = {"sum_of_products": _sum, "sum": _sum, "maximum": _extreme, "minimum": _extreme}
+WITH_TERMS |= further.WITH_STEP
 
 
 def half_up(x: Fraction) -> int:
@@ -184,3 +187,4 @@ FORMULAS = {
     "is_not_zero": lambda x: 0 if x == 0 else 1,
     "low_bits": lambda x, bits: x % 2**bits,
 }
+FORMULAS |= further.FORMULAS

@@ -37,6 +37,30 @@ FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "DEQUANTIZE",
             "CAST",
         ),
+        "softmaxes": ("SOFTMAX", "LOG_SOFTMAX"),
+        "curves": ("LOGISTIC", "TANH", "ELU", "HARD_SWISH"),
+        "roots": ("ABS", "RSQRT", "L2_NORMALIZATION", "DIV"),
+        "products": ("BATCH_MATMUL", "RESIZE_BILINEAR"),
+        "recurrent": ("SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"),
+        "reductions": (
+            "MEAN",
+            "SUM",
+            "REDUCE_MAX",
+            "REDUCE_MIN",
+            "REDUCE_ALL",
+            "ARG_MAX",
+            "ARG_MIN",
+            "CUMSUM",
+            "ADD_N",
+        ),
+        "comparing": (
+            "EQUAL",
+            "NOT_EQUAL",
+            "GREATER",
+            "GREATER_EQUAL",
+            "LESS",
+            "LESS_EQUAL",
+        ),
         "moves": (
             "BATCH_TO_SPACE_ND",
             "BROADCAST_ARGS",
@@ -77,7 +101,9 @@ FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Operators that can be explained, of each family, which is a module of this folder."""
 
 
+_RUNS_SUBGRAPHS = "choose an op of a subgraph that this one runs (--subgraph)"
 _OF_ANY_TYPE = ("moves",)
+_FROM_FLOAT = ("rescaling",)
 
 
 def explainer_of(node: Node, output: int = 0) -> Explainer:
@@ -91,10 +117,12 @@ def explainer_of(node: Node, output: int = 0) -> Explainer:
         raise UnsupportedError(
             "explain does not open up this operator",
             node.where(),
-            "choose an op of integers that computes: `microinterp inspect` lists the model's ops",
+            _RUNS_SUBGRAPHS
+            if node.name in ("CALL_ONCE", "IF", "WHILE")
+            else "choose an op of integers that computes: `microinterp inspect` lists them",
         )
     found: Mapping[str, Explainer] = import_module(f"{__name__}.{family}").EXPLAINERS
-    if family not in _OF_ANY_TYPE and _is_float(node):
+    if family not in _OF_ANY_TYPE and _is_float(node, family in _FROM_FLOAT):
         raise UnsupportedError(
             "this op computes in float32, and explain opens up integer arithmetic",
             node.where(),
@@ -104,9 +132,15 @@ def explainer_of(node: Node, output: int = 0) -> Explainer:
     return found[node.name]
 
 
-def _is_float(node: Node) -> bool:
-    """True for an op whose activations are all floats: at its ends there may be one."""
+def _is_float(node: Node, may_begin: bool) -> bool:
+    """True for an op that computes in floats: all activations are; or only the first one.
+
+    Args:
+        may_begin: the op takes floats and gives integers.
+    """
     tensors = [t for t in (*node.inputs, *node.outputs) if t is not None]
-    return all(t.dtype.kind == "f" for t in tensors if not t.is_constant) and any(
-        t.dtype.kind == "f" for t in tensors
-    )
+    is_float = [t.dtype.kind == "f" for t in tensors]
+    if not may_begin and is_float[:1] == [True]:
+        return True
+    plain = [f for t, f in zip(tensors, is_float, strict=True) if not t.is_constant]
+    return all(plain) and any(is_float)
