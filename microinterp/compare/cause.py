@@ -35,13 +35,11 @@ class Changed:
 
     Attributes:
         detail: what of the cause this is, where there are several ways; may be "".
-        resets: its state starts anew with each sample.
     """
 
     node: Node
     kernel: Kernel
     detail: str = ""
-    resets: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,12 +36,10 @@ def can_be_isolated(item: PreparedNode) -> bool:
     )
 
 
-def run_op(
-    node: Node, kernel: Kernel, given: OpInputs, resets: bool = False
-) -> tuple[Array, ...] | None:
+def run_op(node: Node, kernel: Kernel, given: OpInputs) -> tuple[Array, ...] | None:
     """Outputs [n, *shape] of an op; None where it cannot work with these numbers.
 
-    Samples run in order and state goes on, from its start; with `resets` each one starts anew.
+    Samples run in order and state goes on, from its start.
     A changed node may have fewer inputs than are given: those at the end are left out.
     """
     given = OpInputs(given.arrays[: len(node.inputs)], given.samples)
@@ -50,7 +47,7 @@ def run_op(
     with np.errstate(all="ignore"):
         if not is_stateful and given.samples and any(a is not None for a in given.arrays):
             return _all_at_once(node, kernel, given)
-        return _one_by_one(node, kernel, given, resets)
+        return _one_by_one(node, kernel, given)
 
 
 def _all_at_once(node: Node, kernel: Kernel, given: OpInputs) -> tuple[Array, ...] | None:
@@ -63,16 +60,11 @@ def _all_at_once(node: Node, kernel: Kernel, given: OpInputs) -> tuple[Array, ..
     return outputs if _is_good(kernel, arrays) else None
 
 
-def _one_by_one(
-    node: Node, kernel: Kernel, given: OpInputs, resets: bool
-) -> tuple[Array, ...] | None:
+def _one_by_one(node: Node, kernel: Kernel, given: OpInputs) -> tuple[Array, ...] | None:
     outputs = tuple(np.zeros((given.samples, *t.shape), t.dtype) for t in node.outputs)
-    kept: Mapping[int, Array] = {}
-    state: tuple[Array, ...] = ()
+    kept = {i: _start(t) for i, t in enumerate(node.inputs) if t and t.is_variable}
+    state = tuple(np.full(s.nbytes, s.fill, np.uint8) for s in kernel.state)
     for sample in range(given.samples):
-        if sample == 0 or resets:
-            kept = {i: _start(t) for i, t in enumerate(node.inputs) if t and t.is_variable}
-            state = tuple(np.full(s.nbytes, s.fill, np.uint8) for s in kernel.state)
         inputs = tuple(
             kept.get(i, t.data if t is not None else None) if array is None else array[sample]
             for i, (t, array) in enumerate(zip(node.inputs, given.arrays, strict=True))

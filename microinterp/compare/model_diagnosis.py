@@ -112,8 +112,7 @@ class ModelDiagnosis:
         for item in self.case.items():
             key = item.node.subgraph, item.node.index
             for changed in ways(cause, item, self.bench):
-                if not changed.resets:
-                    found.setdefault(changed.detail, {})[key] = changed
+                found.setdefault(changed.detail, {})[key] = changed
         return found
 
     def _explains(

@@ -62,7 +62,7 @@ def _reproduces(changed: Changed, given: OpInputs, wanted: Sequence[Told | None]
 
 def _gives(changed: Changed, given: OpInputs, wanted: Sequence[Told | None]) -> bool:
     try:
-        outputs = run_op(changed.node, changed.kernel, given, changed.resets)
+        outputs = run_op(changed.node, changed.kernel, given)
     except (ValueError, IndexError, TypeError, FloatingPointError):
         return False  # a changed node may ask for what NumPy cannot do
     if outputs is None:

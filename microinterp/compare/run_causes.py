@@ -70,17 +70,11 @@ def _frozen(item: PreparedNode, bench: Bench) -> Iterator[Changed]:
         yield Changed(item.node, replace(item.kernel, evaluate=_Frozen(item)))
 
 
-def _fresh(item: PreparedNode, bench: Bench) -> Iterator[Changed]:
-    if _has_state(item):
-        yield Changed(item.node, item.kernel, resets=True)
-
-
 def _has_state(item: PreparedNode) -> bool:
     variables = any(t is not None and t.is_variable for t in item.node.inputs)
     return bool(item.kernel.state) or variables
 
 
 STATE_CAUSES: Iterable[OpCause] = (
-    OpCause("state-reset", "starts every sample with fresh state, where it should go on", _fresh),
-    OpCause("state-never-kept", "never keeps its state", _frozen),
+    OpCause("state-never-kept", "never keeps its state: every sample starts afresh", _frozen),
 )
