@@ -1,0 +1,144 @@
+"""docs/golden.md: its commands print what it shows, its Python and C run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from microinterp import __version__, golden
+from tests.cli import call, good
+from tests.conftest import require_or_skip
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "golden.md").read_text()
+MODEL = ROOT / "examples" / "digits" / "digits_int8.tflite"
+FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the page's commands run: the examples are there, and a bundle of another model."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    data = bytearray(MODEL.read_bytes())
+    weights = golden.sound_graph(bytes(data)).main.nodes[8].inputs[1]
+    assert weights is not None
+    assert weights.data is not None
+    data[bytes(data).index(weights.data.tobytes()) + 200] ^= 0x40
+    (tmp_path / "old.tflite").write_bytes(data)
+    good("golden", "record", "old.tflite", "--samples", 4, "-o", "digits_old.golden")
+    return tmp_path
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_commands_print_what_the_page_shows(folder: Path) -> None:
+    texts = [text for block in blocks("console") for text in block.split("$ ")[1:]]
+    assert len(texts) == 8
+    for text in texts:
+        command, *shown = text.splitlines()
+        program, *words = shlex.split(command)
+        assert program == "microinterp"
+        result = call(*words)
+        printed = re.sub(
+            re.escape(f"microinterp {__version__}"), "microinterp 0.1.0", result.stdout
+        )
+        is_whole = "..." not in shown
+        wanted = [line for line in shown if line != "..."]
+        got = printed.splitlines()
+        assert (got if is_whole else got[: len(wanted)]) == wanted, command
+        assert result.exit_code == (0 if not re.search("different|another", printed) else 1)
+
+
+def test_the_python_block_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = blocks("python")
+    exec(block, {})
+    assert capsys.readouterr().out == "20 200 None\n"
+
+
+def compiled(folder: Path, name: str, *sources: str) -> Path:
+    if shutil.which("gcc") is None:
+        require_or_skip("gcc", "apt install gcc")
+    files = []
+    for number, source in enumerate(sources):
+        files.append(folder / f"{name}{number}.c")
+        files[-1].write_text(source)
+    command = ["gcc", "-std=c99", *FLAGS, "-o", folder / name, *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / name
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_the_c_test_passes_and_fails(folder: Path, fault: bool) -> None:
+    """A model that has learned the bundle by heart, and forgets a bit of one answer."""
+    good(
+        "golden",
+        "export",
+        "examples/digits/digits_tflm.golden",
+        "--samples",
+        "0:20",
+        "-o",
+        "digits.h",
+    )
+    test, _ = blocks("c")
+    model = """
+#include <string.h>
+#include "digits.h"
+void run_model(const int8_t *input, int8_t *output);
+void run_model(const int8_t *input, int8_t *output) {
+  int i = 0;
+  while (memcmp(input, digits_input_0 + i * DIGITS_INPUT_0_ELEMENTS, DIGITS_INPUT_0_BYTES)) i++;
+  memcpy(output, digits_output_0 + i * DIGITS_OUTPUT_0_ELEMENTS, DIGITS_OUTPUT_0_BYTES);
+  if (i == 7) output[3] ^= FAULT;
+}
+"""
+    program = compiled(folder, "test", test, model.replace("FAULT", str(int(fault))))
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    differing = "sample 7 differs\n1" if fault else "0"
+    assert done.stdout == f"{differing} of 20 samples differ\n"
+    assert done.returncode == fault
+
+
+def test_the_crc32_is_that_of_the_bundle(folder: Path) -> None:
+    """The last op writes the output, whose CRC32 the header tells."""
+    good(
+        "golden",
+        "export",
+        "examples/digits/digits_tflm.golden",
+        "--samples",
+        "0:20",
+        "-o",
+        "digits.h",
+    )
+    _, crc = blocks("c")
+    main = f"""
+#include <stdio.h>
+#include <string.h>
+#include "digits.h"
+uint32_t golden_crc32(const void *data, uint32_t bytes);
+{crc}
+int main(void) {{
+  int i, last = DIGITS_CHECKS - 1;
+  printf("%s", digits_checks[last].op_name);
+  for (i = 0; i < DIGITS_SAMPLES; i++)
+    if (golden_crc32(digits_output_0 + i * DIGITS_OUTPUT_0_ELEMENTS, digits_checks[last].bytes)
+        != digits_crcs[i * DIGITS_CHECKS + last])
+      return 1;
+  return 0;
+}}
+"""
+    done = subprocess.run([compiled(folder, "crc", main)], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"SOFTMAX")
+
+
+def test_links_lead_somewhere() -> None:
+    for name in set(re.findall(r"\]\(([\w./]+)\)", PAGE)):
+        assert (ROOT / "docs" / name).exists(), name
