@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -18,7 +18,7 @@ import microinterp
 from microinterp.cli import output
 from microinterp.errors import MicrointerpError
 
-_MARKUP = "markdown"  # of the two modes of rich the one that joins lines of a paragraph
+_MARKUP: Final = "markdown"  # of the two modes of rich the one that joins lines of a paragraph
 _COMMANDS = (
     "inspect", "run", "verify", "ops", "plan", "compare", "explain", "eval", "pack", "report",
     "golden",
