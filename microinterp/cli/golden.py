@@ -13,6 +13,7 @@ from microinterp import golden
 from microinterp.cli import golden_show, output
 from microinterp.cli.golden_verdict import many, verdict
 from microinterp.errors import InputError
+from microinterp.golden_bundle import BundleReader
 from microinterp.graph import Graph
 from microinterp.images import parse_range
 from microinterp.inputs import Reading
@@ -179,7 +180,9 @@ def check(
     in the first differing sample, first_output that sample's first differing output.
     """
     data = output.read_file(model)
-    with output.progress("checking", None) as advance:
+    with BundleReader(bundle) as reader:
+        samples = reader.samples
+    with output.progress("checking", samples) as advance:
         result = golden.check(
             data, bundle, runtime, any_model=any_model, profile=profile, progress=advance
         )

@@ -106,7 +106,8 @@ class _Checker:
         """Run all samples; gives the number done so far after each chunk."""
         size = sum(self._header.checks[n].nbytes for n in self._numbers)
         has_inputs = bool(self._header.inputs)
-        count = at_once(self._header.sample_bytes + size) if has_inputs else 1
+        most = at_once(self._header.sample_bytes + size, self._side.name)
+        count = most if has_inputs else 1
         chunks = ((c.inputs, c.outputs, (c.crcs,), c.tensors) for c in reader)
         for inputs, outputs, (crcs,), tensors in regrouped(chunks, count):
             self._compare(inputs, outputs, crcs, tensors)

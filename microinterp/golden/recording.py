@@ -109,7 +109,8 @@ class _Recorder:
         self.samples = 0
         main = target.graph.main
         sizes = [t.nbytes for t in (*main.inputs, *main.outputs)]
-        self._at_once = at_once(sum(sizes) + sum(check.nbytes for check in self._checks))
+        sizes.extend(check.nbytes for check in self._checks)
+        self._at_once = at_once(sum(sizes), side.name)
 
     def chunks_of(self, inputs: Inputs) -> Iterator[Samples]:
         """The samples, as many at a time as fit."""

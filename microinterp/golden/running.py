@@ -27,7 +27,7 @@ Samples = Sequence[Array]
 _MAY_STOP = "CIRCULAR_BUFFER"
 TENSORS = ("crc", "bytes", "none")
 """What is kept of the tensors that ops write."""
-_AT_ONCE_BYTES, _AT_ONCE = 4 << 20, 256
+_AT_ONCE_BYTES, _AT_ONCE, _AT_ONCE_ON_BOARDS = 4 << 20, 256, 4
 _PROFILED = ("host", "litert", "litert-ref", "litert-noxnn")
 """Runtimes with any profile: of the host's own numbers, or the one to hold LiteRT's to."""
 
@@ -114,9 +114,10 @@ def require_profile(runtime: str, profile: str) -> None:
         )
 
 
-def at_once(sample_bytes: int) -> int:
-    """How many samples to run at a time."""
-    return max(1, min(_AT_ONCE, _AT_ONCE_BYTES // max(1, sample_bytes)))
+def at_once(sample_bytes: int, runtime: str) -> int:
+    """How many samples to run at a time: few on a board, for which one may wait."""
+    most = _AT_ONCE_ON_BOARDS if runtime.startswith("board:") else _AT_ONCE
+    return max(1, min(most, _AT_ONCE_BYTES // max(1, sample_bytes)))
 
 
 def require_inputs(graph: Graph, inputs: Samples) -> None:
