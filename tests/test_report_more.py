@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from microinterp.model_builder import ModelBuilder
 from microinterp.report.comparison_section import comparison_section
 from tests.arena_pictures import SCRIPTED
 from tests.browser import opened
@@ -163,3 +165,24 @@ def test_elements_that_the_model_lacks(tmp_path: Path, wanted: str) -> None:
 def test_a_side_that_is_none(tmp_path: Path) -> None:
     model = stored(tmp_path, sums_model())
     assert "nobody" in refused("report", model, "--json", "--with", "nobody")
+
+
+def test_only_the_end_that_is_cut_is_marked(tmp_path: Path) -> None:
+    """A RELU6 whose range ends at 3: zeros are meant, what is above 3 is cut."""
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    x = g.input("x", (1, 256), "int8", scale=3 / 255, zero_point=-128)
+    y = g.tensor("y", (1, 256), "int8", scale=3 / 255, zero_point=-128)
+    g.op("RELU6", [x], [y])
+    g.output(y)
+    sample, page = tmp_path / "x.npy", tmp_path / "page.html"
+    codes = np.tile(np.arange(-128, 128).astype(np.int8), (4, 1, 1))
+    codes[:, :, :100] = -128
+    codes[:, :, 200:] = 127
+    np.save(sample, codes)
+    printed = good("report", stored(tmp_path, b.finish()), "-i", sample, "-o", page, "--json")
+    (found,) = json.loads(printed)["health"]
+    assert found["figures"] == {"values": 1024, "at_highest": 224}
+    assert found["message"] == "21.88% of 1,024 values lie at the highest code"
+    (cut,) = re.findall(r'class="mi-cut" d="M([\d.]+) ', page.read_text())
+    assert float(cut) == 256 * 63 / 64

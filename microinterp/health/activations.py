@@ -92,18 +92,23 @@ def _saturating(use: Use) -> Iterator[Finding]:
     """Ends that cut values off; a model's input comes cut (white pixels), and says so if we cut."""
     if use.node is None:
         return
-    cut_low, cut_high = _cut_on_purpose(use.node, use)
-    at_low = 0.0 if cut_low else use.at_lowest / use.values
-    at_high = 0.0 if cut_high else use.at_highest / use.values
-    if max(at_low, at_high) > SATURATING:
+    on_purpose = _cut_on_purpose(use.node, use)
+    counts = {"lowest": use.at_lowest, "highest": use.at_highest}
+    cut = {
+        end: count
+        for (end, count), meant in zip(counts.items(), on_purpose, strict=True)
+        if not meant and count > SATURATING * use.values
+    }
+    if cut:
+        first, *more = (f"{count / use.values:.2%}|at the {end} code" for end, count in cut.items())
+        told = first.replace("|", f" of {use.values:,} values lie ")
         yield finding(
             "saturating-range",
-            f"{use.at_lowest / use.values:.2%} of the values lie at the lowest code, "
-            f"{use.at_highest / use.values:.2%} at the highest",
+            ", ".join((told, *(each.replace("|", " ") for each in more))),
             use.where,
-            at_lowest=use.at_lowest,
-            at_highest=use.at_highest,
+            "",
             values=use.values,
+            **{f"at_{end}": count for end, count in cut.items()},
         )
 
 

@@ -18,9 +18,15 @@ def at(figures: Any, path: str) -> Any:
     return figures
 
 
-def figure(figures: Mapping[str, Any], path: str, limit: int = TEXT_LIMIT) -> str:
-    """The figure at a path, as a <span> that tells where it is from; names in it are escaped."""
-    return element("span", escaped(words(at(figures, path)), limit), data_figure=path)
+def figure(figures: Mapping[str, Any], path: str, form: str = "", limit: int = TEXT_LIMIT) -> str:
+    """The figure at a path, as a <span> that tells where it is from; names in it are escaped.
+
+    Args:
+        form: for a figure that is there, as Python's format() takes it, in place of `words`.
+    """
+    value = at(figures, path)
+    text = words(value) if not form or value is None else format(value, form)
+    return element("span", escaped(text, limit), data_figure=path)
 
 
 def words(value: Any) -> str:
@@ -39,16 +45,10 @@ def words(value: Any) -> str:
 
 
 def number_cell(figures: Mapping[str, Any], path: str, form: str = "") -> str:
-    """A cell of a table that is sorted by the figure.
-
-    Args:
-        form: for a figure that is there, as Python's format() takes it, in place of `words`.
-    """
+    """A cell of a table that is sorted by the figure; `form` as for `figure`."""
     value = at(figures, path)
     key = repr(float(value)) if isinstance(value, (int, float)) else "-1"
-    text = words(value) if not form or value is None else format(value, form)
-    inside = element("span", escaped(text, TEXT_LIMIT), data_figure=path)
-    return element("td", inside, class_="mi-number", data_sort=key)
+    return element("td", figure(figures, path, form), class_="mi-number", data_sort=key)
 
 
 def text_cell(*children: str, sort: str | None = None, class_: str | None = None) -> str:

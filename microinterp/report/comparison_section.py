@@ -73,7 +73,7 @@ def _causes(figures: Figures, comparison: Figures) -> Iterator[str]:
         return
     findings = comparison.get("findings") or ()
     if not findings:
-        yield element("p", "Cause: ", figure(figures, "comparison.cause", _CAUSE_LIMIT))
+        yield element("p", "Cause: ", figure(figures, "comparison.cause", limit=_CAUSE_LIMIT))
         return
     items = []
     for i, found in enumerate(findings):
@@ -144,7 +144,7 @@ def _norms_table(figures: Figures, outputs: Sequence[Figures]) -> str:
     for i, each in enumerate(outputs):
         norms = each.get("norms") or {}
         cells = [
-            element("td", figure(figures, f"comparison.outputs.{i}.norms.{key}"))
+            element("td", figure(figures, f"comparison.outputs.{i}.norms.{key}", ".6g"))
             if norms.get(key) is not None
             else element("td", "-")
             for key, _ in keys

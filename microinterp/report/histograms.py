@@ -12,6 +12,7 @@ from microinterp.report.markup import element, escaped
 
 Figures = Mapping[str, Any]
 
+_ENDS = ("at_lowest", "at_highest")
 _WIDTH, _HEIGHT, _FLOOR = 256, 62, 16
 STYLE = """
 .mi-grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(272px, 1fr));
@@ -45,7 +46,11 @@ def activations_section(figures: Figures) -> str:
     if samples["random"]:
         text = "These are answers to random numbers: give --input FILES to see your data's."
         noise = element("p", element("strong", text))
-    cut = {_place(f["where"]) for f in figures["health"] if f["rule"] == "saturating-range"}
+    cut = {
+        _place(found["where"]): tuple(end for end in _ENDS if end in found["figures"])
+        for found in figures["health"]
+        if found["rule"] == "saturating-range"
+    }
     pictures = (_activation(figures, number, cut) for number in range(len(figures["activations"])))
     return element(
         "section",
@@ -73,13 +78,13 @@ def _place(where: Mapping[str, Any]) -> tuple[int, int | None]:
     return where["subgraph"] or 0, where["tensor_index"]
 
 
-def _activation(figures: Figures, number: int, cut: set[tuple[int, int | None]]) -> str:
+def _activation(figures: Figures, number: int, cut: Mapping[Any, tuple[str, ...]]) -> str:
     path = f"activations.{number}"
     use = figures["activations"][number]
-    is_cut = (use["subgraph"], use["tensor"]) in cut
+    ends = cut.get((use["subgraph"], use["tensor"]), ())
     lines = [element("small", *_seen(figures, path, use))]
     if use["scale"] is not None:
-        lines.append(element("small", *_ends(figures, path), class_="mi-clip" if is_cut else None))
+        lines.append(element("small", *_ends(figures, path), class_="mi-clip" if ends else None))
     label = f"input {use['position']}"
     if use["op"] is not None:
         label = f"op {use['subgraph']}:" if use["subgraph"] else "op "
@@ -88,7 +93,7 @@ def _activation(figures: Figures, number: int, cut: set[tuple[int, int | None]])
     return element(
         "figure",
         element("figcaption", element("b", label), " ", kind),
-        _picture(use, is_cut),
+        _picture(use, ends),
         *lines,
         class_="mi-hist",
         title=printable(use["name"], 200),
@@ -99,12 +104,12 @@ def _seen(figures: Figures, path: str, use: Figures) -> Iterator[str]:
     lowest, highest = (figure(figures, f"{path}.{name}") for name in ("lowest", "highest"))
     yield f"{figure(figures, f'{path}.values')} values from {lowest} to {highest}"
     if use["range_used_percent"] is not None:
-        yield f": {figure(figures, f'{path}.range_used_percent')} % of the range"
+        yield f": {figure(figures, f'{path}.range_used_percent')}&nbsp;% of the range"
 
 
 def _ends(figures: Figures, path: str) -> Iterator[str]:
-    yield f"at the lowest code {figure(figures, f'{path}.at_lowest_percent')} %, "
-    yield f"at the highest {figure(figures, f'{path}.at_highest_percent')} %"
+    yield f"at the lowest code {figure(figures, f'{path}.at_lowest_percent')}&nbsp;%, "
+    yield f"at the highest {figure(figures, f'{path}.at_highest_percent')}&nbsp;%"
 
 
 def _weight(figures: Figures, number: int) -> str:
@@ -124,15 +129,15 @@ def _weight(figures: Figures, number: int) -> str:
     return element(
         "figure",
         element("figcaption", element("b", label), " ", kind),
-        _picture(made, False),
+        _picture(made),
         *lines,
         class_="mi-hist",
         title=printable(made["name"], 200),
     )
 
 
-def _picture(made: Figures, is_cut: bool) -> str:
-    """Bars over the range; for codes the real numbers at both ends and a line at zero."""
+def _picture(made: Figures, cut: tuple[str, ...] = ()) -> str:
+    """Bars over the range, the ends in `cut` marked, a line at zero, both ends' numbers."""
     low, high = made["edges"]
     bins = made["bins"]
     parts = [element("rect", class_="mi-range", width=_WIDTH, height=_HEIGHT)]
@@ -141,9 +146,9 @@ def _picture(made: Figures, is_cut: bool) -> str:
     if low <= zero < high:
         x = _WIDTH * (zero - low + (0.5 if made["scale"] is not None else 0)) / (high - low)
         parts.append(element("line", class_="mi-zero", x1=x, y1=0, x2=x, y2=_HEIGHT))
-    if is_cut:
-        for at in (0, len(bins) - 1):
-            parts.append(element("path", class_="mi-cut", d=_bars(bins, only=at)))
+    for end in cut:
+        at = 0 if end == "at_lowest" else len(bins) - 1
+        parts.append(element("path", class_="mi-cut", d=_bars(bins, only=at)))
     left, right = map(words, _real_ends(made))
     y = _HEIGHT + 12
     parts.append(element("text", escaped(left), x=0, y=y))
