@@ -66,10 +66,11 @@ def _one_by_one(node: Node, kernel: Kernel, given: OpInputs) -> tuple[Array, ...
     state = tuple(np.full(s.nbytes, s.fill, np.uint8) for s in kernel.state)
     for sample in range(given.samples):
         inputs = tuple(
-            kept.get(i, t.data if t is not None else None) if array is None else array[sample]
+            kept.get(i, t.data if t is not None else None) if array is None else array[sample, ...]
             for i, (t, array) in enumerate(zip(node.inputs, given.arrays, strict=True))
         )
-        arrays = Arrays(inputs, tuple(o[sample] for o in outputs), _scratch(kernel), state)
+        here = tuple(o[sample, ...] for o in outputs)  # a view, of a scalar too
+        arrays = Arrays(inputs, here, _scratch(kernel), state)
         if not _is_good(kernel, arrays):
             return None
     return outputs

@@ -19,6 +19,7 @@ from microinterp.prepare import Prepared, PreparedNode
 from microinterp.sides import Observed, Place
 
 _SCORES = frozenset({"SOFTMAX", "LOG_SOFTMAX", "LOGISTIC"})
+_MAY_END = frozenset({"CIRCULAR_BUFFER"})
 _FORMS = frozenset({"RESHAPE", "QUANTIZE", "DEQUANTIZE", "SQUEEZE", "EXPAND_DIMS"})
 
 
@@ -51,10 +52,12 @@ class Case:
         return self.prepared.graph.subgraphs[place[0]].tensors[place[2]]
 
     def given_to(self, item: PreparedNode, assume: bool = False) -> OpInputs | None:
-        """What the other side has fed to an op; None where that is not told.
+        """What the other side has fed to an op; None where that is not told, or not all there is.
 
         With `assume`, what is not told is taken to be what we have.
         """
+        if self._hangs_on_others(item):
+            return None
         arrays: list[Array | None] = []
         for tensor in item.node.inputs:
             if tensor is None or tensor.data is not None or tensor.is_variable:
@@ -65,6 +68,19 @@ class Case:
                 return None
             arrays.append(found)
         return OpInputs(tuple(arrays), self.theirs.samples)
+
+    def _hangs_on_others(self, item: PreparedNode) -> bool:
+        """True if other ops use its variables, or one before it may end the invoke early."""
+        nodes, mine = self.prepared.graph.main.nodes, item.node
+        variables = [t for t in mine.inputs if t is not None and t.is_variable]
+        others = (node for node in nodes if node.index != mine.index)
+        shared = any(
+            tensor is variable
+            for node in (others if variables else ())
+            for tensor in (*node.inputs, *node.outputs)
+            for variable in variables
+        )
+        return shared or any(n.name in _MAY_END for n in nodes[: mine.index])
 
     def _told_value(self, item: PreparedNode, tensor: Tensor, assume: bool) -> Array | None:
         place = self._writer(item, tensor)

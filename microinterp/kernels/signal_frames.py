@@ -177,7 +177,9 @@ def prepare_stacker(node: Node, context: Context) -> Kernel:
     require_shape(node, out, (size * channels,))
     require_shape(node, valid, ())
     state = State(out.nbytes), State(8)
-    return Kernel(evaluate_stacker, StackerParams(left, size, step), state=state)
+    keeps = right > 0 or step > 1  # until a stack is whole again
+    params = StackerParams(left, size, step)
+    return Kernel(evaluate_stacker, params, state=state, keeps_outputs=keeps)
 
 
 def prepare_delay(node: Node, context: Context) -> Kernel:
