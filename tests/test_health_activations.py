@@ -53,9 +53,7 @@ def ramp(low: int, high: int, dtype: str = "int8") -> Array:
     return np.tile(codes, (ENOUGH_SAMPLES, 1, 1))
 
 
-@pytest.mark.parametrize(
-    "name", ["kws_int8", "dtln", "ic_resnet8_float", "keyword_scrambled_8bit"]
-)
+@pytest.mark.parametrize("name", ["kws_int8", "dtln", "ic_resnet8_float", "keyword_scrambled_8bit"])
 def test_counts_are_those_of_the_tensors(name: str) -> None:
     """NumPy counts what an interpreter that preserves all tensors holds after each invoke."""
     data = shared_model(f"{name}.tflite")
@@ -107,6 +105,13 @@ def test_a_histogram_of_floats_finds_its_own_range(numbers: list[float]) -> None
     assert values.max() < high or values.max() == high == 0
 
 
+def test_a_histogram_keeps_its_counts_while_its_range_grows() -> None:
+    rng = np.random.default_rng(1)
+    sizes = np.array([1e-3, 0.2, 0.7, 40, 9e4], np.float32).reshape(-1, 1, 1)
+    values = (rng.uniform(-1, 1, (5, 1, 64)) * sizes).astype(np.float32)
+    check_use(uses_of(copying("ABS", dtype="float32", size=64), values)[0], values)
+
+
 def test_numbers_that_are_none_are_left_out() -> None:
     values = np.array([[[1.0, np.nan, np.inf, -3.0]]], np.float32)
     use = uses_of(copying("ABS", dtype="float32", size=4), values)[0]
@@ -142,6 +147,15 @@ def test_zero_of_a_relu_does_not_saturate() -> None:
     samples = np.maximum(ramp(-128, 127), -128)
     samples[:, 0, :128] = -128
     assert of_output(copying("RELU", zero_point=-128), samples) == []
+
+
+def test_zero_at_the_lowest_code_does_not_saturate() -> None:
+    """What is read from a ReLU, for example."""
+    samples = ramp(-128, 127)
+    samples[:, 0, :128] = -128
+    assert of_output(copying("QUANTIZE", zero_point=-128), samples) == []
+    found = of_output(copying("QUANTIZE", zero_point=-127), samples)
+    assert [each.rule for each in found] == ["saturating-range"]
 
 
 def test_six_of_a_relu6_does_not_saturate() -> None:

@@ -86,7 +86,9 @@ def test_channels_without_weights() -> None:
     weights[[1, 6]] = 0
     scales = [0.01] * CHANNELS
     scales[1] = 1e-30
-    found = only(dense(weights, w_scale=scales), "dead-channels")
+    bias_scales = [0.05 * scale for scale in scales]
+    bias_scales[6] = 1.0
+    found = only(dense(weights, w_scale=scales, bias_scale=bias_scales), "dead-channels")
     assert found.figures == {"channels": 2, "of": CHANNELS, "first": (1, 6)}
     assert "2 of 8 channels have only weights of 0" in found.message
 
@@ -162,6 +164,17 @@ def test_sums_that_leave_int32() -> None:
     assert [each.figures["reach"] for each in found] == [2**31]
     short = unchecked(dense(weights, bias=[enough - 1]))
     assert "accumulator-overflow" not in [each.rule for each in short]
+
+
+def test_sums_that_leave_int32_below() -> None:
+    """The same, all the other way round: int32 reaches one further there."""
+    taps = 2**29 // (127 * 128) + 1
+    weights = np.full((1, taps), -127, np.int8)
+    low = int((weights.astype(np.int64) * 127).sum())
+    least = -(2**31) - low
+    for bias, rules in ((least, []), (least - 1, ["accumulator-overflow"])):
+        found = unchecked(dense(weights, bias=[bias]))
+        assert [e.rule for e in found if e.rule == "accumulator-overflow"] == rules
 
 
 def test_other_ops_are_no_layers() -> None:

@@ -31,7 +31,8 @@ def check(count: int, edges: Edges, layout: Layout) -> None:
         assert 0 <= x <= layout.width - WIDTH
         assert 0 <= y <= layout.height - HEIGHT
     for (x, y), (u, v) in itertools.combinations(layout.nodes, 2):
-        assert abs(x - u) >= WIDTH or abs(y - v) >= HEIGHT, "two boxes overlap"
+        beside = abs(x - u) >= WIDTH + 20
+        assert beside or abs(y - v) >= HEIGHT + 20, "two boxes are too near"
     for (a, b), corners in zip(edges, layout.edges, strict=True):
         (x, y), (u, v) = corners[0], corners[-1]
         assert (x, y) == pytest.approx(
