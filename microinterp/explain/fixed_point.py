@@ -24,22 +24,23 @@ def high_mul(r: Recorder, label: str, a: int, b: int) -> Any:
 def exp_on_negative_values(r: Recorder, a: int, integer_bits: int) -> Any:
     """exp(a) in Q0.31 for a <= 0 in Q(integer_bits)."""
     if a == 0:
-        return r.lookup("exp(0) is 1, as near as it gets", a, ref.ONE_Q0)
+        return r.lookup("exp(0) is 1, as near as it gets", a, ref.ONE_Q0, real=1.0)
     fraction = 31 - integer_bits
     quarter = 1 << (fraction - 2)
     low = r.do("low_bits", "the part below a quarter", x=a, bits=fraction - 2)
     part = r.do("subtract", "moved to [-1/4, 0)", x=low, y=quarter)
     near = r.do("saturating_shift_left", "in Q0.31", x=part, bits=integer_bits)
     result = _exp_of_quarter(r, near)
-    quarters = r.do("subtract", "whole quarters that are left", x=part, y=a)
+    quarters = r.do("subtract", "quarters that are left", x=part, y=a)
     rows, product = [], int(result)
     for exponent, factor in ref.EXP_OF_MINUS_POWERS:
         bit = fraction + exponent
         if exponent < integer_bits and quarters & (1 << bit):
             product = ref.saturating_rounding_doubling_high_mul(product, factor)
             rows.append(((), (bit, factor, product)))
-    label = "times exp(-2^k) for each bit of them"
-    return r.rows("times_factors", label, FACTORS, rows, x=result, quarters=quarters)
+    label = "times exp(-2^k), each bit"
+    real = product / 2**31
+    return r.rows("times_factors", label, FACTORS, rows, real=real, x=result, quarters=quarters)
 
 
 def _exp_of_quarter(r: Recorder, a: int) -> Any:
@@ -52,7 +53,7 @@ def _exp_of_quarter(r: Recorder, a: int) -> Any:
     tail = r.do("add", "x^4 / 4 + x^3", x=x4, y=x3)
     tail = high_mul(r, "a third of it", tail, ref.ONE_THIRD_Q0)
     tail = r.do("add", "+ x^2", x=tail, y=x2)
-    tail = r.do("rounding_divide", "half: x^2/2 + x^3/6 + x^4/24", x=tail, exponent=1)
+    tail = r.do("rounding_divide", "x^2/2 + x^3/6 + x^4/24", x=tail, exponent=1)
     tail = r.do("add", "+ x", x=x, y=tail)
     tail = high_mul(r, "times exp(-1/8)", ref.EXP_OF_MINUS_EIGHTH, tail)
     return r.do("add", "+ exp(-1/8)", x=ref.EXP_OF_MINUS_EIGHTH, y=tail)
@@ -63,7 +64,7 @@ def reciprocal_of_half_sum(r: Recorder, a: int) -> Any:
     total = r.do("add", "1 + a", x=a, y=ref.ONE_Q0)
     half = r.do("rounding_divide", "d = (1 + a) / 2", x=total, exponent=1)
     slope = high_mul(r, "-32/17 d", half, ref.NEWTON_SLOPE)
-    y = r.do("add", "first guess y = 48/17 - 32/17 d", x=slope, y=ref.NEWTON_START)
+    y = r.do("add", "y: 48/17 - 32/17 d", x=slope, y=ref.NEWTON_START)
     for number in (1, 2, 3):
         near = high_mul(r, f"Newton {number}: d y", half, y)
         error = r.do("subtract", "1 - d y", x=ref.ONE_Q2, y=near)
@@ -76,21 +77,22 @@ def reciprocal_of_half_sum(r: Recorder, a: int) -> Any:
 def one_over_one_plus_x(r: Recorder, a: int) -> Any:
     """1 / (1 + a) for a in [0, 1), Q0.31 in and out."""
     y = reciprocal_of_half_sum(r, a)
-    return r.do("saturating_shift_left", "1 / (1 + a) in Q0.31", x=y, bits=1)
+    return r.do("saturating_shift_left", "1 / (1 + a)", real=y / 2**30, x=y, bits=1)
 
 
 def one_minus_x_over_one_plus_x(r: Recorder, a: int) -> Any:
     """(1 - a) / (1 + a) for a in [0, 1), Q0.31 in and out."""
     y = reciprocal_of_half_sum(r, a)
     y = r.do("subtract", "2 / (1 + a) - 1", x=y, y=ref.ONE_Q2)
-    return r.do("saturating_shift_left", "(1 - a) / (1 + a) in Q0.31", x=y, bits=2)
+    real = y / 2**29
+    return r.do("saturating_shift_left", "(1 - a) / (1 + a)", real=real, x=y, bits=2)
 
 
 def reciprocal(r: Recorder, x: int, integer_bits: int) -> tuple[Any, Any]:
     """1 / x for x > 0 in Q(integer_bits), as (mantissa, exponent): mantissa / 2^(31+exponent)."""
-    headroom = r.do("leading_zeros", "zero bits before its first one", x=x)
-    shifted = r.do("shift_left", "its first one at the top", x=x, bits=headroom)
-    over_one = r.do("subtract", "without that one: a in [0, 1)", x=shifted, y=1 << 31)
+    headroom = r.do("leading_zeros", "leading zero bits", x=x)
+    shifted = r.do("shift_left", "first one at the top", x=x, bits=headroom)
+    over_one = r.do("subtract", "a: without that one", x=shifted, y=1 << 31)
     mantissa = one_over_one_plus_x(r, r.wrap(over_one, 32))
     return mantissa, r.do("subtract", "exponent", x=integer_bits, y=headroom)
 
@@ -98,22 +100,22 @@ def reciprocal(r: Recorder, x: int, integer_bits: int) -> tuple[Any, Any]:
 def inverse_sqrt(r: Recorder, x: int) -> tuple[Any, Any]:
     """1 / sqrt(x) of an int32 as (mantissa, right): mantissa / 2^(31+right)."""
     if x <= 1:
-        return r.lookup("1 / sqrt of 0 or 1: as near to 1 as it gets", x, ref.INT32_MAX), 0
+        return r.lookup("1 / sqrt(0 or 1): near 1", x, ref.INT32_MAX), 0
     start = 11
     while x >= 1 << 29:
         x = r.do("shift_right", "a quarter", x=x, bits=2)
         start += 1
-    zeros = r.do("leading_zeros", "zero bits before its first one", x=x)
+    zeros = r.do("leading_zeros", "leading zero bits", x=x)
     zeros = r.do("subtract", "less the sign", x=zeros, y=1)
     pairs = r.do("shift_right", "pairs of them", x=zeros, bits=1)
     pairs = r.do("subtract", "those to fill", x=pairs, y=1)
     bits = r.do("shift_left", "in bits", x=pairs, bits=1)
-    x = r.do("shift_left", "scaled to [1/4, 1), 29 fractional bits", x=x, bits=bits)
-    right = r.do("subtract", "right shift of the root", x=start, y=pairs)
+    x = r.do("shift_left", "scaled to [1/4, 1)", x=x, bits=bits)
+    right = r.do("subtract", "the root's right shift", x=start, y=pairs)
     half = r.do("shift_right", "half", x=x, bits=1)
     half = r.do("rounding_divide", "in Q3.28", x=half, exponent=1)
     y = _root_by_newton(r, half)
-    mantissa = high_mul(r, "times sqrt(1/2): the mantissa", y, ref.SQRT_HALF_Q0)
+    mantissa = high_mul(r, "times sqrt(1/2)", y, ref.SQRT_HALF_Q0)
     if right >= 0:
         return mantissa, right
     left = r.do("negate", "left instead", x=right)
@@ -136,22 +138,23 @@ def _root_by_newton(r: Recorder, half: int) -> Any:
 
 def log_from_one(r: Recorder, x: int, integer_bits: int) -> Any:
     """log(x) in Q5.26 for x >= 1 in Q(integer_bits)."""
-    headroom = r.do("leading_zeros", "zero bits before its first one", x=x)
+    headroom = r.do("leading_zeros", "leading zero bits", x=x)
     rooted = high_mul(r, "x sqrt(1/2)", x, ref.SQRT_HALF_Q0)
-    rooted_zeros = r.do("leading_zeros", "zero bits before its first one", x=rooted)
+    rooted_zeros = r.do("leading_zeros", "leading zero bits", x=rooted)
     rooted_headroom = r.do("subtract", "less the sign", x=rooted_zeros, y=1)
     bits = r.do("subtract", "less the sign", x=headroom, y=1)
     near = r.do("saturating_shift_left", "x at the top", x=x, bits=bits)
     near = high_mul(r, "times sqrt(1/2)", near, ref.SQRT_HALF_Q0)
     near = r.do("saturating_shift_left", "in Q0.31", x=near, bits=1)
-    rooted = r.do("saturating_shift_left", "x at the top, by the other", x=x, bits=rooted_headroom)
+    rooted = r.do("saturating_shift_left", "x sqrt(1/2) there too", x=x, bits=rooted_headroom)
     power = r.do("larger", "k, of x = 2^k m", x=_power(r, integer_bits, headroom, 1),
                  y=_power(r, integer_bits, rooted_headroom, -1))  # fmt: skip
     m = r.do("smaller", "m, near 2^(-1/4)", x=near, y=rooted)
     part = _log_near_root(r, m)
     whole = high_mul(r, "k log(2)", power, ref.LOG_2_Q0)
     total = r.do("add", "k log(2) + log(m)", x=whole, y=part)
-    return r.do("saturating_shift_left", "in Q5.26", x=total, bits=1)
+    real = total / 2**25
+    return r.do("saturating_shift_left", "log(x), 26 fraction bits", real=real, x=total, bits=1)
 
 
 def _power(r: Recorder, integer_bits: int, headroom: int, sign: int) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from microinterp.explain.butterflies import Fixed, butterfly, real_bin
 from microinterp.explain.rounding import Rounding
 from microinterp.quant import fixedpoint_ref as ref
 from microinterp.quant.libm import expf
@@ -78,7 +79,7 @@ FURTHER: Mapping[str, Callable[..., Any]] = {
     "saturating_shift_left": lambda x, bits: ref.saturate32(x << bits),
     "leading_zeros": ref.count_leading_zeros,
     "spare_bits": spare_bits,
-    "bit_length": lambda x: x.bit_length(),
+    "bit_length": lambda x: (x % (1 << 32)).bit_length(),  # of an unsigned int32
     "saturated": saturated,
     "if_greater": lambda x, y, value, other: value if x > y else other,
     "rounding_divide_16": rounding_divide_16,
@@ -117,6 +118,17 @@ def first_minimum(rows: Rows) -> Result:
     return numbers, numbers.index(min(numbers))
 
 
+def largest_magnitude(rows: Rows) -> Result:
+    """The largest |x| as a search in int16 finds it, where -(-32768) is -32768."""
+    numbers, largest = [row[0] for row in rows], 0
+    for number in numbers:
+        if number > largest:
+            largest = number
+        elif -number > largest:
+            largest = -number if number > -32768 else number
+    return numbers, largest
+
+
 def times_factors(rows: Rows, x: int, quarters: int) -> Result:
     """x times the factor of each row (bit, factor, product): bits that are set in `quarters`."""
     for _, factor, product in rows:
@@ -138,12 +150,33 @@ def sum_of_squares(rows: Rows, **operands: int) -> Result:
     return squares, sum(squares)
 
 
+def _butterfly(rows: Rows, output: int, part: int, inverse: int, bits: int, **turns: int) -> Result:
+    """Part 0 (real) or 1 of a butterfly's output; rows of (re, im, turn re, turn im)."""
+    inputs, own = [(row[0], row[1]) for row in rows], [(row[2], row[3]) for row in rows]
+    found = list(turns.values())
+    pairs = list(zip(found[::2], found[1::2], strict=True))
+    result = butterfly(Fixed(bits), inputs, own, output, bool(inverse), pairs)
+    return [row[part] for row in rows], result[part]
+
+
+def _real_bin(
+    rows: Rows, turn_re: int, turn_im: int, mirrored: int, part: int, inverse: int, bits: int
+) -> Result:
+    """Part 0 (real) or 1 of a bin, from rows k and points - k of (re, im)."""
+    low, high = ((row[0], row[1]) for row in rows)
+    result = real_bin(Fixed(bits), low, high, (turn_re, turn_im), bool(mirrored), bool(inverse))
+    return [row[part] for row in rows], result[part]
+
+
 ROWS: Mapping[str, Callable[..., Result]] = {
     "first_maximum": first_maximum,
     "first_minimum": first_minimum,
+    "largest_magnitude": largest_magnitude,
     "times_factors": times_factors,
     "sum_of_exponentials": sum_of_last,
     "sum_of_table_values": sum_of_last,
     "sum_of_squares": sum_of_squares,
+    "butterfly": _butterfly,
+    "real_bin": _real_bin,
 }
 """By kind: from the rows' numbers and the operands to what each row and the step give."""

@@ -34,7 +34,7 @@ Array = npt.NDArray[Any]
 PCAN_TABLE = 125
 """Entries of the gain table: 1 each for 0, 1 and 2, and 4 for each further number of bits."""
 _LOG_SEGMENT_BITS = 9
-_LOG_TABLE = np.array(
+LOG_TABLE = np.array(
     [round((1 << 16) * (math.log2(1 + i / 128) - i / 128)) for i in range(129)], np.int64
 )
 """log2(1 + i/128) - i/128 in 2^-16: how far log2 lies above the straight line."""
@@ -188,7 +188,7 @@ def _log2(x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         whole < 16, above << np.maximum(16 - whole, 0), above >> np.maximum(whole - 16, 0)
     )
     segment = part >> _LOG_SEGMENT_BITS
-    low, high = _LOG_TABLE[segment], _LOG_TABLE[segment + 1]
+    low, high = LOG_TABLE[segment], LOG_TABLE[segment + 1]
     # TFLM's shift is by 16 although a segment is 9 bits long, so next to nothing is interpolated
     between = (high - low) * (part - (segment << _LOG_SEGMENT_BITS)) >> 16
     result: npt.NDArray[np.int64] = (whole << 16) + part + low + between

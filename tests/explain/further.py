@@ -10,6 +10,8 @@ import struct
 from fractions import Fraction
 from typing import Any
 
+from tests.explain import fourier
+
 LOW, HIGH = -(2**31), 2**31 - 1
 ONE = HIGH
 EXP_POWERS = (-2, -1, 0, 1, 2, 3, 4)
@@ -121,6 +123,16 @@ def first_extreme(step: dict[str, Any]) -> int:
     return next(i for i, number in enumerate(numbers) if number == best)
 
 
+def largest_magnitude(step: dict[str, Any]) -> int:
+    """-32768 has no opposite in int16; what follows it is larger."""
+    best = 0
+    for term in step["terms"]:
+        (number,) = term["numbers"]
+        best = number if number > best else best if -number <= best else -number
+        best = -32768 if best == 32768 else best
+    return best
+
+
 def exp_float32(step: dict[str, Any]) -> float:
     """The C library's expf is less than an ulp from exp: what it gave is taken."""
     exact, given = math.exp(step["operands"]["x"]), step["result"]
@@ -130,9 +142,11 @@ def exp_float32(step: dict[str, Any]) -> float:
 
 
 WITH_STEP = {
+    **fourier.WITH_STEP,
     "sum_of_exponentials": sum_of_exponentials,
     "sum_of_table_values": sum_of_table_values,
     "sum_of_squares": sum_of_squares,
+    "largest_magnitude": largest_magnitude,
     "times_factors": times_factors,
     "first_maximum": first_extreme,
     "first_minimum": first_extreme,
@@ -187,7 +201,7 @@ FORMULAS = {
     "saturating_shift_left": lambda x, bits: limited(x * 2**bits),
     "leading_zeros": leading_zeros,
     "spare_bits": spare_bits,
-    "bit_length": lambda x: len(f"{x:b}") if x else 0,
+    "bit_length": lambda x: 32 - leading_zeros(x),
     "saturated": saturated,
     "if_greater": lambda x, y, value, other: value if y < x else other,
     "rounding_divide_16": rounding_divide_16,

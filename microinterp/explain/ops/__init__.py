@@ -61,6 +61,18 @@ FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "LESS",
             "LESS_EQUAL",
         ),
+        "signals": (
+            "SignalEnergy",
+            "SignalFftAutoScale",
+            "SignalFilterBank",
+            "SignalFilterBankLog",
+            "SignalFilterBankSpectralSubtraction",
+            "SignalFilterBankSquareRoot",
+            "SignalPCAN",
+            "SignalWindow",
+        ),
+        "transforms": ("SignalRfft", "SignalIrfft"),
+        "streams": ("SignalDelay", "SignalFramer", "SignalOverlapAdd", "SignalStacker"),
         "moves": (
             "BATCH_TO_SPACE_ND",
             "BROADCAST_ARGS",

@@ -23,7 +23,7 @@ from microinterp.quant.params import Multiplier, quantize_multiplier
 
 _DIFF_BITS = 5
 _SUM_BITS = 12
-_ROW = ("input", "difference", "exp", "in the sum's steps")
+_ROW = ("input", "difference", "exp", "added")
 
 
 def _axis(subject: Subject) -> list[tuple[int, ...]]:
@@ -100,10 +100,11 @@ def _sum_of_exponentials(
         rows.append((at, (number, difference, exp, short)))
     return recorder.rows(
         "sum_of_exponentials",
-        "sum of exp(difference), 19 fractional bits",
+        "sum of exp(difference)",
         _ROW,
         rows,
-        note=f"exp in Q0.31; differences below {least} count as 0",
+        note=f"exp has 31 fraction bits, the sum 19; below {least} nothing counts",
+        real=sum(numbers[-1] for _, numbers in rows) / 2**19,
         source=subject.node.input(0),
         greatest=greatest,
         multiplier=factor.multiplier,
@@ -119,7 +120,7 @@ def _softmax_int8(subject: Subject, recorder: Recorder, p: softmax.Params) -> An
     greatest, difference = _difference(subject, recorder)
     with recorder.section("e: exp of the element's difference"):
         if difference < least:
-            label = "too far below: counts as 0"
+            label = "too far: counts as 0"
             exp = recorder.do("saturated", label, x=difference, radius=1 - least, low=0, high=0)
         else:
             function = subject.profile.requantise(subject.node.name)
@@ -147,9 +148,9 @@ def _softmax_int16(subject: Subject, recorder: Recorder, p: softmax.Int16Params)
         exp = fixed_point.interpolate(recorder, argument, p.exp.tolist(), "exp")
     total = _sum_of_table_values(subject, recorder, greatest, p)
     with recorder.section("one over the sum"):
-        zeros = recorder.do("leading_zeros", "zero bits before its first one", x=total)
+        zeros = recorder.do("leading_zeros", "leading zero bits", x=total)
         left = recorder.do("subtract", "less the sign", x=zeros, y=1)
-        top = recorder.do("shift_left", "its first one at bit 30", x=total, bits=left)
+        top = recorder.do("shift_left", "first one at bit 30", x=total, bits=left)
         over = recorder.do("shift_right_rounded", "16 bits behind that one", x=top, bits=14)
         over = recorder.do("subtract", "less that one", x=over, y=1 << 16)
         moved = recorder.do("subtract", "from the table's middle", x=over, y=1 << 15)
@@ -179,9 +180,11 @@ def _sum_of_table_values(
         rows.append((at, (number, argument, table[index], table[index + 1], value)))
     return recorder.rows(
         "sum_of_table_values",
-        "sum of exp(difference), 15 fractional bits",
+        "sum of exp(difference)",
         ("input", "place", "entry", "next entry", "exp"),
         rows,
+        note="exp and the sum have 15 fraction bits",
+        real=sum(numbers[-1] for _, numbers in rows) / 2**15,
         source=subject.node.input(0),
         greatest=greatest,
         multiplier=p.multiplier,
