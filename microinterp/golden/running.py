@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tflite import TensorType
 
 from microinterp.errors import InputError, PrepareError, UnsupportedError, Where, printable
+from microinterp.golden.leftovers import ops_with_leftovers
 from microinterp.golden_bundle import Check, check_of
 from microinterp.graph import Graph, Node, Tensor
 from microinterp.interpreter import prepare_model
@@ -41,6 +42,7 @@ class Target:
         checks: the tensors that its ops write, in the file's order.
         order: place of each in the order of execution; ops of a subgraph come before the op that
             runs it.
+        unsure: places of tensors with leftovers of what memory held before (leftovers.py).
         is_stateful: samples may depend on those before them.
         is_whole: False if this package lacks operators; only the main subgraph is known then.
     """
@@ -48,6 +50,7 @@ class Target:
     graph: Graph
     checks: tuple[Check, ...]
     order: dict[Place, int]
+    unsure: frozenset[Place]
     is_stateful: bool
     is_whole: bool
 
@@ -56,10 +59,12 @@ def target_of(model: bytes, runtime: str, profile: str, registry: Registry | Non
     """Look at a model. Raises ModelError, and what the host says of it if the host is to run it."""
     graph = sound_graph(model)
     nodes, is_stateful, is_whole = graph.main.nodes, True, False
+    leftovers: frozenset[tuple[int, int]] = frozenset()
     try:
         prepared = prepare_model(model, profile, registry, kernels="plain")
         nodes, is_stateful = tuple(_in_execution(prepared, 0, set())), prepared.is_stateful
         is_whole = True
+        leftovers = ops_with_leftovers(model, prepared, profile, registry)
     except (UnsupportedError, PrepareError):
         if runtime == "host":
             raise  # other runtimes may have operators that this package lacks
@@ -68,22 +73,24 @@ def target_of(model: bytes, runtime: str, profile: str, registry: Registry | Non
         graph=graph,
         checks=tuple(sorted(checks, key=lambda check: (check.subgraph, check.op))),
         order={place_of(check): number for number, check in enumerate(checks)},
+        unsure=frozenset(place_of(c) for c in checks if (c.subgraph, c.op) in leftovers),
         is_stateful=is_stateful,
         is_whole=is_whole,
     )
 
 
 def tellable(target: Target, runtime: str) -> tuple[Check, ...]:
-    """The checks that a runtime can be asked for.
+    """The checks that a runtime can be asked for: of tensors that their ops have surely written.
 
     TFLM and LiteRT give what lies in a tensor's memory after an invoke; where the op may not have
     run in it (in a subgraph, or behind a CIRCULAR_BUFFER that waits for more), that may be garbage.
     """
+    checks = tuple(check for check in target.checks if place_of(check) not in target.unsure)
     if runtime not in AFTER_INVOKE:
-        return target.checks
+        return checks
     stops = [node.index for node in target.graph.main.nodes if node.name == _MAY_STOP]
     end = min(stops, default=len(target.graph.main.nodes))
-    return tuple(check for check in target.checks if check.subgraph == 0 and check.op < end)
+    return tuple(check for check in checks if check.subgraph == 0 and check.op < end)
 
 
 def _in_execution(prepared: Prepared, number: int, seen: set[int]) -> Iterator[Node]:
