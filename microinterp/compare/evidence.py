@@ -39,12 +39,12 @@ def _extent(tensor: Tensor, ours: Array, theirs: Array, differs: Mask) -> Iterat
         yield from _rounding(ours[differs], theirs[differs])
     if ours.dtype.kind not in "iu":
         return
-    apart = theirs.astype(np.int64)[differs] - ours.astype(np.int64)[differs]
+    apart = theirs[differs].astype(object) - ours[differs].astype(object)
     low, high = int(apart.min()), int(apart.max())
     if low == high:
         yield f"each of them by {low:+d}"
     else:
-        ones = float((np.abs(apart) == 1).mean())
+        ones = float(np.isin(apart, (-1, 1)).mean())
         yield f"theirs - ours is {low:+d} to {high:+d}; {ones:.1%} of the differences are one step"
     ends = np.iinfo(ours.dtype)
     for words, mine in (("ours", ours), ("theirs", theirs)):

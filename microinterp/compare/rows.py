@@ -193,10 +193,11 @@ def largest(a: Array, b: Array) -> float:
     if not a.size:
         return 0.0
     if a.dtype.kind in "iub":
-        return float(np.abs(a.astype(np.int64) - b.astype(np.int64)).max())
+        high, low = np.maximum(a, b), np.minimum(a, b)
+        return float((high.astype(np.uint64) - low.astype(np.uint64)).max())  # modulo 2^64
     with np.errstate(all="ignore"):
         apart = np.abs(a.astype(np.float64) - b.astype(np.float64))
-    apart = np.where(np.isnan(a) & np.isnan(b), 0.0, apart)
+    apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, apart)  # infinities too
     return float(np.where(np.isnan(apart), np.inf, apart).max())
 
 
