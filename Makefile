@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 # The only target that needs root, and only where something is missing.
-DEBIAN_PACKAGES := make qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi \
+DEBIAN_PACKAGES := make g++ qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi \
 	firmware-microbit-micropython chromium
 
 system-deps:  ## install the Debian packages of the boards under QEMU, and a browser (root)

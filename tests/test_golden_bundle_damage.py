@@ -117,6 +117,13 @@ def test_blocks_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
         assert text in str(error_of(path))
 
 
+def test_billions_of_samples_without_a_byte_are_refused(tmp_path: Path) -> None:
+    header = replace(HEADER, inputs=(), outputs=(), checks=())
+    chunk = blocks.chunk_block(0, 1 << 31, [], [], np.zeros((0, 0), np.uint32))
+    blocks_file(tmp_path / "a", blocks.header_block(header), chunk, blocks.end_block(1 << 31))
+    assert "samples without a byte" in str(error_of(tmp_path / "a"))
+
+
 @pytest.mark.parametrize(
     "tensor",
     [

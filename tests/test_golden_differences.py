@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from microinterp.inputs import random_samples
 from microinterp.model_builder import ModelBuilder
 from tests.bundles import change_bundle
 from tests.cli import copying_model, sums_model
+from tests.conftest import require_or_skip
 from tests.digits import DIGITS
 from tests.models import conv_model
 
@@ -216,6 +218,32 @@ def test_checks_of_ops_that_are_not_there(path: Path) -> None:
     assert (result.equal, result.compared_crcs, result.recorded_crcs) == (True, 0, 3)
     assert result.changed_op is not None
     assert "is not there" in result.changed_op
+
+
+@pytest.mark.parametrize(
+    ("runtime", "op"),
+    [("litert", "CONV_2D"), ("litert-ref", None), ("litert-noxnn", "FULLY_CONNECTED")],
+)
+def test_litert(tmp_path: Path, runtime: str, op: str | None) -> None:
+    """It repeats itself; the chip's numbers part from it where the rounding is another."""
+    if find_spec("ai_edge_litert") is None:
+        require_or_skip("LiteRT", "pip install ai-edge-litert (Linux x86-64)")
+    data, path = DIGITS_MODEL.read_bytes(), tmp_path / "a"
+    inputs = random_samples(golden.sound_graph(data).main.inputs, 20, 2)
+    made = golden.record(data, inputs, path, runtime=runtime, tensors="bytes")
+    assert (made.runtime, made.profile) == (runtime, "tflm")
+    assert made.version.startswith("ai-edge-litert ")
+    again = golden.check(data, path, runtime)
+    assert again.equal
+    assert again.compared_crcs > 0
+    if op is None:
+        assert golden.check(data, path).equal
+        return
+    first = first_of(golden.check(data, path))
+    assert first.op_name == op
+    assert isinstance(first.wanted, int)
+    assert isinstance(first.got, int)
+    assert abs(first.wanted - first.got) == 1
 
 
 def test_a_flipped_weight_is_found_and_placed(tmp_path: Path) -> None:

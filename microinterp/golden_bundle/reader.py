@@ -26,6 +26,8 @@ from microinterp.golden_bundle.records import (
 from microinterp.tensor_types import BY_CODE
 
 _SHA256_BYTES = 32
+MAX_EMPTY_SAMPLES = 1 << 16
+"""Most samples of a chunk whose samples have no bytes: claiming billions may not be free."""
 _RECORD_AGAIN = "record it again"
 _HINT = "bundles come from `golden record`; one of an early version, in an .npz: record it anew"
 
@@ -233,6 +235,8 @@ class BundleReader:
             self._fail(
                 f"a chunk of {samples} samples from {chunk.First()} follows, wanted {first}", offset
             )
+        if not self.header.sample_bytes and samples > MAX_EMPTY_SAMPLES:
+            self._fail(f"a chunk of {samples} samples without a byte follows", offset)
         checks = len(self.header.checks)
         if chunk.CrcsLength() != samples * checks:
             self._fail(
