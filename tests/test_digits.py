@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from microinterp import golden
 from microinterp.model import load
 from microinterp.runtimes.tflm import TflmRuntime
 from microinterp.verify import verify
@@ -140,3 +141,17 @@ def test_train_and_test_part_share_no_image(dataset: Any) -> None:
     assert not {image.tobytes() for image in train} & {image.tobytes() for image in test}
     covered = [i for fold in dataset.WRITER_FOLDS for i in range(1797)[fold]]
     assert covered == list(range(1797)[dataset.TRAIN])
+
+
+def test_the_committed_golden_outputs(test_part: Any) -> None:
+    """TFLM's answers, and what each of its ops wrote, to the committed test images."""
+    bundle = DIGITS / "digits_tflm.golden"
+    loaded = golden.load(bundle)
+    assert loaded.header.runtime == "tflm"
+    image = golden.sound_graph(INT8.read_bytes()).main.inputs[0]
+    steps = np.rint(test_part["images"] / 16 / float(image.scale)) + image.zero_point
+    pixels = steps.clip(-128, 127).astype(np.int8)
+    np.testing.assert_array_equal(loaded.inputs[0][:, 0], pixels)
+    result = golden.check(INT8.read_bytes(), bundle)
+    assert result.equal
+    assert (result.samples, result.compared_bytes, result.compared_crcs) == (899, 8990, 8990)
