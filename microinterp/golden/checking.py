@@ -77,11 +77,13 @@ def check(
             checker = _Checker(header, target, side, matches)
             for done in checker.run(reader):
                 progress(done)
+        if not checker.done:
+            raise InputError("the bundle has no samples, so it says nothing of the model")
         return checker.result(matches, side, profile)
 
 
 class _Checker:
-    """Compares chunk after chunk, and adds up what differs."""
+    """Compares chunk after chunk, and adds up what differs; `done` is the number of samples."""
 
     def __init__(self, header: BundleHeader, target: Target, side: Side, matches: bool) -> None:
         self._header, self._target, self._side = header, target, side
@@ -97,7 +99,7 @@ class _Checker:
                 f"the bundle is of this model, yet {self._changed}",
                 hint="the bundle is damaged: record it again",
             )
-        self._done = self._bytes = self._crcs = self._tensor_bytes = 0
+        self.done = self._bytes = self._crcs = self._tensor_bytes = 0
         self._samples = self._elements = self._tensors = 0
         self._first: Difference | None = None
         self._first_output: Difference | None = None
@@ -111,7 +113,7 @@ class _Checker:
         chunks = ((c.inputs, c.outputs, (c.crcs,), c.tensors) for c in reader)
         for inputs, outputs, (crcs,), tensors in regrouped(chunks, count):
             self._compare(inputs, outputs, crcs, tensors)
-            yield self._done
+            yield self.done
 
     def _compare(
         self, inputs: Samples, outputs: Samples, crcs: npt.NDArray[np.uint32], tensors: Samples
@@ -149,7 +151,7 @@ class _Checker:
                     crcs_there = int(crcs[at, number]), int(sums[at])
                     self._first = self._of_tensor(number, at, wanted, got[at], crcs_there)
                     break
-        self._done += len(crcs)
+        self.done += len(crcs)
 
     def _of_output(
         self, at: int, masks: Sequence[Array], wanted: Samples, got: Samples
@@ -158,7 +160,7 @@ class _Checker:
             if mask[at].any():
                 tensor = self._target.graph.main.outputs[number]
                 values = wanted[number][at], got[number][at]
-                return output_difference(self._done + at, number, tensor, *values)
+                return output_difference(self.done + at, number, tensor, *values)
         return None
 
     def _of_tensor(
@@ -166,7 +168,7 @@ class _Checker:
     ) -> Difference:
         check = self._header.checks[number]
         tensor = self._target.graph.subgraphs[check.subgraph].tensors[check.tensor]
-        return tensor_difference(self._done + at, check, tensor, wanted, got, crcs)
+        return tensor_difference(self.done + at, check, tensor, wanted, got, crcs)
 
     def result(self, matches: bool, side: Side, profile: str) -> CheckResult:
         """What has been found."""
@@ -175,7 +177,7 @@ class _Checker:
             model_matches=matches,
             runtime=side.name,
             version=side.version,
-            samples=self._done,
+            samples=self.done,
             profile=profile,
             compared_bytes=self._bytes,
             compared_crcs=self._crcs,
@@ -183,7 +185,7 @@ class _Checker:
             differing_samples=self._samples,
             differing_elements=self._elements,
             differing_tensors=self._tensors,
-            recorded_crcs=self._done * len(self._header.checks),
+            recorded_crcs=self.done * len(self._header.checks),
             changed_op=self._changed,
             first=self._first,
             first_output=self._first_output,
