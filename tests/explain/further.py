@@ -119,6 +119,7 @@ def times_factors(step: dict[str, Any]) -> int:
 
 def first_extreme(step: dict[str, Any]) -> int:
     numbers = [term["numbers"][0] for term in step["terms"]]
+    assert [term["result"] for term in step["terms"]] == numbers
     best = sorted(numbers)[-1 if step["kind"] == "first_maximum" else 0]
     return next(i for i, number in enumerate(numbers) if number == best)
 
@@ -128,6 +129,7 @@ def largest_magnitude(step: dict[str, Any]) -> int:
     best = 0
     for term in step["terms"]:
         (number,) = term["numbers"]
+        assert term["result"] == number
         best = number if number > best else best if -number <= best else -number
         best = -32768 if best == 32768 else best
     return best

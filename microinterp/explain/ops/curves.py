@@ -84,7 +84,8 @@ def sigmoid_int16(r: Recorder, x: int, p: Int16Params) -> Any:
         result = r.do("subtract", "x is negative: 1 less that", x=1 << 25, y=result)
     half = (1 << 9) - (scaled < 0)
     rounded = r.do("add", "half a step", x=result, y=half)
-    return r.do("shift_right", "in steps of 2^-15", x=rounded, bits=10, real=None)
+    real = (rounded >> 10) / 2**15
+    return r.do("shift_right", "in steps of 2^-15", real=real, x=rounded, bits=10)
 
 
 def tanh_int16(r: Recorder, x: int, p: Int16Params) -> Any:
@@ -95,7 +96,8 @@ def tanh_int16(r: Recorder, x: int, p: Int16Params) -> Any:
         result = r.do("negate", "x is negative: so is tanh", x=result)
     half = (1 << 7) - (scaled < 0)
     rounded = r.do("add", "half a step", x=result, y=half)
-    return r.do("shift_right", "in steps of 2^-15", x=rounded, bits=8)
+    real = (rounded >> 8) / 2**15
+    return r.do("shift_right", "in steps of 2^-15", real=real, x=rounded, bits=8)
 
 
 def _from_table(r: Recorder, x: int, p: Int16Params, bits: int, saturated: int) -> tuple[Any, Any]:

@@ -59,7 +59,7 @@ def _svdf(subject: Subject, recorder: Recorder) -> Outcome:
     note = ratio_text(scales, subject.scale)
     scaled = recorder.requantise(total, p.requantise, p.multiplier, p.shift, note)
     value = recorder.output(scaled, p.output_zero_point, p.low, p.high, subject.scale)
-    real += unit_bias * float(subject.node.input(3).scale)
+    real += unit_bias * scales[0] * scales[1]
     return Outcome(value, activated(subject.node, real))
 
 
@@ -271,13 +271,8 @@ def _lstm_real(subject: Subject, p: lstm.Params, step: _Step) -> float:
     values = []
     for gate in p.gates:
         total = _real_dot(subject, 0, gate.tensors[0], step.x.numbers, step.unit)
-        bias = subject.node.input(gate.tensors[2])
-        scales = float(subject.node.input(0).scale) * float(
-            subject.node.input(gate.tensors[0]).scale
-        )
-        total += int(subject.array(gate.tensors[2])[step.unit]) * (
-            scales if bias.quantization is None else float(bias.scale)
-        )
+        bias = int(subject.array(gate.tensors[2])[step.unit])
+        total += bias * math.prod(float(subject.node.input(i).scale) for i in (0, gate.tensors[0]))
         total += _real_dot(subject, _HIDDEN, gate.tensors[1], step.hidden.numbers, step.unit)
         values.append(_activate(gate, total))
     enter, forget, new, leave = values

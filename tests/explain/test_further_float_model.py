@@ -1,0 +1,100 @@
+"""The float model of the further operators: integers that only round stand close to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import hypothesis
+import numpy as np
+import pytest
+import tflite
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from microinterp import Interpreter
+from microinterp.explain import Explanation, explain
+from microinterp.graph import Node
+from tests.differential.case import Case
+from tests.differential.cases import all_cases
+from tests.explain.test_float_model import is_plain
+
+ROUNDED = (
+    "ABS",
+    "ADD_N",
+    "BATCH_MATMUL",
+    "CUMSUM",
+    "DIV",
+    "ELU",
+    "HARD_SWISH",
+    "L2_NORMALIZATION",
+    "LOG_SOFTMAX",
+    "MEAN",
+    "RESIZE_BILINEAR",
+    "RSQRT",
+    "SUM",
+    "SVDF",
+)
+LIMITS = {
+    **dict.fromkeys(ROUNDED, 1.0),
+    "REDUCE_MAX": 0.0,
+    "REDUCE_MIN": 0.0,
+    "LOGISTIC": 1.5,
+    "TANH": 2.0,
+    "SOFTMAX": 4.0,
+}
+"""In output steps. Two roundings make 3/4 of one; of int16, the last three interpolate a table."""
+CASES = [
+    case for case in all_cases() if case.op in LIMITS and case.types not in ("float32", "int32")
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_difference_is_that_of_rounding(case: Case) -> None:
+    found = [abs(difference) for difference in differences(case)]
+    assert len(found) >= 2
+    assert max(found) <= LIMITS[case.op]
+    assert min(found) < 0.5
+
+
+def differences(case: Case) -> Iterator[float]:
+    """In output steps, of those random models where integers do nothing but round."""
+    collected: list[float] = []
+
+    @hypothesis.seed(12)
+    @settings(
+        max_examples=20,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(data=case.models, seed=st.integers(0, 2**32 - 1))
+    def check(data: bytes, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        graph = Interpreter.from_bytes(data).graph
+        (node,) = (node for node in graph.main.nodes if node.name == case.op)
+        samples = [s for s in case.draw(rng, graph, case.samples) if s is not None]
+        index = tuple(int(rng.integers(size)) for size in node.outputs[0].shape)
+        found = explain(data, node.index, index, [np.stack(a) for a in zip(*samples, strict=True)])
+        difference = in_steps(found)
+        if is_plain(found) and is_faithful(node) and difference is not None:
+            collected.append(difference)
+
+    check()
+    yield from collected
+
+
+def in_steps(found: Explanation) -> float | None:
+    """Outputs of unquantised integers are steps themselves."""
+    if found.difference_in_steps is not None or found.real is None:
+        return found.difference_in_steps
+    return found.value - found.real
+
+
+def is_faithful(node: Node) -> bool:
+    """False where TFLM's integer kernel means something else than the float model."""
+    if node.name in ("ADD_N", "CUMSUM"):  # its sum begins at minus the zero point
+        return node.input(0).zero_point == 0
+    if node.name == "SVDF":  # it ignores the activation
+        return node.options(tflite.SVDFOptions).FusedActivationFunction() == 0
+    return True
