@@ -99,8 +99,8 @@ def _print(facts: _Facts, path: str) -> None:
     for role, tensors in (("input", header.inputs), ("output", header.outputs)):
         for number, tensor in enumerate(tensors):
             shape, size = str(list(tensor.shape)), f"{tensor.nbytes:,}"
-            name = output.safe(tensor.name)
-            ends.add_row(f"{role} {number}", name_of(tensor.type), shape, size, name)
+            row = f"{role} {number}", name_of(tensor.type), shape, size
+            ends.add_row(*row, output.safe(tensor.name))
     screen.print(ends)
     if header.checks:
         screen.print()
