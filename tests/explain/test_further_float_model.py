@@ -62,7 +62,7 @@ def differences(case: Case) -> Iterator[float]:
 
     @hypothesis.seed(12)
     @settings(
-        max_examples=20,
+        max_examples=40,
         database=None,
         deadline=None,
         phases=[Phase.generate],
