@@ -38,7 +38,7 @@ def exp_on_negative_values(r: Recorder, a: int, integer_bits: int) -> Any:
         if exponent < integer_bits and quarters & (1 << bit):
             product = ref.saturating_rounding_doubling_high_mul(product, factor)
             rows.append(((), (bit, factor, product)))
-    label = "times exp(-2^k), each bit"
+    label = "times exp(-2^k) factors"
     real = product / 2**31
     return r.rows("times_factors", label, FACTORS, rows, real=real, x=result, quarters=quarters)
 
@@ -218,8 +218,10 @@ def scaled_by(
 
     Args:
         right: negative for a left shift.
+        note: takes the place of the factor that mantissa and shift make.
     """
-    label, factor = "times the mantissa", (int(mantissa), -int(right))
+    label = "times the mantissa"
+    factor = None if note else (int(mantissa), -int(right))
     if function is fixedpoint.multiply_single:
         bits = r.do("add", "bits to cut", x=right, y=31)
         kind = "multiply_rounded" if 0 < bits < 64 else "multiply_rounded_64"
@@ -247,7 +249,7 @@ def logistic(r: Recorder, a: int, integer_bits: int) -> Any:
         result = one_over_one_plus_x(r, exp)
     if a > 0:
         return result
-    return r.do("subtract", "x is negative: 1 less that", x=ref.ONE_Q0, y=result)
+    return r.do("subtract", "x < 0: 1 less that", x=ref.ONE_Q0, y=result)
 
 
 def tanh(r: Recorder, a: int, integer_bits: int) -> Any:
@@ -258,7 +260,7 @@ def tanh(r: Recorder, a: int, integer_bits: int) -> Any:
         exp = exp_on_negative_values(r, _minus_magnitude(r, a), integer_bits + 1)
     with r.section("(1 - e) / (1 + e)"):
         result = one_minus_x_over_one_plus_x(r, exp)
-    return result if a > 0 else r.do("negate", "x is negative: so is tanh", x=result)
+    return result if a > 0 else r.do("negate", "x < 0: negated", x=result)
 
 
 def _minus_magnitude(r: Recorder, a: int) -> Any:

@@ -66,7 +66,7 @@ def _fixed(
     multiplier = round_half_away(fraction * (1 << 31))
     radius = math.floor(((1 << _INPUT_BITS) - 1) * (1 << 31 - _INPUT_BITS) / (1 << shift))
     if abs(x) >= radius:
-        label = f"{radius} steps or more from 0: as far as it goes"
+        label = "beyond the radius"
         return recorder.do("saturated", label, x=x, radius=radius, low=-128, high=127)
     function = subject.profile.requantise(subject.node.name)
     scaled = recorder.requantise(x, function, multiplier, min(shift, 30), "scale to Q4.27")
@@ -81,7 +81,7 @@ def sigmoid_int16(r: Recorder, x: int, p: Int16Params) -> Any:
     """sigmoid of a scaled int16 as a fraction of 2^15."""
     scaled, result = _from_table(r, x, p, _SIGMOID_BITS, 0x7FFF << 10)
     if scaled < 0:
-        result = r.do("subtract", "x is negative: 1 less that", x=1 << 25, y=result)
+        result = r.do("subtract", "x < 0: 1 less that", x=1 << 25, y=result)
     half = (1 << 9) - (scaled < 0)
     rounded = r.do("add", "half a step", x=result, y=half)
     real = (rounded >> 10) / 2**15
@@ -91,9 +91,10 @@ def sigmoid_int16(r: Recorder, x: int, p: Int16Params) -> Any:
 def tanh_int16(r: Recorder, x: int, p: Int16Params) -> Any:
     """tanh of a scaled int16 as a fraction of 2^15."""
     scaled, result = _from_table(r, x, p, _TANH_BITS, 0xFFFF << 8)
-    result = r.do("subtract", "less one half: tanh(x) = 2 sigmoid(2x) - 1", x=result, y=1 << 23)
+    note = "tanh(x) = 2 sigmoid(2x) - 1"
+    result = r.do("subtract", "less one half", note, x=result, y=1 << 23)
     if scaled < 0:
-        result = r.do("negate", "x is negative: so is tanh", x=result)
+        result = r.do("negate", "x < 0: negated", x=result)
     half = (1 << 7) - (scaled < 0)
     rounded = r.do("add", "half a step", x=result, y=half)
     real = (rounded >> 8) / 2**15
@@ -102,7 +103,7 @@ def tanh_int16(r: Recorder, x: int, p: Int16Params) -> Any:
 
 def _from_table(r: Recorder, x: int, p: Int16Params, bits: int, saturated: int) -> tuple[Any, Any]:
     """The scaled input, and sigmoid * 2^(16 + bits) at its magnitude."""
-    scaled = r.do("multiply", "scale to the table's steps", x=x, y=int(p.multiplier))
+    scaled = r.do("multiply", "times the scale", x=x, y=int(p.multiplier))
     if p.shift:
         label = "in the table's steps"
         scaled = r.do("shift_right_rounded", label, x=scaled, bits=int(p.shift))
@@ -110,7 +111,7 @@ def _from_table(r: Recorder, x: int, p: Int16Params, bits: int, saturated: int) 
     index = r.do("shift_right", "choose the entry", x=magnitude, bits=bits)
     last = len(p.sigmoid) - 1
     if index >= last:
-        label = f"{last} or more: as far as the table goes"
+        label = "beyond the table"
         return scaled, r.do("saturated", label, x=index, radius=last, low=0, high=saturated)
     entry, following = int(p.sigmoid[index]), int(p.sigmoid[index + 1])
     note = f"sigmoid({index}/24) = {_sigmoid(index / 24):.6f} in 2^-16, raised a little"
@@ -128,7 +129,7 @@ def _elu(subject: Subject, recorder: Recorder) -> Outcome:
     """int8, all in float32."""
     x, out = subject.node.input(0), subject.out
     centred, exact = _centred(subject, recorder)
-    label = "times the scale, float32"
+    label = "times the scale"
     value = recorder.do("multiply_to_float32", label, x=centred, y=float(x.scale))
     if value < 0:
         value = recorder.do("exp_float32", "exp", x=value)

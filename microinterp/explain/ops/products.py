@@ -56,15 +56,15 @@ def _resize_bilinear(subject: Subject, recorder: Recorder) -> Outcome:
     weights: list[tuple[int, int]] = []
     for axis, place, name in ((p.rows, y, "row"), (p.columns, column, "column")):
         second = int(axis.weight[place])
-        label = f"weight of the {name} before, in 2^-10"
-        note = f"the {name} behind has {second}"
+        label = f"weight of {name} before"
+        note = f"the {name} behind has {second} of 1024"
         weights.append((recorder.do("subtract", label, note, x=ONE, y=second), second))
     taps: list[Tap] = []
     for at, (i, j) in _neighbours(p.rows, p.columns, subject.index):
         label = f"weight of pixel {at[1]},{at[2]}"
         weight = recorder.do("multiply", label, x=weights[0][i], y=weights[1][j])
         taps.append((at, (int(x[at]), weight)))
-    label = "sum of the pixels times their weights"
+    label = "sum of the products"
     total = recorder.sum_of_products(label, ("input", "weight"), (0, 0), taps, source=tensor)
     if p.halves_up:
         value = recorder.do("shift_right_rounded", "drop 20 bits", x=total, bits=_WEIGHT_BITS)

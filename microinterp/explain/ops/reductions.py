@@ -83,8 +83,8 @@ def _arg(subject: Subject, recorder: Recorder) -> Outcome:
     taps = [(at, (int(x[at]),)) for i in range(x.shape[axis]) for at in [(*before, i, *after)]]
     is_max = subject.node.name == "ARG_MAX"
     kind, word = ("first_maximum", "greatest") if is_max else ("first_minimum", "smallest")
-    label = f"place of the {word}, the first of equals"
-    return Outcome(recorder.rows(kind, label, ("input",), taps, source=tensor))
+    label, note = f"place of the {word}", "the first of equals"
+    return Outcome(recorder.rows(kind, label, ("input",), taps, note=note, source=tensor))
 
 
 def _cumsum(subject: Subject, recorder: Recorder) -> Outcome:

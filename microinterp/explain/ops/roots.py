@@ -105,7 +105,9 @@ def _div(subject: Subject, recorder: Recorder) -> Outcome:
     with recorder.section("a / |b|, with all the bits there are"):
         room = recorder.do("spare_bits", "bits that a leaves free", x=a)
         left = recorder.do("negate", "shift left by them", x=room)
-        quotient = fixed_point.scaled_by(recorder, a, p.multiply, mantissa, left)
+        quotient = fixed_point.scaled_by(
+            recorder, a, p.multiply, mantissa, left, "the mantissa of 1 / |b|"
+        )
     with recorder.section("in output steps"):
         right = recorder.do("add", "shift of the quotient", x=exponent, y=room)
         right = recorder.do("subtract", "and of the factor", x=right, y=p.shift)
@@ -132,9 +134,8 @@ def _rescaled(recorder: Recorder, quotient: int, p: Any, right: int, note: str) 
     multiplier = int(p.multiplier)
     if p.requantise is not multiply_with_far_shift:
         return fixed_point.scaled_by(recorder, quotient, p.requantise, multiplier, right, note)
-    factor = (multiplier, -int(right))
     label = "times the multiplier"
-    x = recorder.do("doubling_high_mul", label, note, factor=factor, a=quotient, b=multiplier)
+    x = recorder.do("doubling_high_mul", label, note, a=quotient, b=multiplier)
     note = "x86 takes the count modulo 32" if right > 31 else ""
     return recorder.do("rounding_divide_x86", "shift right", note, x=x, exponent=right)
 

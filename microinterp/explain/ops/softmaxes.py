@@ -213,7 +213,7 @@ def _log_softmax(subject: Subject, recorder: Recorder) -> Outcome:
         steps = recorder.wrap(recorder.do("subtract", "less the logarithm", x=scaled, y=log), 32)
         steps = recorder.do("rounding_divide", "in steps of 1/16", x=steps, exponent=22)
         value = recorder.output(steps, 127, -128, 127, subject.scale)
-    label = "the least output, unless the difference is above the reach"
+    label = "the least, if not reached"
     return Outcome(
         recorder.do("if_greater", label, x=difference, y=reach, value=value, other=-128), real
     )
