@@ -57,11 +57,11 @@ def tensor_difference(
     check: Check,
     tensor: Tensor,
     wanted: Array | None,
-    got: Array,
+    got: Array | None,
     crcs: tuple[int, int],
 ) -> Difference:
-    """How what an op wrote differs; `wanted` is None where only its CRC32 is known."""
-    values = () if wanted is None else _values(wanted, got)
+    """How what an op wrote differs; `wanted` or `got` is None where only its CRC32 is known."""
+    values = _values(wanted, got) if wanted is not None and got is not None else ()
     first: tuple[tuple[int, ...] | None, Number | None, Number | None] = (
         values[0] if values else (None, None, None)
     )
@@ -76,8 +76,8 @@ def tensor_difference(
         wanted=first[1],
         got=first[2],
         more=values[1:],
-        differing=None if wanted is None else _count(wanted, got),
-        elements=got.size,
+        differing=_count(wanted, got) if wanted is not None and got is not None else None,
+        elements=tensor.elements,
         wanted_crc=crcs[0],
         got_crc=crcs[1],
     )

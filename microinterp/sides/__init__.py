@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from microinterp.sides.choice import NAMES, open_side
-from microinterp.sides.side import Observed, Place, Side, places_of
+from microinterp.sides.side import Observed, Place, Side, Summed, TakesChecksums, places_of
 
-__all__ = ["NAMES", "Observed", "Place", "Side", "open_side", "places_of"]
+__all__ = [
+    "NAMES",
+    "Observed",
+    "Place",
+    "Side",
+    "Summed",
+    "TakesChecksums",
+    "open_side",
+    "places_of",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,27 @@ class Side(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Summed:
+    """What came out of n samples, tensors by their CRC32s alone.
+
+    Attributes:
+        outputs: as in Observed.
+        crcs: uint32 [n] for each place that was asked for and that the side can tell.
+    """
+
+    outputs: tuple[Array, ...]
+    crcs: Mapping[Place, Array]
+
+
+@runtime_checkable
+class TakesChecksums(Protocol):
+    """A side that takes CRC32s where the tensors are, and need not send them."""
+
+    def run_summed(self, inputs: Sequence[Array], places: Sequence[Place]) -> Summed:
+        """As Side.run, with CRC32s of tensors in place of their bytes."""
 
 
 SideT = TypeVar("SideT", bound="Closing")

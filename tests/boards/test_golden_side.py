@@ -20,6 +20,7 @@ from microinterp.model import load
 from microinterp_boards import Board, virtual_board
 from microinterp_boards.expected import samples_of
 from microinterp_boards.packing import pack_for_board
+from microinterp_boards.side import BoardSide
 from tests.boards.model_boards import LARGE_HEAP, MODEL, NAME, change_byte, weight_of
 from tests.boards.test_board_golden import DIGITS, good, on_board
 from tests.cli import good_json, refused
@@ -43,6 +44,20 @@ def break_weight(port: str, op: int) -> None:
     with Board(port, patience=5) as board:
         name = f"{NAME}.mipk"
         change_byte(board, name, weight_of(board.files.get(name), op))
+
+
+def test_checksums_are_taken_on_the_board(
+    port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "b"
+    golden.record(DIGITS, INPUTS, path)
+    monkeypatch.delattr(BoardSide, "run")  # which would send every tensor's bytes
+    result = golden.check(DIGITS, path, runtime=f"board:{port}")
+    assert (result.equal, result.compared_crcs) == (True, 10 * len(INPUTS[0]))
+    break_weight(port, 4)
+    result = golden.check(DIGITS, path, runtime=f"board:{port}")
+    assert result.first is not None
+    assert (result.first.op_index, result.first.element) == (4, None)
 
 
 def test_a_bundle_recorded_from_a_board_is_the_hosts(port: str, tmp_path: Path) -> None:
