@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from microinterp.errors import RuntimeUnavailableError
-from microinterp.graph import Graph
+from microinterp.errors import RuntimeUnavailableError, printable
+from microinterp.graph import Graph, Tensor
 from microinterp.runtimes.child import Child
 from microinterp.sides.side import Array, Closing, Observed, Place, sample_count
 
@@ -50,16 +50,32 @@ class LiteRtSide(Closing):
         wanted = [place for place in places if place[0] == 0]
         arrays = [np.ascontiguousarray(array) for array in inputs]
         outputs, tensors = self._child.ask("run", arrays, count, [p[2] for p in wanted])
-        shapes = [tensor.shape for tensor in self._graph.main.outputs]
+        main = self._graph.main
+        for tensor, array in zip(main.outputs, outputs, strict=True):
+            _require_like(array, tensor, count)
+        told = zip(wanted, [main.tensors[place[2]] for place in wanted], tensors, strict=True)
         return Observed(
-            tuple(a.reshape(count, *s) for a, s in zip(outputs, shapes, strict=True)),
+            tuple(a.reshape(count, *t.shape) for t, a in zip(main.outputs, outputs, strict=True)),
             {
-                place: array.reshape(count, *self._graph.main.tensors[place[2]].shape)
-                for place, array in zip(wanted, tensors, strict=True)
-                if array is not None
+                place: array.reshape(count, *tensor.shape)
+                for place, tensor, array in told
+                if array is not None and _is_like(array, tensor, count)
             },
         )
 
     def close(self) -> None:
         """End the process."""
         self._child.close()
+
+
+def _is_like(array: Array, tensor: Tensor, count: int) -> bool:
+    """LiteRT works out shapes and types anew, and they may come out as the file does not say."""
+    return array.size == count * tensor.elements and array.dtype == tensor.dtype
+
+
+def _require_like(array: Array, tensor: Tensor, count: int) -> None:
+    if not _is_like(array, tensor, count):
+        raise RuntimeUnavailableError(
+            f"LiteRT makes output '{printable(tensor.name)}' {array.dtype}{list(array.shape[1:])}, "
+            f"the model says {tensor}"
+        )
