@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -154,8 +153,3 @@ def for_seconds(seconds: float) -> Callable[[], bool]:
     """A function that says True until the time is over."""
     end = time.monotonic() + seconds
     return lambda: time.monotonic() < end
-
-
-def without_place(finding: Finding) -> Finding:
-    """The finding as one of the whole model."""
-    return replace(finding, subgraph=None, index=None)
