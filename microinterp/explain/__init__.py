@@ -30,7 +30,10 @@ An explainer, in a file of `ops/` (its line in ops/__init__.py):
   function and a line there, and the same arithmetic written anew in tests/explain/evaluator.py.
 - `recorder.requantise` takes the function that Params hold, so profiles are followed.
 - Many numbers at once (taps, pixels, rows) are the Terms of one step: sum_of_products, sum,
-  maximum, minimum. Their rows may hold results of steps too.
+  maximum, minimum, and `recorder.rows` any kind of kinds.ROWS. Their rows may hold results of
+  steps too.
+- Fixed-point functions (exp, log, 1/x, 1/sqrt(x), tables) are recorded step by step in
+  fixed_point.py; an FFT's butterflies are one step for each part of a number.
 - `with recorder.section("forget gate"):` heads the steps inside.
 - `Outcome.real` is the op on dequantised numbers in real arithmetic, None where that has no sense.
 - Arrays are those of a single run: they have the file's shapes.

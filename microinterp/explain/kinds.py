@@ -1,6 +1,7 @@
 """More kinds of steps, for fixed-point functions, comparisons and tables of rows.
 
-FURTHER holds kinds of one step each, ROWS those that take many rows: see arithmetic.py.
+FURTHER holds kinds of plain numbers, as in arithmetic.py; ROWS those that take rows of them.
+The evaluator of tests/explain/ has the same arithmetic, written anew, in further.py and fourier.py.
 """
 
 from __future__ import annotations
