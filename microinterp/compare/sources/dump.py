@@ -23,11 +23,15 @@ PREFIX = "mi> "
 """With it a line is ours, wherever a console's other output stands."""
 _BYTES_PER_LINE = 32
 _NUMPY = {name_of(code): np.dtype(e.dtype) for code, e in BY_CODE.items() if e.dtype is not None}
+_NUMBER = r"[0-9]{1,9}"
+_SHAPE = rf"(?:{_NUMBER})?(?:,(?:{_NUMBER})?)*|-"
 _RECORD = re.compile(
-    r"(?P<kind>input|output) (?P<number>\d+) (?P<type>\w+) (?P<shape>[\d,]*|-)(?: (?P<hex>.*))?"
-    r"|op (?:(?P<subgraph>\d+)/)?(?P<op>\d+) (?P<name>\S+) tensor (?P<tensor>\d+) "
-    r"(?P<optype>\w+) (?P<opshape>[\d,]*|-)(?: (?P<ophex>.*))?"
+    rf"(?P<kind>input|output) (?P<number>{_NUMBER}) (?P<type>\w+) (?P<shape>{_SHAPE})"
+    rf"(?: (?P<hex>.*))?"
+    rf"|op (?:(?P<subgraph>{_NUMBER})/)?(?P<op>{_NUMBER}) (?P<name>\S+) "
+    rf"tensor (?P<tensor>{_NUMBER}) (?P<optype>\w+) (?P<opshape>{_SHAPE})(?: (?P<ophex>.*))?"
 )
+_SAMPLE = re.compile(rf"sample ({_NUMBER})")
 
 Key = tuple[str, int] | Place
 
@@ -112,7 +116,7 @@ class _Reader:
         self._close()
         if line.startswith("runtime "):
             self._runtime = line.removeprefix("runtime ").strip()
-        elif found := re.fullmatch(r"sample (\d+)", line):
+        elif found := _SAMPLE.fullmatch(line):
             if int(found[1]) != len(self._samples):
                 self._fail(number, f"sample {found[1]}, wanted {len(self._samples)}")
             self._samples.append({})
@@ -156,6 +160,8 @@ class _Reader:
         told = _NUMPY.get(record.type)
         if told is None or told.itemsize != tensor.dtype.itemsize:
             self._fail(record.line, f"type '{record.type}', wanted {tensor.type_name}")
+        if record.key in self._samples[-1] and record.key[0] in ("input", "output", 0):
+            self._fail(record.line, f"{_words(record.key)} is told twice in one sample")
         little = tensor.dtype.newbyteorder("<")
         values = np.frombuffer(data, little).astype(tensor.dtype).reshape(tensor.shape)
         self._samples[-1][record.key] = values
@@ -186,7 +192,7 @@ class _Reader:
             if len(values) == len(self._samples):
                 told[key] = Told(np.stack(values), type_name=self._types[key])
             else:
-                notes.append(f"{key} is told in {len(values)} samples only, and left out")
+                notes.append(f"{_words(key)} is told in {len(values)} samples only, and left out")
         inputs = [told.get(("input", i)) for i in range(len(graph.main.inputs))]
         return Account(
             "dump",
@@ -200,6 +206,13 @@ class _Reader:
 
     def _fail(self, number: int, message: str, hint: str = "") -> NoReturn:
         raise InputError(f"'{printable_path(self._path)}', line {number}: {message}", hint=hint)
+
+
+def _words(key: Key) -> str:
+    if len(key) == 2:
+        return f"{key[0]} {key[1]}"
+    subgraph = f"{key[0]}/" if key[0] else ""
+    return f"op {subgraph}{key[1]}'s tensor {key[2]}"
 
 
 def write_dump(file: TextIO, prepared: Prepared, account: Account, inputs: Sequence[Array]) -> None:
