@@ -13,6 +13,7 @@ from microinterp.compare.comparison import Comparison, Finding, FirstOp, OutputR
 from microinterp.compare.diagnosis import Diagnosis, diagnose
 from microinterp.compare.rows import Case, outputs_of, rows_of
 from microinterp.compare.told import Account, Array, Told
+from microinterp.errors import InputError
 from microinterp.kernels import default_registry
 from microinterp.prepare import Prepared
 from microinterp.quant.profile import get_profile
@@ -20,6 +21,7 @@ from microinterp.registry import Registry
 from microinterp.sides import Observed, Place, Side, places_of
 from microinterp.sides.choice import AFTER_INVOKE
 from microinterp.sides.host import HostSide
+from microinterp.sides.side import sample_count
 
 
 def compare(
@@ -44,6 +46,10 @@ def compare(
         InputError: inputs do not fit, or not the other side's samples.
         RuntimeUnavailableError: the other side fails.
     """
+    if isinstance(other, Account) and other.samples != sample_count(inputs):
+        raise InputError(
+            f"{other.version} tells {other.samples} samples, the inputs are {sample_count(inputs)}"
+        )
     after_invoke = other.name in AFTER_INVOKE
     host = HostSide(model, profile, registry, preserve=after_invoke)
     prepared = host.interpreter.prepared

@@ -47,10 +47,9 @@ def read_npz_account(path: str, prepared: Prepared) -> Account:
     _tell_ends(graph, outputs, tensors)
     counts = {len(a) for a in inputs if a is not None}
     counts |= {len(t.values) for t in (*outputs, *tensors.values()) if t and t.values is not None}
-    if len(counts) != 1:
-        raise InputError(
-            f"'{printable_path(path)}' has arrays of {sorted(counts)} samples", hint=_HINT
-        )
+    if len(counts) != 1 or 0 in counts:
+        what = f"arrays of {sorted(counts)} samples" if any(counts) else "no samples"
+        raise InputError(f"'{printable_path(path)}' has {what}", hint=_HINT)
     return Account("npz", f"the file {path}", counts.pop(), inputs, outputs, tensors, notes)
 
 
@@ -100,6 +99,8 @@ def told_of(name: str, array: Array, tensor: Tensor, notes: list[str]) -> Told:
     if shaped.dtype.kind in "iu" and tensor.dtype.kind in "iu":
         return _other_integers(name, shaped, tensor)
     if shaped.dtype.kind == "f" and tensor.quantization is not None and tensor.dtype.kind in "iu":
+        if not np.isfinite(shaped).all():
+            raise InputError(f"'{printable(name)}' has values that are infinite or no numbers")
         numbers, _ = quantise(shaped, tensor)
         apart = float(np.abs(dequantise(numbers, tensor) - shaped).max(initial=0.0))
         notes.append(
