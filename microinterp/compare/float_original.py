@@ -46,7 +46,7 @@ def compare_with_original(
     _require_ends(graph, other)
     seen = ours.run(inputs, places_of(ours.interpreter.prepared))
     real = [
-        dequantise(array, tensor).astype(end.dtype).reshape(len(array), *end.shape)
+        _as_input(dequantise(array, tensor).reshape(len(array), *end.shape), end)
         for array, tensor, end in zip(inputs, graph.main.inputs, other.main.inputs, strict=True)
     ]
     wanted = theirs.run(real, places_of(theirs.interpreter.prepared))
@@ -72,6 +72,13 @@ def compare_with_original(
             "every difference here is the price of quantisation",
         ),
     )
+
+
+def _as_input(real: Array, tensor: Tensor) -> Array:
+    """Real values as an original takes them, which may be quantised too."""
+    if tensor.quantization is not None and tensor.dtype.kind in "iu":
+        return quantise(real, tensor)[0]
+    return real.astype(tensor.dtype)
 
 
 def matched(graph: Graph, other: Graph) -> list[tuple[Node, Node]]:
