@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from microinterp.cli import output
@@ -21,17 +21,18 @@ def show(result: Comparison, every: bool) -> None:
     shown, left_out = _chosen(result.rows, every)
     if shown:
         screen.print()
-        screen.print(_table(shown, result.other_name == "float"))
+        screen.print(_table(shown, result.other_name == "float", _numbers(result)))
         if left_out:
             screen.print(Text(f"{left_out} more ops: --all lists them", "dim"))
     if any(row.norms is not None for row in result.outputs):
         screen.print()
-        screen.print(_norms(result))
+        for norms in _norms(result):
+            screen.print(norms)
     screen.print()
     for line in _verdict(result):
         screen.print(line, soft_wrap=True)
-    for line in _diagnosis(result):
-        screen.print(Padding(line, (0, 0, 0, 2)))
+    for part in _diagnosis(result):
+        screen.print(part)
     for note in result.notes:
         output.note(note)
 
@@ -62,14 +63,22 @@ def _chosen(rows: tuple[Row, ...], every: bool) -> tuple[list[Row], int]:
     return wanted[:_MOST], len(rows) - len(wanted[:_MOST])
 
 
-def _table(rows: list[Row], is_float: bool) -> object:
-    firm = ("differing", "by itself", "max", "max by itself")
-    own = ("differing", "max")
-    alone = () if is_float else ("by itself", "max by itself")
-    last = ("rmse", "cos") if is_float else ("reproduced by",)
-    columns = ("op", "name", "elements", *own, *alone, *last)
-    numbers = ("op", "elements", *firm, "rmse", "cos")
-    made = output.table(*columns, right=numbers, firm=firm)
+def _numbers(result: Comparison) -> dict[str, int]:
+    """Causes by name, numbered as they are listed: those of the first op, then those of others."""
+    first = [finding.name for finding in result.findings]
+    others = [name for row in result.rows for name in row.causes]
+    return {name: i for i, name in enumerate(dict.fromkeys([*first, *others]), 1)}
+
+
+def _table(rows: list[Row], is_float: bool, numbers: dict[str, int]) -> object:
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    alone = () if is_float else ("by itself", "max")
+    last = ("rmse", "cos") if is_float else ("cause",)
+    for name in ("op", "name", "elements", "differing", "max", *alone, *last):
+        is_words = name in ("name", "cause")
+        made.add_column(
+            name, justify="left" if is_words else "right", overflow="fold", no_wrap=not is_words
+        )
     first = next((row for row in rows if row.differs), None)
     for row in rows:
         place = f"{row.subgraph}/{row.index}" if row.subgraph else str(row.index)
@@ -84,10 +93,14 @@ def _table(rows: list[Row], is_float: bool) -> object:
                 if is_float
                 else (_count(row.isolated_differing, row), _number(row.isolated_max_difference))
             ),
-            *(_float_cells(row.norms) if is_float else (", ".join(row.causes) or "",)),
+            *(_float_cells(row.norms) if is_float else (_causes(row, numbers),)),
             style="dim" if not row.differs else None,
         )
     return made
+
+
+def _causes(row: Row, numbers: dict[str, int]) -> str:
+    return " ".join(str(number) for number in sorted(numbers[name] for name in row.causes))
 
 
 def _float_cells(found: Norms | None) -> tuple[str, str]:
@@ -110,21 +123,19 @@ def _real(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
 
 
-def _norms(result: Comparison) -> object:
-    """As ST Edge AI Core's validate prints them."""
-    columns = ("output", "acc", "rmse", "mae", "l2r", "mean", "std", "nse", "cos", "tensor")
-    made = output.table(*columns, right=columns[:-1])
+def _norms(result: Comparison) -> Iterator[Text]:
+    """As ST Edge AI Core's validate prints them; no figure is broken up on a narrow screen."""
     for row in result.outputs:
         if row.norms is None:
             continue
         n = row.norms
-        made.add_row(
-            str(row.output),
-            "n.a." if n.acc is None else f"{n.acc:.2%}",
-            *(_real(value) for value in (n.rmse, n.mae, n.l2r, n.mean, n.std, n.nse, n.cos)),
-            output.safe(f"{row.type} {row.tensor_name}", limit=60),
-        )
-    return made
+        name = output.safe(f"{row.type} {row.tensor_name}", limit=60)
+        yield Text(f"output {row.output}: ") + name
+        acc = "n.a." if n.acc is None else f"{n.acc:.2%}"
+        size = {"acc": acc, "rmse": _real(n.rmse), "mae": _real(n.mae), "l2r": _real(n.l2r)}
+        yield Text("  " + "   ".join(f"{key} {value}" for key, value in size.items()))
+        likeness = {"mean": n.mean, "std": n.std, "nse": n.nse, "cos": n.cos}
+        yield Text("  " + "   ".join(f"{key} {_real(value)}" for key, value in likeness.items()))
 
 
 def _verdict(result: Comparison) -> Iterator[Text]:
@@ -141,7 +152,7 @@ def _verdict(result: Comparison) -> Iterator[Text]:
             Text(f"first: op {first.index}{where} ", "bold")
             + output.safe(first.name, "bold", 40)
             + Text(" writes tensor ")
-            + output.safe(f"{row.tensor} '{row.tensor_name}'", limit=100)
+            + output.safe(f"{row.tensor} '{row.tensor_name}'", limit=50)
         )
     elif result.other_name != "float":
         untold = not any(row.told != "no" for row in result.rows)
@@ -157,18 +168,25 @@ def _what(result: Comparison) -> str:
     return f"{told} tensors and {len(outputs)} output{'' if len(outputs) == 1 else 's'}"
 
 
-def _diagnosis(result: Comparison) -> Iterator[Text]:
+def _diagnosis(result: Comparison) -> Iterator[Text | Table]:
     if result.equal or result.other_name == "float":
         return
+    numbers = _numbers(result)
+    listed = Table.grid(padding=(0, 1, 0, 0))
     if not result.findings:
         yield Text("not explained: no known cause gives these bytes. What can be said:", "yellow")
         for line in result.evidence:
-            yield output.safe(f"- {line}", limit=300)
-        return
-    first, *others = result.findings
-    yield Text("cause: ", "bold") + _finding(first)
-    for finding in others:
-        yield Text("or:    ", "bold") + _finding(finding)
+            listed.add_row(" -", output.safe(line, limit=300))
+    else:
+        several = len(result.findings) > 1
+        yield Text("cause, any of these gives the same bytes:" if several else "cause:", "bold")
+        for finding in result.findings:
+            listed.add_row(f" {numbers[finding.name]}", _finding(finding))
+    known = {finding.name for finding in result.findings}
+    for name, number in numbers.items():
+        if name not in known:
+            listed.add_row(f" {number}", Text("in later ops: ") + Text(f"[{name}]", "cyan"))
+    yield listed
 
 
 def _finding(finding: Finding) -> Text:
@@ -176,10 +194,9 @@ def _finding(finding: Finding) -> Text:
     if finding.index is not None:
         who += f" (op {finding.index})"
     detail = f" ({finding.detail})" if finding.detail else ""
-    made = output.safe(f"{who} {finding.text}{detail}", limit=500)
-    likewise = ""
+    made = Text(f"[{finding.name}] ", "cyan")
+    made += output.safe(f"{who} {finding.text}{detail}.", limit=500)
     if finding.index is not None and finding.of > 1:
-        likewise = (
-            f" It reproduces {finding.reproduces} of {finding.of} ops that differ by themselves."
-        )
-    return made + Text(f" [{finding.name}]", "cyan") + Text("." + likewise)
+        likewise = f"{finding.reproduces} of the {finding.of} ops that differ by themselves"
+        made += Text(f" So do {likewise}.")
+    return made

@@ -20,6 +20,8 @@ from microinterp.compare.told import Told
 from microinterp.prepare import PreparedNode
 
 _OpFinding = tuple[OpCause, str]
+_LIKELY = {"litert": "xnnpack", "litert-noxnn": "ruy", "litert-ref": "litert-ref"}
+"""What each side is known for."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def diagnose(case: Case, rows: Sequence[Row], bench: Bench) -> Diagnosis:
         return _from_outputs(case, rows, model)
     by_op = _by_op(case, rows, items, bench)
     key = first.subgraph, first.index
-    findings = _op_findings(by_op, items[key])
+    findings = _op_findings(by_op, items[key], case.theirs.name)
     findings += _form(case, first)
     findings += [*model.inputs(), *model.runs()]
     notes: tuple[str, ...] = ()
@@ -102,12 +104,14 @@ def _by_op(
 
 
 def _op_findings(
-    by_op: dict[tuple[int, int], list[_OpFinding]], item: PreparedNode
+    by_op: dict[tuple[int, int], list[_OpFinding]], item: PreparedNode, side: str
 ) -> list[Finding]:
     """Those of the first op, the ones that reproduce most of the other ops first.
 
-    Of a cause with several details it is the one that reproduces most.
+    Of a cause with several details it is the one that reproduces most. Among equals the one comes
+    first that the other side is known for.
     """
+    likely = _LIKELY.get(side)
     node = item.node
     found = []
     for cause, detail in by_op.get((node.subgraph, node.index), []):
@@ -125,7 +129,7 @@ def _op_findings(
                 len(by_op),
             )
         )
-    found.sort(key=lambda each: -each.reproduces)
+    found.sort(key=lambda each: (-each.reproduces, each.name != likely))
     return list({each.name: each for each in reversed(found)}.values())[::-1]
 
 
