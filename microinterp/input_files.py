@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import secrets
 import tokenize
 import wave
 import zipfile
@@ -71,6 +72,24 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot write '{printable_path(os.fspath(path))}': {reason}") from None
+
+
+def replaced_by(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """The file to replace and the name of a new one beside it, to be renamed when it is whole.
+
+    A link stays: what it points to is replaced. Two writers at a time have names of their own.
+
+    Raises:
+        InputError: something is there that is no file: a folder, a device, a pipe.
+    """
+    target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        what = "a folder" if os.path.isdir(target) else "a device or pipe"
+        raise InputError(
+            f"cannot write '{printable_path(os.fspath(path))}': it is {what}",
+            hint="give the name of a file",
+        )
+    return target, f"{target}.{secrets.token_hex(4)}.part"
 
 
 def read_npy(path: str) -> Array:

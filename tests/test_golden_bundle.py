@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -144,6 +145,29 @@ def test_samples_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write"):
         BundleWriter(tmp_path / "no folder" / "a", HEADER)
+
+
+def test_only_files_are_replaced(tmp_path: Path) -> None:
+    """A bundle written to /dev/null must not take its place."""
+    folder, pipe = tmp_path / "folder", tmp_path / "pipe"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    for path, what in ((folder, "a folder"), (pipe, "a device or pipe"), ("/dev/null", "a device")):
+        with pytest.raises(InputError, match=f"cannot write '{path}': it is {what}"):
+            BundleWriter(path, HEADER)
+    assert sorted(tmp_path.iterdir()) == [folder, pipe]
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    link, path = tmp_path / "link.golden", tmp_path / "sub" / "a.golden"
+    path.parent.mkdir()
+    link.symlink_to(path)
+    for count in (3, 5):  # first a link to nothing yet
+        write(link, count)
+        assert link.is_symlink()
+        assert_holds(path, samples(count))
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_memory_stays_bounded(tmp_path: Path) -> None:

@@ -253,6 +253,9 @@ def test_refusals(tmp_path: Path) -> None:
         golden.export(tmp_path / "a.golden", tmp_path / "a.txt")
     with pytest.raises(InputError, match="cannot write"):
         golden.export(tmp_path / "a.golden", tmp_path / "none" / "a.json")
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(InputError, match=r"cannot write .*: it is a folder"):
+        golden.export(tmp_path / "a.golden", tmp_path / "folder.json")
     with pytest.raises(InputError, match="cannot read"):
         golden.export(tmp_path / "none", tmp_path / "a.json")
     data = bytearray((tmp_path / "a.golden").read_bytes())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ from microinterp.golden.c_header import MAX_C_BYTES, write_header
 from microinterp.golden.numbers import plain
 from microinterp.golden.selecting import Selection
 from microinterp.golden_bundle import BundleReader
-from microinterp.input_files import suffix_of
+from microinterp.input_files import replaced_by, suffix_of
 
 Array = npt.NDArray[Any]
 
@@ -58,7 +57,7 @@ def export(
         )
     with BundleReader(bundle) as reader:
         chosen = Selection(reader, first, stop)
-        with _replacing(target) as part:
+        with _replacing(*replaced_by(target)) as part:
             if kind == ".h":
                 stem = os.path.splitext(os.path.basename(target))[0] if name is None else name
                 write_header(chosen, part, stem)
@@ -68,9 +67,8 @@ def export(
 
 
 @contextmanager
-def _replacing(target: str) -> Iterator[str]:
+def _replacing(target: str, part: str) -> Iterator[str]:
     """A file to write, which takes the target's place when all is well, and goes when not."""
-    part = f"{target}.{secrets.token_hex(4)}.part"
     try:
         yield part
         os.replace(part, target)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, TypeAlias
@@ -16,6 +15,7 @@ from microinterp.errors import InputError, printable, printable_path
 from microinterp.golden_bundle.blocks import MAGIC, chunk_block, end_block, header_block
 from microinterp.golden_bundle.reader import BundleReader
 from microinterp.golden_bundle.records import Array, BundleHeader, BundleTensor, Check
+from microinterp.input_files import replaced_by
 
 CHUNK_BYTES = 1 << 16
 """Samples are gathered up to about this size: small enough to be read on a board."""
@@ -38,9 +38,8 @@ class BundleWriter:
         Raises:
             InputError: the file cannot be written.
         """
-        self._target = os.fspath(path)
-        # A name of its own: two may write the same bundle at a time, and the last one stays.
-        self._start(header, f"{self._target}.{secrets.token_hex(4)}.part", "xb", 0)
+        self._target, part = replaced_by(path)
+        self._start(header, part, "xb", 0)
         self._write(MAGIC + header_block(header))
 
     @classmethod
