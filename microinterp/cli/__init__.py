@@ -20,8 +20,8 @@ from microinterp.errors import MicrointerpError
 
 _MARKUP: Final = "markdown"  # of the two modes of rich the one that joins lines of a paragraph
 _COMMANDS = (
-    "inspect", "run", "verify", "ops", "plan", "compare", "explain", "eval", "pack", "report",
-    "golden",
+    "inspect", "run", "verify", "ops", "plan", "golden", "compare", "explain", "report", "eval",
+    "pack",
 )  # fmt: skip
 """Each one is a module of this package, loaded when it is asked for: `command`, or an `app`."""
 _FOR_BOARDS = {"board": "cli", "fit": "cli_fit"}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from microinterp.cli import compare_report, output
+from microinterp.cli import compare_report, options, output
 from microinterp.cli.compare_sides import Wanted, compared
 from microinterp.images import parse_range
 from microinterp.inputs import Reading
@@ -14,47 +14,36 @@ from microinterp.quant.profile import PROFILES
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    model: options.Model,
     other: Annotated[
         str,
         typer.Option(
             "--with",
             metavar="SIDE",
-            help="tflm, litert, litert-ref, litert-noxnn, board:PORT, host (another --profile), a "
+            help="tflm, litert, litert-ref, litert-noxnn, board:PORT, host (in --other-profile), a "
             "golden bundle, an .npz file, a dump (docs/compare.md), or a float .tflite.",
         ),
     ],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="INPUT", help="Files as for `microinterp run`."),
-    ] = None,
+    inputs: options.Inputs = None,
     samples: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Random samples, or most samples of a file. [10]"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of random samples.")] = 0,
-    profile: Annotated[
-        str, typer.Option(metavar="|".join(PROFILES), help="Whose numbers ours are.")
-    ] = "tflm",
+    seed: options.Seed = 0,
+    profile: options.Profile = "tflm",
     other_profile: Annotated[
         str, typer.Option(metavar="|".join(PROFILES), help="For --with host: its profile.")
     ] = "single",
-    raw: Annotated[
-        bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")
-    ] = False,
-    resize: Annotated[
-        bool, typer.Option("--resize", help="Scale pictures to the model's size.")
-    ] = False,
-    image_range: Annotated[
-        str, typer.Option(metavar="auto|full|raw|LOW:HIGH", help="As for `microinterp run`.")
-    ] = "auto",
+    raw: options.Raw = False,
+    resize: options.Resize = False,
+    image_range: options.ImageRange = "auto",
     dump: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write our side as a dump, too.")
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="List every op, also those that agree.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Compare a model's run with another runtime's, tensor by tensor, and name the cause.
 

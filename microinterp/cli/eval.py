@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.eval_report import as_dict, show
 from microinterp.cli.labels import labels_for
 from microinterp.errors import InputError
@@ -16,11 +16,10 @@ from microinterp.evaluation.truth import TASKS
 from microinterp.images import parse_range
 from microinterp.inputs import Reading
 from microinterp.interpreter import prepare_model
-from microinterp.quant.profile import PROFILES
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    model: options.Model,
     data: Annotated[
         list[str],
         typer.Argument(
@@ -106,20 +105,9 @@ def command(
         float | None,
         typer.Option(min=0, metavar="X", help="Exit status 1 if the mean absolute error is above."),
     ] = None,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="Numbers in the files are the model's own integers, not real."),
-    ] = False,
-    resize: Annotated[
-        bool, typer.Option("--resize", help="Scale pictures to the model's size.")
-    ] = False,
-    image_range: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|full|raw|LOW:HIGH",
-            help="As for `microinterp run`; if not auto, uint8 arrays are pixels too.",
-        ),
-    ] = "auto",
+    raw: options.Raw = False,
+    resize: options.Resize = False,
+    image_range: options.ImageRange = "auto",
     frontend: Annotated[
         str | None,
         typer.Option(
@@ -129,15 +117,12 @@ def command(
     stride: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Of the front end, as for `run`.")
     ] = None,
-    profile: Annotated[
-        str,
-        typer.Option(metavar="|".join(PROFILES), help="Whose numbers (docs/profiles.md)."),
-    ] = "tflm",
+    profile: options.Profile = "tflm",
     kernels: Annotated[
         str,
         typer.Option(metavar="auto|plain", help="plain: without the fast twins; the same bytes."),
     ] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Run a model over a data set and tell how well it does, as the chip would.
 

@@ -7,18 +7,17 @@ from typing import Annotated
 
 import typer
 
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.explain_report import show
 from microinterp.errors import InputError
 from microinterp.explain import explain
 from microinterp.images import parse_range
 from microinterp.inputs import Array, Reading, random_samples, read_samples
 from microinterp.interpreter import prepare_model
-from microinterp.quant.profile import PROFILES
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    model: options.Model,
     op: Annotated[int, typer.Option(metavar="N", help="The op, as `microinterp inspect` counts.")],
     index: Annotated[
         str,
@@ -44,24 +43,13 @@ def command(
             min=0, metavar="K", help="Which sample; a model with state runs those before it too."
         ),
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of random input.")] = 0,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")
-    ] = False,
-    resize: Annotated[
-        bool, typer.Option("--resize", help="Scale pictures to the model's size.")
-    ] = False,
-    image_range: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|full|raw|LOW:HIGH", help="What pixels mean, as for `microinterp run`."
-        ),
-    ] = "auto",
-    profile: Annotated[
-        str, typer.Option(metavar="|".join(PROFILES), help="Whose numbers (docs/profiles.md).")
-    ] = "tflm",
+    seed: options.Seed = 0,
+    raw: options.Raw = False,
+    resize: options.Resize = False,
+    image_range: options.ImageRange = "auto",
+    profile: options.Profile = "tflm",
     everything: Annotated[bool, typer.Option("--all", help="Fold nothing.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Open up one output element of an integer op: every product, rounding and clamp.
 

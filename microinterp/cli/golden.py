@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from microinterp import golden
-from microinterp.cli import golden_show, output
+from microinterp.cli import golden_show, options, output
 from microinterp.cli.golden_verdict import many, verdict
 from microinterp.errors import InputError
 from microinterp.golden_bundle import BundleReader
@@ -21,10 +21,7 @@ from microinterp.quant.profile import PROFILES
 from microinterp.sample_stream import SampleStream, random_stream
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-app.command("show")(golden_show.show)
-app.command("export")(golden_show.export)
 
-_Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")]
 _Runtime = Annotated[
     str,
     typer.Option(
@@ -32,7 +29,6 @@ _Runtime = Annotated[
         help="Who computes: this package, TFLM's wheel, LiteRT, or a board with the model on it.",
     ),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -44,24 +40,16 @@ def _start(context: typer.Context) -> None:
 
 @app.command("record")
 def record(
-    model: _Model,
+    model: options.Model,
     to: Annotated[str, typer.Option("--output", "-o", metavar="OUT.golden", help="The bundle.")],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="INPUT", help="Files as for `microinterp run`."),
-    ] = None,
+    inputs: options.Inputs = None,
     samples: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Make N random samples instead of reading files."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random samples.")] = 0,
+    seed: options.Seed = 0,
     runtime: _Runtime = "host",
-    profile: Annotated[
-        str,
-        typer.Option(
-            metavar="|".join(PROFILES), help="Whose numbers, for the host (docs/profiles.md)."
-        ),
-    ] = "tflm",
+    profile: options.Profile = "tflm",
     tensors: Annotated[
         str,
         typer.Option(
@@ -73,16 +61,10 @@ def record(
     append: Annotated[
         bool, typer.Option("--append", help="Add the samples to a bundle that is there.")
     ] = False,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")
-    ] = False,
-    resize: Annotated[
-        bool, typer.Option("--resize", help="Scale pictures to the model's size.")
-    ] = False,
-    image_range: Annotated[
-        str, typer.Option(metavar="auto|full|raw|LOW:HIGH", help="As for `microinterp run`.")
-    ] = "auto",
-    json: _Json = False,
+    raw: options.Raw = False,
+    resize: options.Resize = False,
+    image_range: options.ImageRange = "auto",
+    json: options.Json = False,
 ) -> None:
     """Run a model on samples and keep inputs and outputs in a bundle.
 
@@ -153,7 +135,7 @@ def _recorded(made: golden.Recorded, append: bool) -> Text:
 
 @app.command("check")
 def check(
-    model: _Model,
+    model: options.Model,
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="From `golden record`.")],
     runtime: _Runtime = "host",
     any_model: Annotated[
@@ -164,7 +146,7 @@ def check(
         str | None,
         typer.Option(metavar="|".join(PROFILES), help="Of the host, instead of the bundle's."),
     ] = None,
-    json: _Json = False,
+    json: options.Json = False,
 ) -> None:
     """Run a bundle's inputs again and compare every byte of every output, and what ops write.
 
@@ -192,3 +174,7 @@ def check(
         output.console().print(verdict(result), soft_wrap=True)
     if not result.equal:
         raise typer.Exit(output.NO)
+
+
+app.command("show")(golden_show.show)
+app.command("export")(golden_show.export)

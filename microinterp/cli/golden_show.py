@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from microinterp import golden
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.golden_verdict import many
 from microinterp.errors import InputError
 from microinterp.golden.numbers import plain
@@ -28,7 +28,7 @@ def show(
     sample: Annotated[
         int | None, typer.Option(min=0, metavar="K", help="Show the values of sample K.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Show where a bundle comes from, how much is in it, and the values of a sample.
 
@@ -155,7 +155,7 @@ def export(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="What C names begin with: the file's name.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Write a bundle, or some of it, as a C header, .npz or JSON (docs/golden.md).
 

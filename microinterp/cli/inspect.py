@@ -9,13 +9,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.health_report import show_health
 from microinterp.inspect_model import ModelFacts, SubgraphFacts, inspect_model
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    model: options.Model,
     tensors: Annotated[
         bool, typer.Option("--tensors", help="List every tensor of each subgraph too.")
     ] = False,
@@ -25,7 +25,7 @@ def command(
             "--paths", help="Say of each op which kernel runs here, and why (docs/performance.md)."
         ),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Show a model's operators, shapes, quantisation, cost, and whether it runs.
 

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from microinterp import operator_table
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.errors import UnsupportedError, printable
 
 _ELEMENT_TYPE = re.compile(r"\b(?:u?int\d+|float\d+|bool|resource|any)\b")
@@ -34,7 +34,7 @@ def command(
             show_default=False,
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print docs/SUPPORTED_OPS.md instead.")
     ] = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.amounts import parse_bytes
 from microinterp.cli.passes import (
     MaxExtraMacs,
@@ -25,12 +25,12 @@ from microinterp.passes import run_passes
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    model: options.Model,
     to: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The packed model.")],
     passes: Passes = "none",
     ram: Ram = None,
     max_extra_macs: MaxExtraMacs = 0.1,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Pack a model for boards: integer steps, folded biases, arena offsets, weights.
 

@@ -12,7 +12,7 @@ from microinterp.arena.plan import plan as make_plan
 from microinterp.arena.regions import plan_regions
 from microinterp.arena.report import timeline
 from microinterp.arena.target import TARGETS
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.amounts import parse_bytes
 from microinterp.cli.passes import (
     MaxExtraMacs,
@@ -34,7 +34,7 @@ from microinterp.prepare import Prepared
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    model: options.Model,
     planner: Annotated[
         str,
         typer.Option(
@@ -80,7 +80,7 @@ def command(
     passes: Passes = "none",
     ram: Ram = None,
     max_extra_macs: MaxExtraMacs = 0.1,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Show how large the arena is, where each tensor lies in it, and which op needs the most.
 

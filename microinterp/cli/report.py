@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.compare_sides import Wanted, compared
 from microinterp.errors import InputError
 from microinterp.explain import explain, html_section
@@ -18,7 +18,6 @@ from microinterp.images import parse_range
 from microinterp.input_files import write_bytes
 from microinterp.inputs import Reading, random_samples, read_samples
 from microinterp.interpreter import Interpreter
-from microinterp.quant.profile import PROFILES
 from microinterp.report.figures import Measured, ReportSamples, measure, plain
 from microinterp.report.model_page import model_page
 
@@ -29,7 +28,7 @@ RANDOM_SAMPLES = 16
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    model: options.Model,
     to: Annotated[
         str | None,
         typer.Option("--output", "-o", metavar="OUT.html", help="The page."),
@@ -52,19 +51,11 @@ def command(
             "either. Ranges are not judged by them.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random samples.")] = 0,
-    profile: Annotated[
-        str, typer.Option(metavar="|".join(PROFILES), help="Whose numbers (docs/profiles.md).")
-    ] = "tflm",
-    raw: Annotated[
-        bool, typer.Option("--raw", help="Numbers in the files are the model's own integers.")
-    ] = False,
-    resize: Annotated[
-        bool, typer.Option("--resize", help="Scale pictures to the model's size.")
-    ] = False,
-    image_range: Annotated[
-        str, typer.Option(metavar="auto|full|raw|LOW:HIGH", help="As for `microinterp run`.")
-    ] = "auto",
+    seed: options.Seed = 0,
+    profile: options.Profile = "tflm",
+    raw: options.Raw = False,
+    resize: options.Resize = False,
+    image_range: options.ImageRange = "auto",
     other: Annotated[
         str | None,
         typer.Option(

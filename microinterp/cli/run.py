@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.labels import labels_for
 from microinterp.cli.run_report import Report, Timing
 from microinterp.errors import InputError
@@ -22,14 +22,13 @@ from microinterp.images import parse_range
 from microinterp.input_files import write_bytes
 from microinterp.inputs import Reading, Samples, dequantise, read_samples
 from microinterp.interpreter import Interpreter
-from microinterp.quant.profile import PROFILES
 from microinterp.trace import Timer
 
 Array = npt.NDArray[Any]
 
 
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    model: options.Model,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -51,14 +50,8 @@ def command(
         int, typer.Option(min=1, metavar="N", help="Time N invokes and show the median.")
     ] = 1,
     per_op: Annotated[bool, typer.Option("--per-op", help="Show the time of each op.")] = False,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="Numbers in the files are the model's own integers, not real."),
-    ] = False,
-    resize: Annotated[
-        bool,
-        typer.Option("--resize", help="Scale pictures to the model's size (aspect is not kept)."),
-    ] = False,
+    raw: options.Raw = False,
+    resize: options.Resize = False,
     image_range: Annotated[
         str,
         typer.Option(
@@ -66,7 +59,8 @@ def command(
             help="What the pixels 0 and 255 mean. full: the lowest and highest value of the "
             "model's integers (for int8 that is pixel - 128). raw: a pixel's byte is the tensor's "
             "byte. LOW:HIGH: these real numbers, for example 0:1, -1:1 or 0:255. auto: full, or "
-            "raw for a .bmp of signed bytes, which is said.",
+            "raw for a .bmp of signed bytes, which is said. If not auto, uint8 arrays are pixels "
+            "too.",
         ),
     ] = "auto",
     frontend: Annotated[
@@ -86,21 +80,14 @@ def command(
             "a frame (30 ms every 20 ms, as TFLM's micro_speech).",
         ),
     ] = None,
-    profile: Annotated[
-        str,
-        typer.Option(
-            metavar="|".join(PROFILES),
-            help="Whose numbers: tflm is what TFLM's kernels compute, cmsis-nn what "
-            "TFLM with CMSIS-NN computes on Cortex-M (docs/profiles.md).",
-        ),
-    ] = "tflm",
+    profile: options.Profile = "tflm",
     to: Annotated[
         str | None,
         typer.Option(
             "--output", "-o", metavar="OUT.npz", help="Save raw outputs: output_0, output_1..."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Run a model on data and show the highest outputs, bit for bit as TFLM computes them.
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.errors import MicrointerpError, Problem
 from microinterp.inspect_model import all_problems
 
@@ -20,7 +20,7 @@ _STYLES = {"error": "bold red", "warning": "yellow"}
 
 def command(
     models: Annotated[list[str], typer.Argument(metavar="MODEL", help=".tflite files.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: options.Json = False,
 ) -> None:
     """Check models: the file's structure, the rules of a sound model, and every operator.
 
