@@ -12,7 +12,8 @@ from tflite import TensorType
 
 from microinterp.compare.cause import Bench, Changed, OpCause
 from microinterp.compare.changes import with_fields
-from microinterp.graph import Node
+from microinterp.compare.xnnpack import changed_kernels
+from microinterp.graph import Node, Tensor
 from microinterp.kernels import filters
 from microinterp.prepare import Arrays, PreparedNode
 from microinterp.quant import fixedpoint
@@ -53,6 +54,10 @@ def _by_rule(rule: Rule) -> Callable[[PreparedNode, Bench], Iterator[Changed]]:
     return change
 
 
+def _activations(node: Node) -> Tensor:
+    return node.input(2 if node.name == "TRANSPOSE_CONV" else 0)
+
+
 def twice_halves_up(x: Int64Array, multiplier: IntLike, shift: IntLike) -> Int64Array:
     """x * multiplier * 2^(shift-31) rounded twice as TFLM does, but halves up both times."""
     shift = np.asarray(shift, np.int64)
@@ -65,7 +70,7 @@ def twice_halves_up(x: Int64Array, multiplier: IntLike, shift: IntLike) -> Int64
 
 def _ruy(item: PreparedNode, bench: Bench) -> Iterator[Changed]:
     """ruy's kernels for x86 round twice, the plain and the Arm ones once."""
-    if item.node.name not in _RUY or item.node.input(0).type_code != TensorType.INT8:
+    if item.node.name not in _RUY or _activations(item.node).type_code != TensorType.INT8:
         return
     profile = OtherRounding("ruy", "", "double", function=twice_halves_up)
     yield Changed(item.node, bench.prepare(item.node, profile), "rounded twice (x86)")
@@ -92,7 +97,7 @@ def _truncating(item: PreparedNode, bench: Bench) -> Iterator[Changed]:
 
 def _xnnpack(item: PreparedNode, bench: Bench) -> Iterator[Changed]:
     node = item.node
-    if any(t is None or t.type_code != TensorType.INT8 for t in (*node.inputs[:1], *node.outputs)):
+    if any(t.type_code != TensorType.INT8 for t in (_activations(node), *node.outputs)):
         return
     if node.name in _FILTERED:
         yield from _xnnpack_filter(item)
@@ -100,6 +105,8 @@ def _xnnpack(item: PreparedNode, bench: Bench) -> Iterator[Changed]:
         yield from _xnnpack_mul(item)
     elif node.name in ("ADD", "SUB"):
         yield from _xnnpack_add(item)
+    else:
+        yield from changed_kernels(item)
 
 
 def _xnnpack_filter(item: PreparedNode) -> Iterator[Changed]:
@@ -128,6 +135,7 @@ def _xnnpack_mul(item: PreparedNode) -> Iterator[Changed]:
 class _AddParams:
     """XNNPACK's sum: out = (bias + a * a_factor + b * b_factor) >> shift, plus the zero point."""
 
+    ranks: tuple[int, int, int]  # of both operands and the output
     zero_points: tuple[int, int]
     factors: tuple[int, int]
     shift: int
@@ -139,8 +147,6 @@ class _AddParams:
 def _xnnpack_add(item: PreparedNode) -> Iterator[Changed]:
     node = item.node
     a, b, out = node.input(0), node.input(1), node.output()
-    if (a.rank, b.rank) != (out.rank, out.rank):
-        return
     real = [np.float32(t.scale) / np.float32(out.scale) for t in (a, b)]
     shift = 20 - (int(np.frexp(max(real))[1]) - 1)
     first, second = (int(np.rint(np.ldexp(each, shift))) for each in real)
@@ -151,23 +157,31 @@ def _xnnpack_add(item: PreparedNode) -> Iterator[Changed]:
     limits = activation_range_int(
         options.FusedActivationFunction(), np.float32(out.scale), out.zero_point, out.dtype
     )
-    params = _AddParams(zero_points, (first, second), shift, out.zero_point, *limits)
+    params = _AddParams(
+        (a.rank, b.rank, out.rank), zero_points, (first, second), shift, out.zero_point, *limits
+    )
     yield Changed(node, replace(item.kernel, evaluate=_add, params=params))
 
 
 def _add(p: _AddParams, arrays: Arrays) -> None:
     (out,) = arrays.outputs
     sums = np.int64(1) << (p.shift - 1)
-    for x, zero, factor in zip(arrays.inputs, p.zero_points, p.factors, strict=True):
+    for x, rank, zero, factor in zip(
+        arrays.inputs, p.ranks[:2], p.zero_points, p.factors, strict=True
+    ):
         assert x is not None
-        sums = sums + (x.astype(np.int64) - zero) * factor
+        samples = x.ndim - rank  # before the operand's own axes
+        shape = (*x.shape[:samples], *[1] * (p.ranks[2] - rank), *x.shape[samples:])
+        sums = sums + (x.reshape(shape).astype(np.int64) - zero) * factor
     out[...] = np.clip((sums >> p.shift) + p.output_zero_point, p.low, p.high)
 
 
 def _int64_sums(item: PreparedNode, bench: Bench) -> Iterator[Changed]:
     """int16 layers with a filter: sums of the other width."""
     quant = getattr(item.kernel.params, "quant", None)
-    if not isinstance(quant, filters.Quant) or item.node.input(0).type_code != TensorType.INT16:
+    if not isinstance(quant, filters.Quant):
+        return
+    if _activations(item.node).type_code != TensorType.INT16:
         return
     node, profile = item.node, bench.profile
     is_32_bit = quant.accumulator is np.int32
@@ -207,9 +221,9 @@ ROUNDINGS: Iterable[OpCause] = (
     OpCause(
         "xnnpack",
         "requantises in float32, rounded once to nearest, halves to even, as XNNPACK does (its "
-        "sums of two tensors in 21-bit fixed point, halves up)",
+        "ADD, SUB, QUANTIZE, LEAKY_RELU and RESIZE_BILINEAR in fixed point of few bits, halves up)",
         _xnnpack,
-        "XNNPACK src/qs8-gemm (fp32), src/qs8-vadd, src/microparams-init.c",
+        "XNNPACK src/qs8-gemm (fp32), src/qs8-vadd, src/qs8-vcvt, src/microparams-init.c",
     ),
     OpCause(
         "double-rounding",
