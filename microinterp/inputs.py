@@ -244,12 +244,14 @@ class SampleReader:
         if self.reading.raw or not _is_quantised(tensor):
             return _exact(array, tensor, path)
         if array.dtype.kind != "f":
+            pixels = "--image-range, if they are pixels; " if array.dtype == np.uint8 else ""
             raise _misfit(
                 path,
                 tensor,
                 f"{tensor.dtype}, or real values as floats",
                 str(array.dtype),
-                "--raw, if they are the model's own integers; real values: save them as float32",
+                f"{pixels}--raw, if they are the model's own integers; real values: save them as "
+                "float32",
             )
         return self._quantised(array, tensor, path)
 

@@ -48,6 +48,14 @@ def test_record_says_what_it_made(tmp_path: Path, model: Path) -> None:
     assert (document["seed"], document["samples"], document["output_bytes"]) == (2, 7, 14)
 
 
+def test_the_same_random_inputs_again_are_told(model: Path, bundle: Path) -> None:
+    record = ("golden", "record", model, "-o", bundle, "--append", "--samples", 2, "--seed")
+    assert call(*record, 3).stderr == (
+        "note: the bundle begins with the same random inputs: --seed 4 adds others\n"
+    )
+    assert call(*record, 4).stderr == ""
+
+
 def test_equal(model: Path, bundle: Path) -> None:
     assert good("golden", "check", model, bundle) == (
         f"equal: 7 samples, 14 bytes of outputs, 7 CRC32s of tensors, computed by {HOST}\n"
@@ -178,7 +186,7 @@ def test_refusals(tmp_path: Path, model: Path, bundle: Path) -> None:
     assert "either input files or --samples" in refused(*record)
     assert "either" in refused(*record, "x.npy", "--samples", 2)
     assert "wanted crc, bytes, none" in refused(*record, "--samples", 2, "--tensors", "all")
-    assert "cannot read" in refused(*record, "--samples", 2, "--append")
+    assert "without --append" in refused(*record, "--samples", 2, "--append")
     assert "another checks" in refused(
         "golden", "record", model, "-o", bundle, "--samples", 2, "--append", "--tensors", "none"
     )

@@ -28,7 +28,7 @@ def test_show(bundle: Path) -> None:
     with_samples = next(line for line in lines if line.startswith("samples"))
     size = bundle.stat().st_size
     assert with_samples == f"samples     3 of 12 bytes, {size:,} bytes in 1 chunk"
-    assert f"computed by host (microinterp {__version__}, profile tflm), profile tflm" in lines
+    assert f"computed by host microinterp {__version__}, profile tflm" in lines
     assert "inputs are  random, seed 5" in lines
     assert "CRC32 and bytes of 1 tensor of 1 op:" in lines
     (row,) = (line.split() for line in lines if "FULLY_CONNECTED" in line)

@@ -195,6 +195,8 @@ def test_refusals(tmp_path: Path, model: Path) -> None:
     assert "input, tensor 0 'x'" in message
     assert "wanted shape [1, 4], or [N, ...] for N samples; got [5]" in message
     assert "hint: --raw" in refused("run", model, npy(tmp_path, [0] * 4, "int32", "t.npy"))
+    pixels = refused("run", model, npy(tmp_path, [0] * 4, "uint8", "p.npy"))
+    assert "hint: --image-range, if they are pixels; --raw" in pixels
     np.save(tmp_path / "p.npy", np.array([{}]), allow_pickle=True)
     assert "never loaded" in refused("run", model, tmp_path / "p.npy")
 

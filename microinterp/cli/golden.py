@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated
@@ -16,6 +17,7 @@ from microinterp.errors import InputError
 from microinterp.golden_bundle import BundleReader
 from microinterp.graph import Graph
 from microinterp.images import parse_range
+from microinterp.input_files import unreadable
 from microinterp.inputs import Reading
 from microinterp.quant.profile import PROFILES
 from microinterp.sample_stream import SampleStream, random_stream
@@ -76,6 +78,8 @@ def record(
     data = output.read_file(model)
     if (samples is None) == (not inputs):
         raise InputError("give either input files or --samples N")
+    if append:
+        _look_at(to, samples, seed)
     reading = Reading(raw, resize, parse_range(image_range))
     given = _Given(golden.sound_graph(data), inputs or [], samples, seed, reading)
     with output.progress("recording", given.count) as advance:
@@ -96,6 +100,17 @@ def record(
         output.print_json(asdict(made))
         return
     output.console().print(_recorded(made, append), soft_wrap=True)
+
+
+def _look_at(bundle: str, samples: int | None, seed: int) -> None:
+    """Before samples are added: is there a bundle, and are random ones not in it already?"""
+    if not os.path.exists(bundle):
+        raise unreadable(bundle, "there is no such file", "without --append a new bundle begins")
+    with BundleReader(bundle) as reader:
+        if samples is not None and reader.header.seed == seed:
+            output.note(
+                f"the bundle begins with the same random inputs: --seed {seed + 1} adds others"
+            )
 
 
 class _Given:

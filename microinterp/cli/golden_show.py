@@ -88,7 +88,7 @@ def _print(facts: _Facts, path: str) -> None:
     for name, text in (
         ("bundle", path),
         ("model", f"sha256 {header.model_sha256}"),
-        ("computed by", f"{header.runtime} ({header.runtime_version}), profile {header.profile}"),
+        ("computed by", header.computed_by),
         ("recorded by", header.tool),
         ("samples", f"{facts.samples:,} of {many(facts.sample_bytes, 'byte')}, {size}"),
         ("inputs are", seed),

@@ -57,14 +57,13 @@ def c_name(text: str) -> str:
 
 def _begin(file: TextIO, chosen: Selection, lower: str, upper: str) -> None:
     header = chosen.header
-    told = _comment(f"{header.runtime} {header.runtime_version}, profile {header.profile}")
     file.write(
         f"""\
 /* Golden outputs: what the model gave for {chosen.samples} samples. Made by `microinterp golden
  * export`; include it in one file.
  *
  * model sha256: {header.model_sha256}
- * computed by:  {told}
+ * computed by:  {_comment(header.computed_by)}
  * recorded by:  {_comment(header.tool)}
  * samples:      {chosen.first} to {chosen.first + chosen.samples - 1} of the bundle
  *

@@ -29,6 +29,7 @@ _SHA256_BYTES = 32
 MAX_EMPTY_SAMPLES = 1 << 16
 """Most samples of a chunk whose samples have no bytes: claiming billions may not be free."""
 _RECORD_AGAIN = "record it again"
+_COPY_AGAIN = f"copy it anew, or {_RECORD_AGAIN}"
 _HINT = "bundles come from `golden record`; one of an early version, in an .npz: record it anew"
 
 
@@ -184,7 +185,7 @@ class BundleReader:
             text = f"it is cut off or damaged before its first sample{detail}"
         self._fail(text, offset, "the recording was broken off, or the copy is not whole")
 
-    def _fail(self, reason: str, offset: int, hint: str = _RECORD_AGAIN) -> NoReturn:
+    def _fail(self, reason: str, offset: int, hint: str = _COPY_AGAIN) -> NoReturn:
         where = Where(byte_offset=offset)
         raise InputError(f"cannot read '{printable_path(self.path)}': {reason}", where, hint)
 

@@ -101,6 +101,12 @@ class BundleHeader:
     tool: str = field(default_factory=tool_versions)
 
     @property
+    def computed_by(self) -> str:
+        """Runtime, version and profile in words; the host's version tells its profile already."""
+        told, profile = f"{self.runtime} {self.runtime_version}", f", profile {self.profile}"
+        return told if told.endswith(profile) else told + profile
+
+    @property
     def kept(self) -> tuple[Check, ...]:
         """The checks whose bytes are kept."""
         return self.checks if self.has_tensors else ()

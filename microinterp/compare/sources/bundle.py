@@ -49,7 +49,7 @@ def read_account(path: str | os.PathLike[str], graph: Graph, limit: int) -> Acco
             )
     return Account(
         "bundle",
-        f"{header.runtime} {header.runtime_version}, profile {header.profile} (golden bundle)",
+        f"{header.computed_by} (golden bundle)",
         count,
         inputs,
         [Told(array) for array in outputs],
@@ -106,5 +106,5 @@ def _notes(header: BundleHeader, graph: Graph) -> list[str]:
     if header.model_sha256 != hashlib.sha256(graph.model.data).hexdigest():
         notes.append("the bundle was recorded from another file than this model")
     if header.checks and not header.has_tensors:
-        notes.append("the bundle has checksums of tensors, not their bytes")
+        notes.append("the bundle has CRC32s of tensors, not their bytes")
     return notes
