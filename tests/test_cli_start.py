@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +31,24 @@ def test_ctrl_c_is_quiet(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
     bundle = ("bundle.golden",) if "check" in words else ()
     result = call(*words, "model.tflite", *bundle)
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
+@pytest.mark.parametrize("words", [("ops",), ("ops", "--json"), ("ops", "CONV_2D", "--json")])
+def test_a_full_disk_behind_stdout_is_told(words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "microinterp", *words]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.stderr == "error: cannot write the output: No space left on device\n"
+    assert result.returncode == 2
+
+
+def test_a_file_that_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: str) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    monkeypatch.setattr(output, "read_file", denied)
+    assert refused("inspect", "a\x1b.tflite") == "cannot use 'a\\x1b.tflite': Permission denied\n"
 
 
 def test_outputs_are_saved_under_both_names(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 import microinterp
 from microinterp.cli import output
-from microinterp.errors import MicrointerpError
+from microinterp.errors import InputError, MicrointerpError, printable_path
 
 _MARKUP: Final = "markdown"  # of the two modes of rich the one that joins lines of a paragraph
 _COMMANDS = (
@@ -67,6 +67,14 @@ class _Commands(TyperGroup):
         except BrokenPipeError:
             output.give_up_stdout()
             raise typer.Exit(_BROKEN_PIPE) from None
+        except OSError as error:  # a full disk behind stdout; a file that nothing else has caught
+            if error.filename is None:
+                output.give_up_stdout()
+            what = (
+                f"use '{printable_path(error.filename)}'" if error.filename else "write the output"
+            )
+            output.show_error(InputError(f"cannot {what}: {error.strerror or error}"))
+            raise typer.Exit(output.BAD_USE) from None
         except KeyboardInterrupt:
             raise typer.Exit(_INTERRUPTED) from None
 

@@ -117,7 +117,7 @@ def require_profile(runtime: str, profile: str) -> None:
     if profile != "tflm" and runtime not in _PROFILED:
         raise UnsupportedError(
             f"{printable(runtime)} computes in profile tflm, not {printable(profile)}",
-            hint="of TFLM and boards only the host computes in other profiles",
+            hint="the host computes in other profiles",
         )
 
 
