@@ -162,7 +162,9 @@ def check(result: Comparison, fault: Fault) -> None:
     assert str(result.cause).startswith("the other side ")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [pytest.param(w, marks=[pytest.mark.slow] * (w == "CRC32s")) for w in WAYS]
+)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_wrong_input_is_named(fault: Fault, way: str) -> None:
     x = [pictures()]

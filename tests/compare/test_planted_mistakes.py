@@ -138,10 +138,12 @@ WAYS: Mapping[str, Callable[[Account, int], Account]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [pytest.param(w, marks=[pytest.mark.slow] * (w == "only that op")) for w in WAYS]
+)
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_named(mistake: Mistake, way: str) -> None:
-    plant = Plant(NET, {mistake.op: mistake.layer}, pictures())
+    plant = Plant(NET, {mistake.op: mistake.layer}, pictures(4))
     result = plant.compare(WAYS[way](plant.account(), mistake.op))
     assert not result.equal
     assert names(result) == [mistake.cause]

@@ -160,6 +160,7 @@ def test_names_that_are_none(tmp_path: Path) -> None:
     assert NAMES[0] == "host"
 
 
+@pytest.mark.slow
 def test_many_samples_of_a_large_model_stay_small() -> None:
     """vww_96, 50 samples: what is kept is every tensor of both sides, and little beside it."""
     shared_model("vww_96_int8.tflite")
