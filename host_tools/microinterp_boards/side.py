@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from microinterp.errors import DeviceError, InputError, UnsupportedError, Where, printable
+from microinterp.errors import DeviceError, UnsupportedError, printable
 from microinterp.graph import Tensor
 from microinterp.sides.side import (
     Array,
@@ -16,6 +16,7 @@ from microinterp.sides.side import (
     Observed,
     Place,
     Summed,
+    require_samples,
     sample_count,
 )
 from microinterp_boards import device, runtime, source_form
@@ -95,7 +96,7 @@ class BoardSide(Closing):
         return Summed(outputs, crcs)
 
     def _run(self, inputs: Sequence[Array], invoke: Callable[[int], None]) -> tuple[Array, ...]:
-        self._check(inputs)
+        require_samples(self._main.inputs, inputs)
         count = sample_count(inputs)
         outputs = tuple(np.empty((count, *t.shape), t.dtype) for t in self._main.outputs)
         try:
@@ -142,18 +143,6 @@ class BoardSide(Closing):
         for place, crcs in into.items():
             of_zeros = zlib.crc32(bytes(self._places[place].nbytes))
             crcs[sample] = self._last_crcs.get(place, of_zeros)
-
-    def _check(self, inputs: Sequence[Array]) -> None:
-        tensors = self._main.inputs
-        if len(inputs) != len(tensors):
-            raise InputError(f"the model has {len(tensors)} inputs, got {len(inputs)} arrays")
-        counts = {len(array) for array in inputs if array.ndim}
-        for tensor, array in zip(tensors, inputs, strict=True):
-            if array.dtype != tensor.dtype or array.shape[1:] != tensor.shape or len(counts) != 1:
-                where = Where(role="input", tensor_index=tensor.index, tensor_name=tensor.name)
-                raise InputError(
-                    f"takes samples of {tensor}, got {array.dtype}{list(array.shape)}", where
-                )
 
     def _known(self) -> dict[Place, Tensor]:
         """What the board can tell: whole tensors of the file, not parts of them."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from microinterp.golden.running import (
     Samples,
     Target,
     at_once,
-    crcs_of,
+    observe,
     place_of,
     regrouped,
     require_profile,
@@ -28,7 +28,7 @@ from microinterp.golden.running import (
 from microinterp.golden_bundle import BundleHeader, BundleReader, BundleTensor, Check
 from microinterp.graph import Tensor
 from microinterp.registry import Registry
-from microinterp.sides import Place, Side, TakesChecksums, open_side
+from microinterp.sides import Side, open_side
 
 Progress: TypeAlias = Callable[[int], None]
 
@@ -82,14 +82,6 @@ def check(
         return checker.result(matches, side, profile)
 
 
-class _Seen(NamedTuple):
-    """What the runtime has computed: outputs, CRC32s [n] and, if asked for, bytes of tensors."""
-
-    outputs: tuple[Array, ...]
-    crcs: Mapping[Place, Array]
-    tensors: Mapping[Place, Array]
-
-
 class _Checker:
     """Compares chunk after chunk, and adds up what differs; `done` is the number of samples."""
 
@@ -127,7 +119,8 @@ class _Checker:
         self, inputs: Samples, outputs: Samples, crcs: npt.NDArray[np.uint32], tensors: Samples
     ) -> None:
         checks = self._header.checks
-        seen = self._observe(inputs, with_bytes=bool(tensors))
+        places = [place_of(checks[number]) for number in self._numbers]
+        seen = observe(self._side, inputs, places, with_bytes=bool(tensors))
         differing = np.zeros(len(crcs), bool)
         masks = [differs(a, b) for a, b in zip(outputs, seen.outputs, strict=True)]
         for mask in masks:
@@ -161,16 +154,6 @@ class _Checker:
                     self._first = self._of_tensor(number, at, wanted, there, crcs_there)
                     break
         self.done += len(crcs)
-
-    def _observe(self, inputs: Samples, with_bytes: bool) -> _Seen:
-        """Run samples; tensors stay where they are if their CRC32s can be taken there."""
-        places = [place_of(self._header.checks[n]) for n in self._numbers]
-        if places and not with_bytes and isinstance(self._side, TakesChecksums):
-            summed = self._side.run_summed(inputs, places)
-            return _Seen(summed.outputs, summed.crcs, {})
-        seen = self._side.run(inputs, places)
-        crcs = {place: crcs_of(array) for place, array in seen.tensors.items()}
-        return _Seen(seen.outputs, crcs, seen.tensors)
 
     def _of_output(
         self, at: int, masks: Sequence[Array], wanted: Samples, got: Samples

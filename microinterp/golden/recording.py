@@ -15,19 +15,20 @@ from microinterp.golden.results import Recorded
 from microinterp.golden.running import (
     TENSORS,
     Samples,
+    Seen,
     Target,
     at_once,
-    crcs_of,
+    observe,
     place_of,
     regrouped,
-    require_inputs,
     require_profile,
     target_of,
     tellable,
 )
 from microinterp.golden_bundle import BundleReader, BundleWriter, describe
 from microinterp.registry import Registry
-from microinterp.sides import Observed, Side, open_side
+from microinterp.sides import Side, open_side
+from microinterp.sides.side import require_samples
 
 Progress: TypeAlias = Callable[[int], None]
 """Called with the number of samples done so far."""
@@ -125,19 +126,22 @@ class _Recorder:
             self._catch_up()
         seen = self._observe(chunk)
         if self._writer is None:
-            self._checks = tuple(c for c in self._checks if place_of(c) in seen.tensors)
+            self._checks = tuple(c for c in self._checks if place_of(c) in seen.crcs)
             self._writer = self._stack.enter_context(self._open())
-        told = [seen.tensors[place_of(check)] for check in self._checks]
+        places = [place_of(check) for check in self._checks]
         count = len(chunk[0]) if chunk else 1
-        crcs = np.zeros((count, len(told)), np.uint32)
-        for number, array in enumerate(told):
-            crcs[:, number] = crcs_of(array)
-        self._writer.add(chunk, seen.outputs, crcs, told if self._tensors == "bytes" else ())
+        crcs = np.zeros((count, len(places)), np.uint32)
+        for number, place in enumerate(places):
+            crcs[:, number] = seen.crcs[place]
+        with_bytes = self._tensors == "bytes"
+        told = [seen.tensors[place] for place in places] if with_bytes else ()
+        self._writer.add(chunk, seen.outputs, crcs, told)
         self.samples += count
         self._output_bytes += sum(array.nbytes for array in seen.outputs)
 
-    def _observe(self, chunk: Samples) -> Observed:
-        return self._side.run(chunk, [place_of(check) for check in self._checks])
+    def _observe(self, chunk: Samples) -> Seen:
+        places = [place_of(check) for check in self._checks]
+        return observe(self._side, chunk, places, self._tensors == "bytes")
 
     def _catch_up(self) -> None:
         """Run the samples that the bundle has already, so that state goes on from there."""
@@ -180,7 +184,7 @@ class _Recorder:
 def _checked(target: Target, inputs: Inputs) -> Iterator[Samples]:
     """Chunks of samples that fit the model."""
     for chunk in _chunks(inputs):
-        require_inputs(target.graph, chunk)
+        require_samples(target.graph.main.inputs, chunk)
         if not chunk or len(chunk[0]):
             yield chunk
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from tflite import TensorType
 
-from microinterp.errors import InputError, PrepareError, UnsupportedError, Where, printable
+from microinterp.errors import PrepareError, UnsupportedError, printable
 from microinterp.golden.leftovers import ops_with_leftovers
 from microinterp.golden_bundle import Check, check_of
 from microinterp.graph import Graph, Node, Tensor
 from microinterp.interpreter import prepare_model
 from microinterp.prepare import Prepared
 from microinterp.registry import Registry
-from microinterp.sides import Place
+from microinterp.sides import Place, Side, TakesChecksums
 from microinterp.sides.choice import AFTER_INVOKE, sound_graph
 
 Array = npt.NDArray[Any]
@@ -127,22 +127,6 @@ def at_once(sample_bytes: int, runtime: str) -> int:
     return max(1, min(most, _AT_ONCE_BYTES // max(1, sample_bytes)))
 
 
-def require_inputs(graph: Graph, inputs: Samples) -> None:
-    """Raise InputError unless `inputs` are [samples, *shape] of the model's own types."""
-    tensors = graph.main.inputs
-    if not isinstance(inputs, Sequence) or not all(isinstance(a, np.ndarray) for a in inputs):
-        raise InputError("samples are one NumPy array [n, *shape] per input, or chunks of these")
-    if len(inputs) != len(tensors):
-        raise InputError(f"the model has {len(tensors)} inputs, got {len(inputs)} arrays")
-    counts = {len(array) for array in inputs if array.ndim}
-    for tensor, array in zip(tensors, inputs, strict=True):
-        if array.dtype != tensor.dtype or array.shape[1:] != tensor.shape or len(counts) != 1:
-            where = Where(role="input", tensor_index=tensor.index, tensor_name=tensor.name)
-            raise InputError(
-                f"takes samples of {tensor}, got {array.dtype}{list(array.shape)}", where
-            )
-
-
 def regrouped(chunks: Iterable[Sequence[Samples]], count: int) -> Iterator[list[Samples]]:
     """The same samples, `count` at a time.
 
@@ -182,7 +166,25 @@ def _joined(parts: Sequence[Sequence[Samples]]) -> list[Samples]:
     ]
 
 
-def crcs_of(array: Array) -> npt.NDArray[np.uint32]:
+class Seen(NamedTuple):
+    """What a runtime has computed: outputs, CRC32s [n] and, if asked for, bytes of tensors."""
+
+    outputs: tuple[Array, ...]
+    crcs: Mapping[Place, Array]
+    tensors: Mapping[Place, Array]
+
+
+def observe(side: Side, inputs: Samples, places: Sequence[Place], with_bytes: bool) -> Seen:
+    """Run samples; tensors stay where they are if their CRC32s can be taken there."""
+    if places and not with_bytes and isinstance(side, TakesChecksums):
+        summed = side.run_summed(inputs, places)
+        return Seen(summed.outputs, summed.crcs, {})
+    seen = side.run(inputs, places)
+    crcs = {place: _crcs_of(array) for place, array in seen.tensors.items()}
+    return Seen(seen.outputs, crcs, seen.tensors)
+
+
+def _crcs_of(array: Array) -> npt.NDArray[np.uint32]:
     """The CRC32 of each sample in [n, ...], of its bytes as they are on the chip."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     rows = little.reshape(len(little), -1).view(np.uint8)

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from tflite import TensorType
 
+from microinterp.errors import InputError, Where
+from microinterp.graph import Tensor
 from microinterp.prepare import Prepared
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -121,6 +123,21 @@ def places_of(prepared: Prepared) -> tuple[Place, ...]:
 def sample_count(inputs: Sequence[Array]) -> int:
     """How many samples arrays [n, *shape] hold."""
     return len(inputs[0]) if inputs else 1
+
+
+def require_samples(tensors: Sequence[Tensor], inputs: Sequence[Array]) -> None:
+    """Raise InputError unless `inputs` are [n, *shape] of these inputs' own types."""
+    if not isinstance(inputs, Sequence) or not all(isinstance(a, np.ndarray) for a in inputs):
+        raise InputError("samples are one NumPy array [n, *shape] per input, or chunks of these")
+    if len(inputs) != len(tensors):
+        raise InputError(f"the model has {len(tensors)} inputs, got {len(inputs)} arrays")
+    counts = {len(array) for array in inputs if array.ndim}
+    for tensor, array in zip(tensors, inputs, strict=True):
+        if array.dtype != tensor.dtype or array.shape[1:] != tensor.shape or len(counts) != 1:
+            where = Where(role="input", tensor_index=tensor.index, tensor_name=tensor.name)
+            raise InputError(
+                f"takes samples of {tensor}, got {array.dtype}{list(array.shape)}", where
+            )
 
 
 def stacked(rows: Sequence[Sequence[Array]], shapes: Sequence[tuple[int, ...]]) -> list[Array]:

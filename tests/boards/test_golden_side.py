@@ -50,8 +50,9 @@ def test_checksums_are_taken_on_the_board(
     port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "b"
-    golden.record(DIGITS, INPUTS, path)
     monkeypatch.delattr(BoardSide, "run")  # which would send every tensor's bytes
+    golden.record(DIGITS, INPUTS, path, runtime=f"board:{port}")
+    assert golden.check(DIGITS, path).equal
     result = golden.check(DIGITS, path, runtime=f"board:{port}")
     assert (result.equal, result.compared_crcs) == (True, 10 * len(INPUTS[0]))
     break_weight(port, 4)
