@@ -20,6 +20,8 @@ from microinterp.compare.told import Told
 from microinterp.prepare import PreparedNode
 
 _OpFinding = tuple[OpCause, str]
+_ENOUGH = 8
+"""Differing numbers from which on nothing fits by chance."""
 _LIKELY = {"litert": "xnnpack", "litert-noxnn": "ruy", "litert-ref": "litert-ref"}
 """What each side is known for."""
 
@@ -43,6 +45,29 @@ class Diagnosis:
 
 def diagnose(case: Case, rows: Sequence[Row], bench: Bench) -> Diagnosis:
     """Find causes for a comparison with differences."""
+    found = _diagnosed(case, rows, bench)
+    different = _told_to_differ(case)
+    if not found.findings or different >= _ENOUGH:
+        return found
+    told = "1 number is" if different == 1 else f"{different} numbers are"
+    note = f"only {told} told to differ: a cause may fit by chance; give more samples"
+    return replace(found, notes=(*found.notes, note))
+
+
+def _told_to_differ(case: Case) -> int:
+    """Elements of all that is told, inputs too; a CRC32 counts as the four bytes that it has."""
+    ours = case.ours
+    pairs = [(told, ours.tensors[place]) for place, told in case.theirs.tensors.items()]
+    pairs += [(t, mine) for t, mine in zip(case.theirs.outputs, ours.outputs, strict=False) if t]
+    inputs = [(Told(a), b) for a, b in zip(case.theirs.inputs, case.inputs, strict=False)
+              if a is not None]  # fmt: skip
+    return sum(
+        int(told.differs(mine).sum()) * (1 if told.has_values else 4)
+        for told, mine in (*pairs, *inputs)
+    )
+
+
+def _diagnosed(case: Case, rows: Sequence[Row], bench: Bench) -> Diagnosis:
     items = {(i.node.subgraph, i.node.index): i for i in case.items()}
     first = next((row for row in rows if row.differs), None)
     if (inputs := _told_inputs(case)) is not None:

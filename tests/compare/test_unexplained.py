@@ -289,3 +289,16 @@ def test_no_diagnosis_is_none_at_all() -> None:
     assert not result.equal
     assert (result.findings, result.evidence) == ((), ())
     assert host.version == result.ours
+
+
+@pytest.mark.parametrize(("count", "is_few"), [(3, True), (40, False)])
+def test_few_numbers_fit_by_chance_and_that_is_said(count: int, is_few: bool) -> None:
+    """A name that two numbers bear out is a guess: more samples, and it is one no more."""
+    x = pictures(count)
+    plant = Plant(NET, {DEPTHWISE: NET[DEPTHWISE].without_last()}, x)
+    result = plant.compare(outputs_only(plant.account()))
+    assert "bias-left-out" in names(result)
+    few = [note for note in result.notes if "by chance" in note]
+    assert len(few) == is_few
+    if is_few:
+        assert few[0].startswith(f"only {result.differing_elements} numbers are told to differ")
