@@ -270,7 +270,7 @@ WORDS = ("", "-1", "x" * 9, "\u0663", "1e9", "\x00", "[b]")
 
 def mutated(text: str, rng: random.Random) -> str:
     """A random edit of a line, a character, a word."""
-    lines = text.splitlines()
+    lines = text.splitlines() or [""]
     at = rng.randrange(len(lines))
     kind = rng.randrange(8)
     if kind == 0:
