@@ -108,7 +108,7 @@ def test_wake_words_equal_the_wheel(name: str) -> None:
 
 
 UNKNOWN = {("dtln", "UNIDIRECTIONAL_SEQUENCE_LSTM")}
-"""Whose cause is not known: LiteRT computes the gates' tables otherwise."""
+"""Ops that differ from a cause that is not known."""
 EQUAL = {
     "litert-ref": {"hello_world_int8", "kws_int8", "micro_speech_int8",
                    "vww_96_int8"},

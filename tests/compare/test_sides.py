@@ -187,4 +187,4 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     )
     megabytes = int(run.stdout) / 1024
     print(f"\nvww_96, 50 samples, compared and diagnosed: {megabytes:.0f} MB at most")
-    assert megabytes < 700
+    assert megabytes < 400
