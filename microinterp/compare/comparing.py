@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from microinterp.compare.cause import Bench
 from microinterp.compare.comparison import Comparison, Finding, FirstOp, OutputRow, Row
 from microinterp.compare.diagnosis import Diagnosis, diagnose
-from microinterp.compare.rows import Case, outputs_of, rows_of
+from microinterp.compare.rows import Case, outputs_of, rows_of, samples_of
 from microinterp.compare.told import Account, Array, Told
 from microinterp.errors import InputError
 from microinterp.kernels import default_registry
@@ -83,8 +83,16 @@ def compare(
         outputs=tuple(outputs),
         findings=found.findings,
         evidence=found.evidence,
-        notes=(*theirs.notes, *found.notes),
+        notes=(*theirs.notes, *_other_inputs(case), *found.notes),
     )
+
+
+def _other_inputs(case: Case) -> Iterator[str]:
+    """Equal outputs of other inputs are no proof of anything."""
+    for i, told in enumerate(case.theirs.inputs):
+        if told is not None and not Told(told).equals(case.inputs[i]):
+            samples = samples_of(Told(told).differs(case.inputs[i]))
+            yield f"the other side ran other numbers in input {i}, in {samples} samples"
 
 
 def account_of(
