@@ -92,7 +92,7 @@ def _other_inputs(case: Case) -> Iterator[str]:
     for i, told in enumerate(case.theirs.inputs):
         if told is not None and not Told(told).equals(case.inputs[i]):
             samples = samples_of(Told(told).differs(case.inputs[i]))
-            yield f"the other side ran other numbers in input {i}, in {samples} samples"
+            yield f"the other side ran other numbers in input {i}, in {samples} of {len(told)} samples"
 
 
 def account_of(

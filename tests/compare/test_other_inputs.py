@@ -26,7 +26,7 @@ def test_other_inputs_are_said() -> None:
     other[1, 0, 0, 0, 0] = 1
     result = compare(MODEL, account(ours, [other]), ours)
     assert result.equal
-    assert result.notes == ("the other side ran other numbers in input 0, in 1 samples",)
+    assert result.notes == ("the other side ran other numbers in input 0, in 1 of 3 samples",)
 
 
 def test_equal_inputs_need_no_words() -> None:
