@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import struct
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from tflite import TensorType
 
 from microinterp.errors import InputError
-from microinterp.golden_bundle import BundleHeader, BundleTensor, BundleWriter, Check, read_bundle
+from microinterp.golden_bundle import (
+    BundleHeader,
+    BundleTensor,
+    BundleWriter,
+    Check,
+    check_of,
+    read_bundle,
+)
 from microinterp.golden_bundle.blocks import MAGIC, PREFIX_BYTES
+from microinterp.prepare import Prepared
 
 INT8, FLOAT32, BOOL, INT16 = 9, 0, 6, 7
 X = BundleTensor("x", 0, INT8, (2, 3), 6)
@@ -60,3 +72,32 @@ def block_ends(data: bytes) -> list[int]:
         at += PREFIX_BYTES + struct.unpack_from("<I", data, at)[0]
         found.append(at)
     return found
+
+
+def checks_of(prepared: Prepared) -> tuple[Check, ...]:
+    """Every tensor with contents that an op writes which an invoke can reach."""
+    return tuple(
+        check_of(node, tensor)
+        for subgraph in prepared.reachable()
+        for node in prepared.graph.subgraphs[subgraph].nodes
+        for tensor in node.outputs
+        if tensor.nbytes and tensor.type_code != TensorType.RESOURCE
+    )
+
+
+def crc_row(
+    checks: Sequence[Check], crcs: Mapping[tuple[int, int], Sequence[int]]
+) -> npt.NDArray[np.uint32]:
+    """The CRC32s of one sample [checks] from those of each op, by (subgraph, op).
+
+    `crcs` is what microinterp.trace.Checksums holds: ops that have not run yet are missing in it,
+    and get the CRC32 of zeros.
+    """
+    row, position = np.zeros(len(checks), np.uint32), 0
+    previous: tuple[int, int] | None = None
+    for i, check in enumerate(checks):
+        key = (check.subgraph, check.op)
+        position = position + 1 if key == previous else 0
+        previous = key
+        row[i] = crcs[key][position] if key in crcs else zlib.crc32(bytes(check.nbytes))
+    return row

@@ -13,8 +13,6 @@ from microinterp.golden_bundle.records import (
     Check,
     Chunk,
     check_of,
-    checks_of,
-    crc_row,
     describe,
 )
 from microinterp.golden_bundle.writer import BundleWriter
@@ -29,8 +27,6 @@ __all__ = [
     "Check",
     "Chunk",
     "check_of",
-    "checks_of",
-    "crc_row",
     "describe",
     "read_bundle",
 ]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from tflite import TensorType
 
 import microinterp
 from microinterp.graph import Graph, Node, Tensor
-from microinterp.prepare import Prepared
 from microinterp.tensor_types import BY_CODE
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -160,39 +157,10 @@ def describe(
     )
 
 
-def checks_of(prepared: Prepared) -> tuple[Check, ...]:
-    """Every tensor with contents that an op writes which an invoke can reach."""
-    return tuple(
-        check_of(node, tensor)
-        for subgraph in prepared.reachable()
-        for node in prepared.graph.subgraphs[subgraph].nodes
-        for tensor in node.outputs
-        if tensor.nbytes and tensor.type_code != TensorType.RESOURCE
-    )
-
-
 def check_of(node: Node, tensor: Tensor) -> Check:
     """The check of one tensor that `node` writes."""
     code, shape = tensor.type_code, tensor.shape
     return Check(node.subgraph, node.index, node.name, tensor.index, code, shape, tensor.nbytes)
-
-
-def crc_row(
-    checks: Sequence[Check], crcs: Mapping[tuple[int, int], Sequence[int]]
-) -> npt.NDArray[np.uint32]:
-    """The CRC32s of one sample [checks] from those of each op, by (subgraph, op).
-
-    `crcs` is what microinterp.trace.Checksums holds: ops that have not run yet are missing in it,
-    and get the CRC32 of zeros.
-    """
-    row, position = np.zeros(len(checks), np.uint32), 0
-    previous: tuple[int, int] | None = None
-    for i, check in enumerate(checks):
-        key = (check.subgraph, check.op)
-        position = position + 1 if key == previous else 0
-        previous = key
-        row[i] = crcs[key][position] if key in crcs else zlib.crc32(bytes(check.nbytes))
-    return row
 
 
 def _tensor(tensor: Tensor) -> BundleTensor:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from microinterp.generated import golden as fb
-from microinterp.golden_bundle import BundleWriter, checks_of, crc_row, describe
+from microinterp.golden_bundle import BundleWriter, describe
 from microinterp.golden_bundle.blocks import MAGIC, PREFIX_BYTES, _crc, _crc_position
 from microinterp.inputs import random_samples
 from microinterp.interpreter import Interpreter, prepare_model
 from microinterp.trace import Checksums
+from tests.bundle_files import checks_of, crc_row
 
 Change = Callable[[int, list[Any], Any], None]
 """Changes the outputs [1, ...] and CRC32s [1, checks] of a sample before they are written."""

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from microinterp import Interpreter
-from microinterp.golden_bundle import BundleWriter, checks_of, crc_row, describe, read_bundle
+from microinterp.golden_bundle import BundleWriter, describe, read_bundle
 from microinterp.packed import PackedInterpreter, pack
 from microinterp.trace import Checksums
+from tests.bundle_files import checks_of, crc_row
 from tests.conftest import shared_model
 from tests.oracle import random_samples
 from tests.packed.zoo import every_step

@@ -52,7 +52,6 @@ MOVED: Mapping[str, tuple[int, ...]] = {
 """Inputs whose elements go to the outputs; the others say where to."""
 
 _DIGIT = 6  # bits of an element's number that a run shows: int8 holds them, and one more
-_MARK = 1 << _DIGIT
 
 
 def _move(subject: Subject, recorder: Recorder) -> Outcome:

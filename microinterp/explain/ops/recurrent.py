@@ -27,7 +27,6 @@ from microinterp.prepare import Arrays
 
 _STATE = 4
 _HIDDEN, _CELL = 18, 19
-_GATE_STEP = 2.0**-15
 _NAMES = ("input gate", "forget gate", "cell gate", "output gate")
 
 
