@@ -72,7 +72,7 @@ def test_a_comparison() -> None:
     assert "5" + "640" + "1,234" + "2.5" + "-" + "ruy, <u>" in text
     assert "ADD" not in text
     assert "left out here: 1." in text
-    assert "outputRMSE" + "0 y <p>0.125" + "1 z-" in text
+    assert "outputrmse" + "0 y <p>0.125" + "1 z-" in text
 
 
 def test_causes_are_listed() -> None:
@@ -125,6 +125,14 @@ def test_with_another_profile(tmp_path: Path) -> None:
     names = [text for path, texts in parts.figures.items() for text in texts
              if path.startswith("comparison.findings.") and path.endswith(".name")]  # fmt: skip
     assert "single-rounding" in names
+
+
+def test_the_other_profile_can_be_chosen(tmp_path: Path) -> None:
+    model = stored(tmp_path, conv_model(filters=8))
+    for profile, equal in (("tflm", True), ("single", False)):
+        told = good_json("report", model, "--with", "host", "--other-profile", profile)
+        assert told["comparison"]["other"].endswith(f"profile {profile}")
+        assert told["comparison"]["equal"] is equal
 
 
 def test_an_equal_side(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from microinterp.cli import compare_report, options, output
 from microinterp.cli.compare_sides import Wanted, compared
 from microinterp.images import parse_range
 from microinterp.inputs import Reading
-from microinterp.quant.profile import PROFILES
 
 
 def command(
@@ -31,9 +30,7 @@ def command(
     ] = None,
     seed: options.Seed = 0,
     profile: options.Profile = "tflm",
-    other_profile: Annotated[
-        str, typer.Option(metavar="|".join(PROFILES), help="For --with host: its profile.")
-    ] = "single",
+    other_profile: options.OtherProfile = "single",
     raw: options.Raw = False,
     resize: options.Resize = False,
     image_range: options.ImageRange = "auto",

@@ -44,7 +44,7 @@ class Wanted:
     seed: int
     profile: str
     other_profile: str
-    dump: str | None
+    dump: str | None = None
 
 
 def compared(model: bytes, wanted: Wanted) -> Comparison:

@@ -35,4 +35,7 @@ Profile = Annotated[
         "kernels', or CMSIS-NN's (docs/profiles.md).",
     ),
 ]
+OtherProfile = Annotated[
+    str, typer.Option(metavar="|".join(PROFILES), help="For --with host: its profile.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]

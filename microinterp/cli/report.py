@@ -64,6 +64,7 @@ def command(
             help="Compare with tflm, litert, a bundle, ..., as `microinterp compare` does.",
         ),
     ] = None,
+    other_profile: options.OtherProfile = "single",
     elements: Annotated[
         list[str] | None,
         typer.Option(
@@ -103,7 +104,8 @@ def command(
     more = [_explained(data, each, measured, profile) for each in elements or ()]
     if other is not None and measured.samples is not None:
         count = measured.samples.count
-        wanted = Wanted(other, tuple(inputs or ()), reading, count, seed, profile, "single", None)
+        paths = tuple(inputs or ())
+        wanted = Wanted(other, paths, reading, count, seed, profile, other_profile)
         measured.figures["comparison"] = plain(compared(data, wanted).as_json())
     if to is not None:
         page = model_page(measured, more)

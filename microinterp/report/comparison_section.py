@@ -19,10 +19,8 @@ _OPS = (
     ("isolated_differing", "differing by itself"),
 )
 """Keys of an op's row, and their words."""
-_NORMS = (
-    ("rmse", "RMSE"), ("mae", "MAE"), ("l2r", "L2r"), ("nse", "NSE"), ("cos", "cosine"),
-    ("acc", "ACC"),
-)  # fmt: skip
+_NORMS = ("acc", "rmse", "mae", "l2r", "mean", "std", "nse", "cos")
+"""As `compare` prints them."""
 _CAUSE_LIMIT = 2000
 _BY_ITSELF = (
     "Differing by itself: our op, given what the other side's op was given. Differences are in "
@@ -136,8 +134,8 @@ def _ops_table(figures: Figures, ops: Sequence[Figures], wanted: Sequence[int]) 
 
 def _norms_table(figures: Figures, outputs: Sequence[Figures]) -> str:
     keys = [
-        (key, label)
-        for key, label in _NORMS
+        key
+        for key in _NORMS
         if any((each.get("norms") or {}).get(key) is not None for each in outputs)
     ]
     rows = []
@@ -147,11 +145,11 @@ def _norms_table(figures: Figures, outputs: Sequence[Figures]) -> str:
             element("td", figure(figures, f"comparison.outputs.{i}.norms.{key}", ".6g"))
             if norms.get(key) is not None
             else element("td", "-")
-            for key, _ in keys
+            for key in keys
         ]
         name = escaped(f"{each.get('output', i)} {each.get('tensor_name', '')}")
         rows.append(element("tr", element("td", name), *cells))
-    return _table(rows, ("output", *(label for _, label in keys)))
+    return _table(rows, ("output", *keys))
 
 
 def _table(rows: Sequence[str], heads: Sequence[str]) -> str:
