@@ -91,8 +91,8 @@ def _other_inputs(case: Case) -> Iterator[str]:
     """Equal outputs of other inputs are no proof of anything."""
     for i, told in enumerate(case.theirs.inputs):
         if told is not None and not Told(told).equals(case.inputs[i]):
-            samples = samples_of(Told(told).differs(case.inputs[i]))
-            yield f"the other side ran other numbers in input {i}, in {samples} of {len(told)} samples"
+            samples = f"{samples_of(Told(told).differs(case.inputs[i]))} of {len(told)} samples"
+            yield f"the other side ran other numbers in input {i}, in {samples}"
 
 
 def account_of(
