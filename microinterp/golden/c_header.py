@@ -59,8 +59,7 @@ def _begin(file: TextIO, chosen: Selection, lower: str, upper: str) -> None:
     header = chosen.header
     file.write(
         f"""\
-/* Golden outputs: what the model gave for {chosen.samples} samples. Made by `microinterp golden
- * export`; include it in one file.
+/* Golden outputs of a model. Made by `microinterp golden export`; include it in one file.
  *
  * model sha256: {header.model_sha256}
  * computed by:  {_comment(header.computed_by)}
