@@ -242,8 +242,12 @@ def test_no_dump_at_all(tmp_path: Path) -> None:
     for content in (b"", b"\x00\xff\xfe", b"hello\n" * 50, b"# microinterp dump 2\n"):
         path = tmp_path / "x"
         path.write_bytes(content)
-        with pytest.raises(InputError):
+        with pytest.raises(InputError) as caught:
             read_dump(path, prepared_of(MODEL))
+        assert str(caught.value) == (  # once, with its hint
+            f"'{path}' is no dump: no line says '{FIRST}'\n"
+            "  hint: the format is told in docs/compare.md"
+        )
     path.write_text(f"{FIRST}\nruntime x\n")
     with pytest.raises(InputError, match="no samples"):
         read_dump(path, prepared_of(MODEL))

@@ -61,6 +61,8 @@ def read_dump(path: str | os.PathLike[str], prepared: Prepared) -> Account:
             raise InputError(f"'{printable_path(name)}' has more than {MAX_BYTES} bytes")
         with open(name, encoding="utf-8", errors="replace") as file:
             reader.read(file)
+    except InputError:  # which is a ValueError
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read '{printable_path(name)}': {reason}") from None
