@@ -170,6 +170,15 @@ def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_who_may_read_a_bundle_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.golden"
+    write(path, 3)
+    path.chmod(0o640)
+    write(path, 5)
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert_holds(path, samples(5))
+
+
 def test_memory_stays_bounded(tmp_path: Path) -> None:
     """20,000 samples of 1 kB: a few chunks at a time, to write as to read."""
     path, count, batch = tmp_path / "a", 20_000, 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, TypeAlias
@@ -123,6 +124,8 @@ class BundleWriter:
             self._file.truncate()
             self._file.close()
             if self._path != self._target:
+                if os.path.exists(self._target):
+                    shutil.copymode(self._target, self._path)
                 os.replace(self._path, self._target)
         except OSError as error:
             raise _unwritable(self._target, error) from None

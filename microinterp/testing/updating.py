@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-import shutil
 from typing import IO
 
 from microinterp import golden
@@ -42,22 +39,16 @@ def record_anew(case: Case, model: bytes, runtime: str, registry: Registry | Non
         change = _change(case, header, profile, model, runtime, registry)
         if not change:
             return ""
-        new = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
-        try:
-            golden.record(
-                model,
-                golden.stored_inputs(target),
-                new,
-                runtime=runtime,
-                profile=profile,
-                tensors=_kept(header),
-                seed=header.seed,
-                registry=registry,
-            )
-            shutil.copymode(target, new)
-            os.replace(new, target)
-        finally:
-            new.unlink(missing_ok=True)
+        golden.record(
+            model,
+            golden.stored_inputs(target),
+            target,
+            runtime=runtime,
+            profile=profile,
+            tensors=_kept(header),
+            seed=header.seed,
+            registry=registry,
+        )
         return f"{shown_path(case.bundle)}: {change}"
 
 
