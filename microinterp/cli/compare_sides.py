@@ -84,12 +84,12 @@ def _with_runtime(
 
 
 def _account(path: str, prepared: Prepared, wanted: Wanted) -> Account:
-    if suffix_of(path) == ".npz":
-        return read_npz_account(path, prepared)
     with open(path, "rb") as file:
         start = file.read(len(MAGIC))
     if start == MAGIC:
         return read_bundle_account(path, prepared.graph, wanted.samples or SAMPLES)
+    if suffix_of(path) == ".npz":
+        return read_npz_account(path, prepared)
     return read_dump(path, prepared)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def read_account(path: str | os.PathLike[str], graph: Graph, limit: int) -> Acco
     chunks, count = [], 0
     with BundleReader(name) as reader:
         header = reader.header
-        _require_ends(name, header, graph)
+        require_ends(name, header, graph)
         for chunk in reader:
             chunks.append(chunk)
             count += chunk.samples
@@ -33,20 +34,39 @@ def read_account(path: str | os.PathLike[str], graph: Graph, limit: int) -> Acco
     if not count:
         raise InputError(f"'{printable_path(name)}' holds no samples")
     count = min(count, limit)
-    inputs = [_joined([c.inputs[i] for c in chunks], count) for i in range(len(header.inputs))]
-    outputs = [_joined([c.outputs[i] for c in chunks], count) for i in range(len(header.outputs))]
-    tensors = {}
+    return account_of(
+        header,
+        graph,
+        [_joined([c.inputs[i] for c in chunks], count) for i in range(len(header.inputs))],
+        [_joined([c.outputs[i] for c in chunks], count) for i in range(len(header.outputs))],
+        _joined([c.crcs for c in chunks], count),
+        [_joined([c.tensors[i] for c in chunks], count) for i in range(len(header.kept))],
+    )
+
+
+def account_of(
+    header: BundleHeader,
+    graph: Graph,
+    inputs: Sequence[Array],
+    outputs: Sequence[Array],
+    crcs: Array,
+    kept: Sequence[Array],
+) -> Account:
+    """The account of a bundle's arrays, each with an axis of samples in front.
+
+    Args:
+        crcs: [samples, checks].
+        kept: a tensor for each check, if the bundle has their bytes.
+    """
+    count, tensors = len(crcs), {}
     for i, check in enumerate(header.checks):
         place = check.subgraph, check.op, check.tensor
         if not _is_there(graph, place, check.nbytes):
             continue
         if header.has_tensors:
-            values = _joined([c.tensors[i] for c in chunks], count)
-            tensors[place] = Told(values.reshape(count, *_tensor(graph, place).shape))
+            tensors[place] = Told(kept[i].reshape(count, *_tensor(graph, place).shape))
         else:
-            tensors[place] = Told(
-                crcs=_crcs(_joined([c.crcs[:, i] for c in chunks], count), check.nbytes)
-            )
+            tensors[place] = Told(crcs=_crcs(crcs[:, i], check.nbytes))
     return Account(
         "bundle",
         f"{header.computed_by} (golden bundle)",
@@ -80,7 +100,8 @@ def _is_there(graph: Graph, place: tuple[int, int, int], nbytes: int) -> bool:
     return any(each.index == tensor and each.nbytes == nbytes for each in written)
 
 
-def _require_ends(path: str, header: BundleHeader, graph: Graph) -> None:
+def require_ends(path: str, header: BundleHeader, graph: Graph) -> None:
+    """Raise InputError unless a bundle's inputs and outputs are the model's."""
     for role, theirs, ours in (
         ("input", header.inputs, graph.main.inputs),
         ("output", header.outputs, graph.main.outputs),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from microinterp.compare.sources.exported import read_exported
 from microinterp.compare.told import Account, Array, Told
 from microinterp.errors import InputError, printable, printable_path
 from microinterp.graph import Graph, Tensor
@@ -24,12 +25,15 @@ _HINT = (
 def read_npz_account(path: str, prepared: Prepared) -> Account:
     """What an .npz file tells.
 
-    Arrays are [n, *shape], or one sample. Floats for a quantised tensor are real values.
+    Arrays are [n, *shape], or one sample. Floats for a quantised tensor are real values. One that
+    `golden export` has written is read as the bundle that it was.
 
     Raises:
         InputError: it cannot be read, names what the model has not, or does not fit it.
     """
     arrays = read_npz(path)
+    if "header" in arrays:
+        return read_exported(path, arrays, prepared.graph)
     graph, places = prepared.graph, places_of(prepared)
     inputs: list[Array | None] = [None] * len(graph.main.inputs)
     outputs: list[Told | None] = [None] * len(graph.main.outputs)
