@@ -48,6 +48,13 @@ def test_a_refused_model_is_a_message_and_the_process_lives_on(
     assert pid_of(child) == before
 
 
+def test_a_long_message_is_cut(child: Child) -> None:
+    """LiteRT has thousands of letters to say of a model with many wrong tensors."""
+    with pytest.raises(RuntimeUnavailableError, match=r"says: .*xxx\.\.\.$") as caught:
+        child.ask("x" * 5000)
+    assert len(str(caught.value)) < 450
+
+
 def test_a_crash_is_a_message_and_the_next_request_starts_anew(
     child: Child, model: BenchModel
 ) -> None:

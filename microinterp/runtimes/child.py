@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
-from microinterp.errors import RuntimeUnavailableError
+from microinterp.errors import RuntimeUnavailableError, printable
 
 _LAST_SECONDS = 5.0  # for a process that has closed its pipe to end by itself
-
+_MOST_SAID = 400  # letters of a message: LiteRT's have a line for each tensor
 
 ChildT = TypeVar("ChildT", bound="Child")
 
@@ -90,7 +90,8 @@ class Child:
         finally:
             watchdog.cancel()
         if status == "error":
-            raise RuntimeUnavailableError(f"{self.name} says: {' '.join(str(value).split())}")
+            said = printable(" ".join(str(value).split()), _MOST_SAID)
+            raise RuntimeUnavailableError(f"{self.name} says: {said}")
         return value
 
     def close(self) -> None:
