@@ -192,9 +192,9 @@ def _show_deployment(done: Deployment) -> None:
 
 
 def _show_validation(done: Validation) -> None:
-    text = f"{done.samples} samples, {done.compared_bytes} bytes of outputs"
+    text = f"{done.samples:,} samples, {done.compared_bytes:,} bytes of outputs"
     if done.per_op:
-        text += f", {done.compared_crcs} checksums of tensors"
+        text += f", {done.compared_crcs:,} CRC32s of tensors"
     by = f"board ({done.kernels}) against {done.expected}"
     screen = output.console()
     if not done.model_intact:

@@ -151,7 +151,7 @@ def test_commands(tmp_path: Path) -> None:
         assert run("board", "deploy", str(MODEL)).stdout.startswith(f"model      {NAME}: ")
         done = run("board", "validate", str(MODEL), "--per-op", "--samples", "3")
         assert done.returncode == 0
-        assert done.stdout.startswith("equal: 3 samples, 30 bytes of outputs, 30 checksums")
+        assert done.stdout.startswith("equal: 3 samples, 30 bytes of outputs, 30 CRC32s of")
         assert json.loads(run("board", "bench", str(MODEL), "--json").stdout)["runs"] == 20
         assert "CONV_2D" in run("board", "bench", str(MODEL), "--runs", "2").stdout
         with Board(port) as board:
