@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from microinterp.compare.tell_causes import NCHW, UNSIGNED
 from microinterp.interpreter import prepare_model
 from microinterp.model_builder import ModelBuilder
 from microinterp.quant.rules import RULES
+from tests.cli import call
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "compare.md").read_text()
@@ -69,6 +71,19 @@ def test_the_dump_is_one(tmp_path: Path) -> None:
     assert output.values.ravel()[:3].tolist() == [15, 17, 0]
     assert set(account.tensors) == {(0, 0, 3)}
     np.testing.assert_array_equal(account.tensors[0, 0, 3].values, np.zeros((1, 1, 640), np.int8))
+
+
+def test_the_json_keys_are_told() -> None:
+    section = PAGE[PAGE.index("`--json` prints") : PAGE.index("## The diagnosis")]
+    told = set(re.findall(r"`(\w+)`", section))
+    model = str(ROOT / "examples" / "digits" / "digits_int8.tflite")
+    result = call("compare", model, "--with", "host", "--samples", "2", "--json")
+    document = json.loads(result.stdout)
+    assert document["ops"]
+    assert document["findings"]
+    parts = (document["ops"][0], document["outputs"][0], document["findings"][0])
+    keys = set().union(document, document["first_op"], *parts)
+    assert keys <= told
 
 
 def test_the_python_block_runs(

@@ -50,8 +50,9 @@ def command(
 
     Exit status: 0 equal, 1 different, 2 bad use.
 
-    JSON: equal, differing_elements, first_op (null, or index, name, subgraph), cause (null, or
-    words), compared_elements, samples, ours, other, ops, outputs, findings, evidence, notes.
+    JSON (docs/compare.md): equal, differing_elements, first_op (null, or index, name, subgraph),
+    cause (null, or words), compared_elements, samples, ours, other, other_name, model_sha256, ops,
+    outputs, findings, evidence, notes.
     """
     reading = Reading(raw, resize, parse_range(image_range))
     wanted = Wanted(
