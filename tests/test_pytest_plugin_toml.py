@@ -44,7 +44,7 @@ def test_another_way_to_write_it(folder: Path) -> None:
 
 
 def test_every_runtime_is_known(folder: Path) -> None:
-    assert set(RUNTIMES) == {*NAMES, "board"}
+    assert RUNTIMES == NAMES
     names = [name.replace("PORT", "COM3") for name in RUNTIMES]
     assert [case.runtime for case in read(folder, f"{ENTRY}runtimes = {names}")] == names
 

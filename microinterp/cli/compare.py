@@ -19,8 +19,8 @@ def command(
         typer.Option(
             "--with",
             metavar="SIDE",
-            help="tflm, litert, litert-ref, litert-noxnn, board:PORT, host (in --other-profile), a "
-            "golden bundle, an .npz file, a dump (docs/compare.md), or a float .tflite.",
+            help="tflm, litert, litert-ref, litert-noxnn, board, board:PORT, host (in "
+            "--other-profile), a golden bundle, an .npz file, a dump (docs/compare.md), or a float .tflite.",
         ),
     ],
     inputs: options.Inputs = None,

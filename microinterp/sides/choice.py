@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LITERT = ("litert", "litert-ref", "litert-noxnn")
-NAMES = ("host", "tflm", *LITERT, "board:PORT")
+NAMES = ("host", "tflm", *LITERT, "board", "board:PORT")
 """What open_side takes."""
 AFTER_INVOKE = ("tflm", *LITERT)
 """Sides that tell what lies in a tensor's own memory after an invoke: also what no op has written
 there, or an op of an earlier sample."""
-_BOARD = "board:"
+_BOARD, _AT_PORT = "board", "board:"
 
 
 def open_side(
@@ -34,7 +34,8 @@ def open_side(
 
     Args:
         name: "host" (this package), "tflm" (TFLM's wheel), "litert" (XNNPACK), "litert-ref"
-            (reference kernels), "litert-noxnn" (its own kernels) or "board:PORT".
+            (reference kernels), "litert-noxnn" (its own kernels), "board" (the only one there is) or
+            "board:PORT".
         model: contents of a .tflite file.
         profile, registry, kernels: of the host, as for Interpreter; the others have their own.
 
@@ -48,8 +49,10 @@ def open_side(
         from microinterp.sides.host import HostSide
 
         return HostSide(model, profile, registry, kernels)
-    if name.startswith(_BOARD):
-        return _board(name.removeprefix(_BOARD), model)
+    if name == _BOARD:
+        return _board(None, model)
+    if name.startswith(_AT_PORT) and name != _AT_PORT:
+        return _board(name.removeprefix(_AT_PORT), model)
     if name == "tflm":
         from microinterp.sides.tflm import TflmSide
 
@@ -61,15 +64,17 @@ def open_side(
     raise InputError(f"no runtime '{printable(name)}'", hint=f"there are: {', '.join(NAMES)}")
 
 
-def _board(port: str, model: bytes) -> Side:
+def _board(port: str | None, model: bytes) -> Side:
+    """The side of a board; None is the only one there is."""
     try:
+        from microinterp_boards.ports import choose
         from microinterp_boards.side import BoardSide
     except ImportError:
         raise RuntimeUnavailableError(
             "boards need the package microinterp_boards, which is not installed"
         ) from None
     make = cast("Callable[[str, bytes], Side]", BoardSide)
-    return make(port, model)
+    return make(choose(port), model)
 
 
 def sound_graph(model: bytes) -> Graph:

@@ -17,9 +17,10 @@ from microinterp.graph import build
 from microinterp.inputs import random_samples
 from microinterp.interpreter import prepare_model
 from microinterp.model import load
-from microinterp_boards import Board, virtual_board
+from microinterp_boards import Board, ports, virtual_board
 from microinterp_boards.expected import samples_of
 from microinterp_boards.packing import pack_for_board
+from microinterp_boards.ports import Port
 from microinterp_boards.side import BoardSide
 from tests.boards.model_boards import LARGE_HEAP, MODEL, NAME, change_byte, weight_of
 from tests.boards.test_board_golden import DIGITS, good, on_board
@@ -59,6 +60,24 @@ def test_checksums_are_taken_on_the_board(
     result = golden.check(DIGITS, path, runtime=f"board:{port}")
     assert result.first is not None
     assert (result.first.op_index, result.first.element) == (4, None)
+
+
+def test_the_only_board_needs_no_port(
+    port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = [Port(port, "virtual", "")]
+    monkeypatch.setattr(ports, "ports", lambda: there)
+    bundle = str(tmp_path / "b")
+    by_board = ("--runtime", "board")
+    good_json("golden", "record", str(MODEL), "--samples", "2", *by_board, "-o", bundle)
+    with BundleReader(bundle) as reader:
+        assert reader.header.runtime == f"board:{port}"
+    assert good_json("compare", str(MODEL), "--with", "board", "--samples", "2")["equal"]
+    there.append(Port("COM9", "virtual", ""))
+    check = ("golden", "check", str(MODEL), bundle)
+    for command in ((*check, *by_board), ("compare", str(MODEL), "--with", "board")):
+        assert f"there are several ports: {port}, COM9" in refused(*command)
+    assert "no runtime 'board:'" in refused(*check, "--runtime", "board:")
 
 
 def test_a_bundle_recorded_from_a_board_is_the_hosts(port: str, tmp_path: Path) -> None:
