@@ -20,7 +20,8 @@ def command(
             "--with",
             metavar="SIDE",
             help="tflm, litert, litert-ref, litert-noxnn, board, board:PORT, host (in "
-            "--other-profile), a golden bundle, an .npz file, a dump (docs/compare.md), or a float .tflite.",
+            "--other-profile), a golden bundle, an .npz file, a dump (docs/compare.md), or a "
+            "float .tflite.",
         ),
     ],
     inputs: options.Inputs = None,

@@ -34,8 +34,8 @@ def open_side(
 
     Args:
         name: "host" (this package), "tflm" (TFLM's wheel), "litert" (XNNPACK), "litert-ref"
-            (reference kernels), "litert-noxnn" (its own kernels), "board" (the only one there is) or
-            "board:PORT".
+            (reference kernels), "litert-noxnn" (its own kernels), "board" (the only one there
+            is) or "board:PORT".
         model: contents of a .tflite file.
         profile, registry, kernels: of the host, as for Interpreter; the others have their own.
 
