@@ -29,7 +29,7 @@ MAX_FILE, MAX_FUNCTION = 400, 60
 
 # Lower layers first; a module may import from its own layer and from those before it.
 LAYERS = (
-    ("errors", "tensor_types"),
+    ("errors", "tensor_types", "closing"),
     ("schema", "quant", "decoding", "generated"),
     ("structure",),
     ("model", "compression"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
+from microinterp.closing import Closing
 from microinterp_boards import bench, deploy, runtime, source_form, validate
 from microinterp_boards.deploy import Deployment, Progress
 from microinterp_boards.files import Files
@@ -21,7 +21,7 @@ def _silent(done: int, of: int) -> None:
     """Progress that nobody watches."""
 
 
-class Board:
+class Board(Closing):
     """A MicroPython board. A context manager; the port is this process's alone until its end.
 
     Every method raises DeviceError when the board, or the line to it, does not do what is asked.
@@ -39,17 +39,6 @@ class Board:
         """Open a port (any pyserial URL) and interrupt what runs, within `patience` seconds."""
         self.link = Link(port, baud, patience)
         self.files = Files(self.link)
-
-    def __enter__(self) -> Board:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def port(self) -> str:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from types import TracebackType
 
+from microinterp.closing import Closing
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import device
 from microinterp_boards.transport import Transport
@@ -30,7 +30,7 @@ _OUTPUT_LIMIT = 1 << 24  # bytes
 _TRACEBACK_LINES = 20
 
 
-class Link:
+class Link(Closing):
     """A board in its raw REPL. A context manager: leaving it gives the board its prompt back.
 
     Raises DeviceError from every method when the board does not do what is asked.
@@ -50,17 +50,6 @@ class Link:
         except BaseException:
             self.transport.close()
             raise
-
-    def __enter__(self) -> Link:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def port(self) -> str:

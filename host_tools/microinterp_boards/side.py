@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from microinterp.closing import Closing
 from microinterp.errors import DeviceError, UnsupportedError, printable
 from microinterp.graph import Tensor
 from microinterp.sides.side import (
     Array,
-    Closing,
     Observed,
     Place,
     Summed,

@@ -7,12 +7,12 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from microinterp.closing import Closing
 from microinterp.errors import InputError, Where, printable, printable_path
 from microinterp.golden_bundle.blocks import MAGIC, PREFIX_BYTES, DamagedError, decode
 from microinterp.golden_bundle.records import (
@@ -69,7 +69,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     )
 
 
-class BundleReader:
+class BundleReader(Closing):
     """Reads a bundle; iterating gives its chunks, from the first one each time.
 
     One chunk is in memory at a time. Every block's CRC32 is checked before it is used.
@@ -103,15 +103,8 @@ class BundleReader:
             self._file.close()
             raise
 
-    def __enter__(self) -> BundleReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def __iter__(self) -> Iterator[Chunk]:

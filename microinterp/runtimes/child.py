@@ -10,18 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
+from microinterp.closing import Closing
 from microinterp.errors import RuntimeUnavailableError, printable
 
 _LAST_SECONDS = 5.0  # for a process that has closed its pipe to end by itself
 _MOST_SAID = 400  # letters of a message: LiteRT's have a line for each tensor
 
-ChildT = TypeVar("ChildT", bound="Child")
 
-
-class Child:
+class Child(Closing):
     """One runtime, started at the first request, and again after a crash.
 
     Use as a context manager, or call close().
@@ -57,17 +55,6 @@ class Child:
         self._folder = folder
         self.patience = timeout
         self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self: ChildT) -> ChildT:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def ask(self, command: str, *arguments: Any) -> Any:
         """What the process' function `command` returns.

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import microinterp
+from microinterp.closing import Closing
 from microinterp.graph import Graph
 from microinterp.interpreter import Interpreter
 from microinterp.registry import Registry
-from microinterp.sides.side import Array, Closing, Observed, Place, sample_count
+from microinterp.sides.side import Array, Observed, Place, sample_count
 from microinterp.trace import Trace
 
 if TYPE_CHECKING:

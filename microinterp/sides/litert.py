@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from microinterp.closing import Closing
 from microinterp.errors import RuntimeUnavailableError, printable
 from microinterp.graph import Graph, Tensor
 from microinterp.runtimes.child import Child
-from microinterp.sides.side import Array, Closing, Observed, Place, sample_count
+from microinterp.sides.side import Array, Observed, Place, sample_count
 
 KINDS = {
     "litert": ("AUTO", "XNNPACK"),

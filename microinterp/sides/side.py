@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -86,27 +86,6 @@ class TakesChecksums(Protocol):
 
     def run_summed(self, inputs: Sequence[Array], places: Sequence[Place]) -> Summed:
         """As Side.run, with CRC32s of tensors in place of their bytes."""
-
-
-SideT = TypeVar("SideT", bound="Closing")
-
-
-class Closing:
-    """A context manager that calls close() at its end."""
-
-    def close(self) -> None:
-        """Give up what is held; nothing by default."""
-
-    def __enter__(self: SideT) -> SideT:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def places_of(prepared: Prepared) -> tuple[Place, ...]:

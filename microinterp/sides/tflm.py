@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from microinterp.closing import Closing
 from microinterp.graph import Graph
 from microinterp.runtimes import tflm
-from microinterp.sides.side import Array, Closing, Observed, Place, sample_count, stacked
+from microinterp.sides.side import Array, Observed, Place, sample_count, stacked
 
 _SECONDS, _SECONDS_PER_SAMPLE = 60.0, 1.0  # before the wheel counts as hanging
 
