@@ -65,7 +65,7 @@ digits: $(STAMP)  ## train and quantise the digits model again
 	$(BIN)/python examples/digits/train.py
 	$(BIN)/python examples/digits/quantise.py
 
-qemu-board: $(STAMP)  ## compile our Cortex-M board for QEMU: build/qemu-board/{m4,m3}/firmware.elf
+qemu-board: $(STAMP)  ## compile our Cortex-M board for QEMU: build/qemu-board/{m4,m3,m7}/firmware.elf
 	@$(QEMU_BOARD)
 
 schemas: $(STAMP)  ## generate the code of our file formats again

@@ -5,13 +5,8 @@
 #define MICROPY_CONFIG_ROM_LEVEL        (MICROPY_CONFIG_ROM_LEVEL_EXTRA_FEATURES)
 
 // Its names: in the banner and in sys.implementation.
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
-#define MICROPY_HW_BOARD_NAME           "QEMU mps2-an386"
-#define MICROPY_HW_MCU_NAME             "Cortex-M4"
-#else
-#define MICROPY_HW_BOARD_NAME           "QEMU mps2-an385"
-#define MICROPY_HW_MCU_NAME             "Cortex-M3"
-#endif
+#define MICROPY_HW_BOARD_NAME           "QEMU " BOARD_MACHINE
+#define MICROPY_HW_MCU_NAME             BOARD_PROCESSOR
 #define MICROPY_PY_SYS_PLATFORM         "qemu"
 
 // Memory and numbers.

@@ -90,7 +90,7 @@ def probe_command(
 @app.command("virtual")
 def virtual_command(
     kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")] = "unix",
-    cpu: Annotated[str, typer.Option("--cpu", help="qemu: its processor, m4 or m3.")] = "m4",
+    cpu: Annotated[str, typer.Option("--cpu", help="qemu: its processor: m4, m3, m7.")] = "m4",
     heap: Annotated[
         int, typer.Option("--heap", help="unix, qemu: bytes of MicroPython's heap.")
     ] = 262144,

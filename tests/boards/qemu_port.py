@@ -15,7 +15,10 @@ from microinterp_boards import Board, runtime, virtual_board
 from tests.boards.unix_port import Job, Outcome, outcome, written
 
 CPUS = ("m4", "m3")
-SETS = {"m4": "armv7em", "m3": "armv7m"}
+"""The CPUs that kernels and models are tested on: an M7 gets the same files as an M4."""
+ALL_CPUS = (*CPUS, "m7")
+"""Those that the board itself is tested on."""
+SETS = {"m4": "armv7em", "m3": "armv7m", "m7": "armv7em"}
 """The set of .mpy files that each CPU gets."""
 _JOBS = Path(__file__).with_name("board_jobs.py")
 _HEAP = 1 << 20

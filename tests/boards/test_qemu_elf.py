@@ -186,10 +186,16 @@ def test_an_installation_without_the_sources_says_so(
 
 
 def test_the_memory_map_is_the_linker_script_s() -> None:
-    text = (Path(__file__).parents[2] / "firmware" / "qemu" / "mps2.ld").read_text()
+    sources = Path(__file__).parents[2] / "firmware" / "qemu"
+    text, makefile = (sources / "mps2.ld").read_text(), (sources / "Makefile").read_text()
+    for cpu, machine in MACHINES.items():
+        assert f"MACHINE_{cpu} = {machine.name}\n" in makefile
+        assert f"PSRAM_{cpu} = {machine.psram:#x}\n" in makefile
+        assert machine.preload_address == machine.psram
+        assert machine.heap_word_address == machine.psram + qemu_elf.PRELOAD_BYTES
+        assert machine.icount_word_address == machine.heap_word_address + 4
     length = qemu_elf.PRELOAD_BYTES >> 20
-    assert f"ORIGIN = {qemu_elf.PRELOAD_ADDRESS:#x}, LENGTH = {length}M" in text
-    assert f"OPTIONS (r)   : ORIGIN = {qemu_elf.HEAP_WORD_ADDRESS:#x}" in text
-    assert qemu_elf.ICOUNT_WORD_ADDRESS == qemu_elf.HEAP_WORD_ADDRESS + 4
+    assert f"ORIGIN = PSRAM, LENGTH = {length}M" in text
+    assert f"OPTIONS (r)   : ORIGIN = PSRAM + {length}M" in text
     assert qemu_elf.MAX_HEAP_BYTES == 3 << 20
     assert "heap_limit - heap_start >= 3M" in text

@@ -28,7 +28,8 @@ SAMPLES = 3
 HEAP = 262144
 SMALL = {"kws": 131072, "hello_world": 32768}
 """Heaps that are enough for some."""
-CASES = [(name, SMALL.get(name, HEAP)) for name in NAMES]
+CASES = [(name, SMALL.get(name, HEAP), cpu) for name in NAMES for cpu in CPUS]
+CASES += [("digits", HEAP, "m7")]
 
 
 def content(name: str) -> bytes:
@@ -62,8 +63,7 @@ def assert_equal(done: list[Validation], tier: str, mpy_set: str, samples: int =
     assert done[1].compared_crcs >= samples
 
 
-@pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize(("name", "heap"), CASES)
+@pytest.mark.parametrize(("name", "heap", "cpu"), CASES)
 def test_no_byte_differs(name: str, heap: int, cpu: str) -> None:
     with mapped(name, cpu, heap) as (board, _):
         done = validated(board, name)

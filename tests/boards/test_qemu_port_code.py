@@ -12,9 +12,10 @@ import pytest
 from microinterp.errors import DeviceError
 from microinterp_boards import Board
 from microinterp_boards.files import Files
-from tests.boards.qemu_port import CPUS, SETS, qemu_board
+from microinterp_boards.virtual.qemu_elf import MACHINES
+from tests.boards.qemu_port import ALL_CPUS, SETS, qemu_board
 
-CPU_PARTS = {"m4": "0xc24", "m3": "0xc23"}
+CPU_PARTS = {"m4": "0xc24", "m3": "0xc23", "m7": "0xc27"}
 MODULE = """
 import micropython
 
@@ -74,7 +75,7 @@ def compiled(folder: Path, name: str, source: str, arch: str) -> bytes:
     return path.with_suffix(".mpy").read_bytes()
 
 
-@pytest.fixture(scope="module", params=CPUS)
+@pytest.fixture(scope="module", params=ALL_CPUS)
 def cpu(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -85,7 +86,7 @@ def modules(cpu: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byt
     folder = tmp_path_factory.mktemp("mpy")
     found = {
         arch: compiled(folder, arch, MODULE.replace("ASSEMBLY", ASSEMBLY[arch]), arch)
-        for arch in ("armv6m", "armv7m", "armv7em")[: 3 if cpu == "m4" else 2]
+        for arch in ("armv6m", "armv7m", "armv7em")[: 2 if cpu == "m3" else 3]
     }
     return found | {"plain": compiled(folder, "plain", PLAIN, "armv6m")}
 
@@ -200,6 +201,7 @@ def test_packages_from_source(board: Board) -> None:
 
 def test_the_probe_chooses_the_set(board: Board, cpu: str) -> None:
     about = board.probe()
+    assert about.machine == f"QEMU {MACHINES[cpu].name} with Cortex-M{cpu[1:]}"
     assert about.mpy_set == SETS[cpu]
     assert about.kernels == "viper"
     assert about.int_bits == 32

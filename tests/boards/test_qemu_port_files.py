@@ -10,14 +10,14 @@ import pytest
 from microinterp.errors import DeviceError
 from microinterp_boards import Board
 from microinterp_boards.files import Files
-from tests.boards.qemu_port import CPUS, qemu_board
+from tests.boards.qemu_port import ALL_CPUS, qemu_board
 
 BLOCK, BLOCKS, ENTRIES = 4096, 504, 128
 MAPPED = bytes(range(256)) * 5
 ROMAN = b"one\ntwo\nthree"
 
 
-@pytest.fixture(scope="module", params=CPUS)
+@pytest.fixture(scope="module", params=ALL_CPUS)
 def shared(request: pytest.FixtureRequest, qemu: None) -> Iterator[Board]:
     preload = [("roman.txt", ROMAN), ("deep/er/mapped.bin", MAPPED)]
     with qemu_board(request.param, preload=preload) as board:

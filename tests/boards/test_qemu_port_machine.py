@@ -14,7 +14,7 @@ import pytest
 from microinterp.errors import DeviceError
 from microinterp_boards import Board
 from microinterp_boards.virtual import qemu_elf
-from tests.boards.qemu_port import CPUS, qemu_board
+from tests.boards.qemu_port import ALL_CPUS, qemu_board
 
 LOOP = """
 import board, time
@@ -32,7 +32,7 @@ def count(n):
 """
 
 
-@pytest.fixture(scope="module", params=CPUS)
+@pytest.fixture(scope="module", params=ALL_CPUS)
 def board(request: pytest.FixtureRequest, qemu: None) -> Iterator[Board]:
     with qemu_board(request.param) as board:
         yield board
@@ -99,7 +99,7 @@ def test_the_mark_has_8_bytes(board: Board) -> None:
 def test_without_icount_there_is_no_count(qemu: None) -> None:
     program = shutil.which("qemu-system-arm")
     assert program
-    machine = ["-M", qemu_elf.MACHINES["m4"], "-nodefaults", "-display", "none"]
+    machine = ["-M", qemu_elf.MACHINES["m4"].name, "-nodefaults", "-display", "none"]
     line = ["-serial", "stdio", "-kernel", str(qemu_elf.board_elf("m4"))]
     with subprocess.Popen(
         [program, *machine, *line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -201,7 +201,7 @@ except ValueError as e: print(e)
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("machine.mem32[0x60000000]", b"bfar=60000000"),
+        ("machine.mem32[0x70000000]", b"bfar=70000000"),
         ("bad()", b"FAULT cfsr=00010000"),  # undefined instruction
         ("overflow()", b"FAULT cfsr=000000"),  # no access to the guard
         ("machine.mem32[0] = 0", b"FAULT cfsr=00000082 hfsr=40000000 mmfar=00000000"),

@@ -96,14 +96,14 @@ def test_output_that_nobody_reads_does_not_hold_it_up(options: dict[str, Any]) -
 
 
 def test_several_at_once(qemu: None) -> None:
-    with virtual_board("qemu") as one, virtual_board("qemu", cpu="m3") as two:
+    with virtual_board("qemu", cpu="m7") as one, virtual_board("qemu", cpu="m3") as two:
         assert one != two
         with Board(one) as first, Board(two) as second:
             first.exec("name = 'first'")
             second.exec("name = 'second'")
             assert first.exec("print(name)") == "first\n"
             assert second.exec("print(name)") == "second\n"
-            assert (first.probe().cpu, second.probe().cpu) == ("Cortex-M4", "Cortex-M3")
+            assert (first.probe().cpu, second.probe().cpu) == ("Cortex-M7", "Cortex-M3")
 
 
 @pytest.mark.parametrize("heap", [65536, 131072, 1 << 20])

@@ -31,7 +31,7 @@ def virtual_board(
         kind: "unix", MicroPython's unix port (Linux x86-64 and macOS arm64); "qemu", our own
             MicroPython board on a Cortex-M under QEMU, whose clock counts instructions; or
             "microbit", QEMU's micro:bit with Debian's MicroPython 1.9.2.
-        cpu: of qemu: "m4" or "m3".
+        cpu: of qemu: "m4", "m3" or "m7".
         heap: of unix and qemu: bytes of MicroPython's heap.
         folder: of unix: the board's filesystem, made if need be and kept; None is an empty one that
             is deleted in the end.

@@ -44,19 +44,19 @@ def start(
     program = _program("qemu")
     image = preloading.image(preload, qemu_elf.PRELOAD_BYTES)
     kernel = qemu_elf.board_elf(cpu) if elf is None else _checked(Path(elf))
-    shift = qemu_elf.ICOUNT_SHIFT
-    command = _command(program, qemu_elf.MACHINES[cpu], shift)
+    machine, shift = qemu_elf.MACHINES[cpu], qemu_elf.ICOUNT_SHIFT
+    command = _command(program, machine.name, shift)
     command += ["-kernel", str(kernel.absolute())]
     for address, word in (
-        (qemu_elf.HEAP_WORD_ADDRESS, heap),
-        (qemu_elf.ICOUNT_WORD_ADDRESS, shift),
+        (machine.heap_word_address, heap),
+        (machine.icount_word_address, shift),
     ):
         command += ["-device", f"loader,addr={address:#x},data={word:#x},data-len=4"]
     with tempfile.TemporaryDirectory(prefix="microinterp-board-") as folder:
         if image:
             path = Path(folder, "preload")
             path.write_bytes(image)
-            where = f"addr={qemu_elf.PRELOAD_ADDRESS:#x},force-raw=on"
+            where = f"addr={machine.preload_address:#x},force-raw=on"
             command += ["-device", f"loader,file={_escaped(path)},{where}"]
         config: dict[str, object] = {"command": command, "temporary": folder}
         with _machine("qemu", config, heap, cpu) as port:

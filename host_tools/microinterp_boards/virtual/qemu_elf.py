@@ -16,16 +16,44 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from microinterp.errors import DeviceError, printable
 
-MACHINES = {"m4": "mps2-an386", "m3": "mps2-an385"}
-"""QEMU's machine for each processor."""
-PRELOAD_ADDRESS, PRELOAD_BYTES = 0x21000000, 0xD00000
-"""Where the image of preloaded files lies, and its largest size."""
-HEAP_WORD_ADDRESS, ICOUNT_WORD_ADDRESS = 0x21D00000, 0x21D00004
-"""Words that the board reads at its start: bytes of heap, and the shift of -icount; 0 if none."""
+PRELOAD_BYTES = 0xD00000
+"""The largest size of the image of preloaded files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """QEMU's machine for a processor: its name there, and where its PSRAM begins."""
+
+    name: str
+    psram: int
+
+    @property
+    def preload_address(self) -> int:
+        """Where the image of preloaded files lies."""
+        return self.psram
+
+    @property
+    def heap_word_address(self) -> int:
+        """A word that the board reads at its start: bytes of heap, 0 if it may choose."""
+        return self.psram + PRELOAD_BYTES
+
+    @property
+    def icount_word_address(self) -> int:
+        """Another such word: the shift of -icount, 0 without."""
+        return self.heap_word_address + 4
+
+
+MACHINES = {
+    "m4": Machine("mps2-an386", 0x21000000),
+    "m3": Machine("mps2-an385", 0x21000000),
+    "m7": Machine("mps2-an500", 0x60000000),
+}
+"""By the processor's short name; firmware/qemu/Makefile has the same table."""
 ICOUNT_SHIFT = 7
 """An instruction takes 2^7 ns. Less, and the board's clock of 40 ns could not count them."""
 MIN_HEAP_BYTES, MAX_HEAP_BYTES = 8192, 3 << 20
@@ -41,7 +69,7 @@ _TAIL = 3  # lines of a program's words that an error shows
 
 
 def board_elf(cpu: str) -> Path:
-    """The board's program for "m4" or "m3"; built first if it is not there or its sources changed.
+    """The board's program for a key of MACHINES; built if it is not there or its sources changed.
 
     Several processes may ask at once. Raises DeviceError if it cannot be built here, with the
     packages to install.

@@ -21,8 +21,8 @@ from microinterp.errors import DeviceError, printable_path
 class RunningBoard:
     """A virtual board that runs now: its kind, port and process.
 
-    heap: bytes, 0 where the firmware decides; folder: of its files, or empty; cpu: "m4" or "m3" of
-    a qemu board, else empty.
+    heap: bytes, 0 where the firmware decides; folder: of its files, or empty; cpu: "m4", "m3" or
+    "m7" of a qemu board, else empty.
     """
 
     kind: str
