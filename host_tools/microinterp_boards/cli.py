@@ -169,6 +169,9 @@ def _show(port: str, facts: Probe) -> None:
     cpu = facts.cpu or "unknown"
     if facts.cpu_id is not None:
         cpu += f" (CPUID {facts.cpu_id:#010x})"
+    if facts.cpu_architecture is not None:
+        cpu += f", {facts.cpu_architecture}, {'DSP' if facts.dsp else 'no DSP'}"
+    tier = "" if facts.tier is None else f" for {facts.tier}"
     rows = {
         "port": port,
         "firmware": implementation,
@@ -178,7 +181,7 @@ def _show(port: str, facts: Probe) -> None:
         "heap": size(facts.heap_free, facts.heap_total),
         "files": size(facts.files_free, facts.files_total),
         ".mpy": arch,
-        "kernels": f"{facts.kernels or 'none'}: {facts.reason}",
+        "kernels": f"{facts.kernels or 'none'}{tier}: {facts.reason}",
     }
     screen = output.console()
     for key, value in rows.items():

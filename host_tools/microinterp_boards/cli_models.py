@@ -40,7 +40,10 @@ def deploy_command(
     mpy_set: Annotated[
         str | None,
         typer.Option(
-            "--set", metavar="SET", help="bytecode: the runtime without native code. Else the best."
+            "--set",
+            metavar="SET",
+            help="bytecode: the runtime without native code; or a lower kernel tier than the"
+            " board's: armv6m, armv7m. Else the best.",
         ),
     ] = None,
     passes: Passes = "none",

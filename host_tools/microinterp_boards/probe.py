@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import device
 from microinterp_boards.link import Link
+from microinterp_boards.processor import TIERS, Core, choose_tier, identify
 
+CEILING = "MICROINTERP_TIER"
+"""Environment variable: no board gets kernels above this tier, as if its processor had no more."""
 MPY_VERSION, NATIVE_SUBVERSION = 6, 3
 """The .mpy format that is shipped, and the sub-version of its native code (MicroPython 1.23)."""
 
@@ -16,19 +20,7 @@ _ARCHITECTURES = (
     *("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp"),
     *("xtensa", "xtensawin", "rv32imc", "rv64imc"),
 )
-_PARTS = {
-    0xC20: "Cortex-M0",
-    0xC60: "Cortex-M0+",
-    0xC23: "Cortex-M3",
-    0xC24: "Cortex-M4",
-    0xC27: "Cortex-M7",
-    0xD20: "Cortex-M23",
-    0xD21: "Cortex-M33",
-    0xD22: "Cortex-M55",
-    0xD23: "Cortex-M85",
-}
-_WITH_DSP = ("Cortex-M4", "Cortex-M7", "Cortex-M55", "Cortex-M85")
-_LINE = re.compile(r"([a-z_]{1,16}) (?:(-?[0-9]{1,20})|x([0-9a-f]{0,400}))")
+_LINE = re.compile(r"([a-z_0-9]{1,16}) (?:(-?[0-9]{1,20})|x([0-9a-f]{0,400}))")
 _INTS = ("mpy", "bits", "heap_free", "heap_total")
 _TEXTS = ("name", "version", "machine", "platform")
 
@@ -45,6 +37,11 @@ class Probe:
         mpy_version, mpy_subversion, architecture: the .mpy files it loads (sys.implementation);
             architecture "none" has no native code.
         cpu_id, cpu: the processor's CPUID register and the core it names (Cortex-M only).
+        cpu_architecture: of that core: armv6m, armv7m, armv7em, armv8m.base, armv8m.main or
+            armv8.1m.main. `architecture` is what the firmware says of itself.
+        dsp: whether that core may execute DSP instructions.
+        tier: the highest kernel tier that firmware and core allow: armv6m, armv7m or armv7em; None
+            without native code for Thumb. An unknown core gets armv7m at most.
         int_bits: of a machine word.
         heap_free, heap_total, files_free, files_total: after a garbage collection.
         frequency: Hz.
@@ -63,6 +60,9 @@ class Probe:
     architecture: str
     cpu_id: int | None
     cpu: str | None
+    cpu_architecture: str | None
+    dsp: bool | None
+    tier: str | None
     int_bits: int
     heap_free: int
     heap_total: int
@@ -75,7 +75,12 @@ class Probe:
 
 
 def probe(link: Link) -> Probe:
-    """Ask a board what it is. Raises DeviceError if its answer makes no sense."""
+    """Ask a board what it is.
+
+    Raises DeviceError if its answer makes no sense, or the environment holds tiers to one that
+    does not exist.
+    """
+    ceiling = _ceiling()
     facts: dict[str, int | str] = {}
     for name in ("heap", "facts"):
         output = link.exec(device.call(name), 30.0)
@@ -90,8 +95,8 @@ def probe(link: Link) -> Probe:
     version, subversion, number = mpy & 255, mpy >> 8 & 3, mpy >> 10 & 15
     architecture = _ARCHITECTURES[number] if number < len(_ARCHITECTURES) else f"unknown {number}"
     cpu_id = numbers.get("cpuid")
-    cpu = _PARTS.get(cpu_id >> 4 & 0xFFF) if cpu_id is not None else None
-    mpy_set, reason = choose_set(version, subversion, architecture, cpu)
+    core = identify(cpu_id, _isar(numbers))
+    mpy_set, reason = choose_set(version, subversion, architecture, core, ceiling)
     return Probe(
         implementation=texts["name"],
         version=texts["version"],
@@ -101,7 +106,10 @@ def probe(link: Link) -> Probe:
         mpy_subversion=subversion,
         architecture=architecture,
         cpu_id=cpu_id,
-        cpu=cpu,
+        cpu=None if core is None else core.name,
+        cpu_architecture=None if core is None else core.architecture,
+        dsp=None if core is None else core.has_dsp,
+        tier=mpy_set if mpy_set in TIERS else None,
         int_bits=numbers["bits"],
         heap_free=numbers["heap_free"],
         heap_total=numbers["heap_total"],
@@ -114,8 +122,30 @@ def probe(link: Link) -> Probe:
     )
 
 
+def _ceiling() -> str | None:
+    value = os.environ.get(CEILING, "")
+    if value and value not in TIERS:
+        raise DeviceError(
+            f"the environment variable {CEILING} is '{printable(value)}', which is no kernel tier",
+            hint=f"tiers: {', '.join(TIERS)}; or unset it",
+        )
+    return value or None
+
+
+def _isar(numbers: dict[str, int]) -> tuple[int, int, int] | None:
+    """ID_ISAR1 to 3, if the board told all of them."""
+    try:
+        return numbers["isar1"], numbers["isar2"], numbers["isar3"]
+    except KeyError:
+        return None
+
+
 def choose_set(
-    version: int, subversion: int, architecture: str, cpu: str | None
+    version: int,
+    subversion: int,
+    architecture: str,
+    core: Core | None,
+    ceiling: str | None = None,
 ) -> tuple[str | None, str]:
     """The folder of .mpy files for a firmware and core, and why; None if there is none."""
     if version == 0:
@@ -129,14 +159,10 @@ def choose_set(
             f"its native code is {version}.{subversion}, ours is {MPY_VERSION}."
             f"{NATIVE_SUBVERSION} (MicroPython 1.23 and later)"
         )
-    if architecture in ("x64", "armv6m", "armv7m"):
+    if architecture == "x64":
         return architecture, f"its firmware runs {architecture}"
-    if architecture.startswith("armv7em"):
-        # firmware for a Cortex-M3 calls itself armv7em too: only the register proves DSP
-        if cpu in _WITH_DSP:
-            return "armv7em", f"{cpu} with DSP instructions"
-        return "armv7m", f"{cpu or 'an unknown core'}, which may lack DSP instructions"
-    return "bytecode", f"there are no native kernels for {architecture}"
+    tier, reason = choose_tier(architecture, core, ceiling)
+    return tier or "bytecode", reason
 
 
 def _parse(text: str, link: Link) -> dict[str, int | str]:

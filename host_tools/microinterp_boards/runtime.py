@@ -16,6 +16,7 @@ from microinterp_boards import device
 from microinterp_boards.files import Files, FileState
 from microinterp_boards.link import Link
 from microinterp_boards.probe import Probe
+from microinterp_boards.processor import tiers_up_to
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -100,10 +101,12 @@ def choose_set(probe: Probe, wanted: str | None) -> str:
         )
     if wanted is None:
         return probe.mpy_set
-    if wanted not in (probe.mpy_set, "bytecode"):
+    native = (probe.mpy_set,) if probe.tier is None else tiers_up_to(probe.tier)
+    possible = (*native, "bytecode") if probe.mpy_set != "bytecode" else native
+    if wanted not in possible:
         raise DeviceError(
             f"the set '{printable(wanted)}' is not for this board: {probe.reason}",
-            hint=f"it runs {probe.mpy_set}" + (", bytecode" if probe.mpy_set != "bytecode" else ""),
+            hint=f"it runs {', '.join(possible)}",
         )
     return wanted
 

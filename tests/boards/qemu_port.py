@@ -26,8 +26,8 @@ _LIMIT = 120.0  # seconds for the next answer
 
 
 def mapped_runtime(cpu: str, tier: str) -> list[tuple[str, bytes]]:
-    """The runtime's files for a CPU and tier, to be preloaded."""
-    files = runtime.shipped("bytecode" if tier == "bytecode" else SETS[cpu])
+    """The runtime's files to be preloaded: viper for a CPU, or the set of another name."""
+    files = runtime.shipped(SETS[cpu] if tier == "viper" else tier)
     return [(f"lib/microinterp/{name}", data) for name, data in files.items()]
 
 

@@ -50,7 +50,7 @@ def test_every_row(row: BoardRow) -> None:
         costs_of(row.kernels)
     wanted = {
         "armv6m": {"cortex-m0", "cortex-m0plus"},
-        "armv7m": {"cortex-m3", "cortex-m33"},  # an M33 may lack DSP: see probe.choose_set
+        "armv7m": {"cortex-m3", "cortex-m33"},  # an M33 may lack DSP: see processor.py
         "armv7em": {"cortex-m4", "cortex-m7"},
         "x64": {"x86-64"},
     }

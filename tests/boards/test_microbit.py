@@ -65,7 +65,9 @@ def test_probe(board: Board) -> None:
     assert facts.machine == "micro:bit with nRF51822"
     assert (facts.mpy_version, facts.mpy_set, facts.kernels) == (0, None, None)
     assert facts.reason == "it loads no .mpy files: only a tiny model, as source, can run there"
-    assert (facts.int_bits, facts.files_free, facts.cpu_id) == (32, None, None)
+    assert (facts.int_bits, facts.files_free) == (32, None)
+    assert (facts.cpu, facts.cpu_architecture, facts.dsp) == ("Cortex-M0", "armv6m", False)
+    assert facts.tier is None  # there is a processor for it, and no firmware that loads it
     assert 8000 < facts.heap_free < 9900 < facts.heap_total < 10_240
 
 

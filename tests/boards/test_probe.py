@@ -9,7 +9,8 @@ import pytest
 from microinterp.errors import DeviceError
 from microinterp_boards import Board, virtual_board
 from microinterp_boards.link import Link
-from microinterp_boards.probe import choose_set, probe
+from microinterp_boards.probe import CEILING, choose_set, probe
+from microinterp_boards.processor import Core
 
 PICO = """name x6d6963726f707974686f6e
 version x312e32362e30
@@ -25,6 +26,11 @@ frequency 125000000
 cpuid 1091356161
 end
 """
+
+
+M0 = Core("Cortex-M0+", "armv6m", False)
+M3 = Core("Cortex-M3", "armv7m", False)
+M4 = Core("Cortex-M4", "armv7em", True)
 
 
 class Saying:
@@ -62,6 +68,7 @@ def test_the_virtual_board() -> None:
     assert (facts.mpy_version, facts.mpy_subversion) == (6, 3)
     assert facts.int_bits == 64
     assert (facts.cpu_id, facts.cpu, facts.frequency) == (None, None, None)
+    assert (facts.cpu_architecture, facts.dsp, facts.tier) == (None, None, None)
     assert 124_000 < facts.heap_free < facts.heap_total < 131_072
     assert 49_000 < facts.heap_free - after.heap_free < 53_000
     assert facts.files_total == 131_072
@@ -78,6 +85,7 @@ def test_a_pico() -> None:
     assert facts.platform == "rp2"
     assert (facts.mpy_version, facts.mpy_subversion, facts.architecture) == (6, 3, "armv6m")
     assert (facts.cpu_id, facts.cpu) == (0x410CC601, "Cortex-M0+")
+    assert (facts.cpu_architecture, facts.dsp, facts.tier) == ("armv6m", False, "armv6m")
     assert (facts.int_bits, facts.heap_free, facts.heap_total) == (32, 220000, 233024)
     assert (facts.files_free, facts.files_total) == (860160, 868352)
     assert facts.frequency == 125_000_000
@@ -89,7 +97,8 @@ def test_facts_that_a_board_does_not_tell() -> None:
     lines = [line for line in PICO.splitlines() if not line.startswith(("f", "cpuid"))]
     facts = probe(link("\n".join([*lines, ""])))
     assert (facts.files_free, facts.files_total, facts.frequency) == (None, None, None)
-    assert (facts.cpu_id, facts.cpu) == (None, None)
+    assert (facts.cpu_id, facts.cpu, facts.cpu_architecture, facts.dsp) == (None,) * 4
+    assert facts.tier == "armv6m"  # as far as the firmware goes
 
 
 def test_words_of_a_board_act_on_no_terminal() -> None:
@@ -124,31 +133,28 @@ def test_nonsense_is_refused(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "subversion", "architecture", "cpu", "chosen", "reason"),
+    ("version", "subversion", "architecture", "core", "chosen", "reason"),
     [
         (6, 3, "x64", None, "x64", "its firmware runs x64"),
-        (6, 3, "armv6m", "Cortex-M0+", "armv6m", "its firmware runs armv6m"),
-        (6, 3, "armv7m", "Cortex-M3", "armv7m", "its firmware runs armv7m"),
-        (6, 3, "armv7em", "Cortex-M4", "armv7em", "Cortex-M4 with DSP"),
-        (6, 3, "armv7emsp", "Cortex-M4", "armv7em", "Cortex-M4 with DSP"),
-        (6, 3, "armv7emdp", "Cortex-M7", "armv7em", "Cortex-M7 with DSP"),
-        (6, 3, "armv7em", "Cortex-M3", "armv7m", "Cortex-M3, which may lack DSP"),
-        (6, 3, "armv7emsp", "Cortex-M33", "armv7m", "Cortex-M33, which may lack DSP"),
-        (6, 3, "armv7em", None, "armv7m", "an unknown core"),
+        (6, 3, "armv6m", M0, "armv6m", "Cortex-M0+ has armv6m"),
+        (6, 3, "armv7m", M4, "armv7m", "its firmware runs armv7m"),
+        (6, 3, "armv7emsp", M4, "armv7em", "Cortex-M4 with DSP"),
+        (6, 3, "armv7em", M3, "armv7m", "Cortex-M3 without DSP"),
+        (6, 3, "armv7em", None, "armv7m", "an unknown core, which may lack DSP"),
         (6, 3, "none", None, "bytecode", "loads no native code"),
         (6, 3, "xtensawin", None, "bytecode", "no native kernels for xtensawin"),
         (6, 3, "rv32imc", None, "bytecode", "no native kernels for rv32imc"),
         (6, 3, "unknown 14", None, "bytecode", "no native kernels for unknown 14"),
-        (6, 2, "armv6m", "Cortex-M0+", "bytecode", "its native code is 6.2, ours is 6.3"),
+        (6, 2, "armv6m", M0, "bytecode", "its native code is 6.2, ours is 6.3"),
         (6, 1, "none", None, "bytecode", "loads no native code"),
-        (5, 0, "armv6m", "Cortex-M0+", None, "it loads .mpy version 5"),
+        (5, 0, "armv6m", M0, None, "it loads .mpy version 5"),
         (0, 0, "none", None, None, "it loads no .mpy files"),
     ],
 )
 def test_the_set_of_mpy_files(
-    version: int, subversion: int, architecture: str, cpu: str | None, chosen: str, reason: str
+    version: int, subversion: int, architecture: str, core: Core | None, chosen: str, reason: str
 ) -> None:
-    found, why = choose_set(version, subversion, architecture, cpu)
+    found, why = choose_set(version, subversion, architecture, core)
     assert found == chosen
     assert reason in why
 
@@ -166,29 +172,92 @@ def test_kernels_go_with_the_set(mpy: int, kernels: str | None, mpy_set: str | N
     assert (facts.kernels, facts.mpy_set) == (kernels, mpy_set)
 
 
-def test_the_register_is_read_on_thumb_only(board: Board) -> None:
-    """Anywhere else the address is not a CPUID register; on the virtual board it would crash."""
-    board.exec(
+def pretend(memory: str) -> str:
+    """Code that makes the virtual board another one, with these words at these addresses."""
+    return (
         "import sys\n"
         "class Implementation:\n"
-        " name, version, _machine = 'micropython', (1, 26, 0, ''), 'fake'\n"
+        " name, version, _machine, _mpy = 'micropython', (1, 26, 0, ''), 'fake', 0\n"
         "class Machine:\n"
         " freq = lambda self: (168000000, 168000000, 42000000)\n"
-        " mem32 = {0xE000ED00: 0x410FC241}\n"
+        f" mem32 = {memory}\n"
         "class Sys:\n"
         " stdout, platform, implementation = sys.stdout, 'fake', Implementation\n"
         "sys.modules['sys'] = Sys\n"
         "sys.modules['machine'] = Machine()\n"
     )
+
+
+def mpy(architecture: int) -> str:
+    """Code that makes it firmware of .mpy version 6.3 for the architecture with that number."""
+    return f"Implementation._mpy = {6 | 3 << 8 | architecture << 10}"
+
+
+def test_the_registers_are_read_on_cortex_m_only(board: Board) -> None:
+    """Anywhere else the address is not a CPUID register; on the virtual board it would crash."""
+    board.exec(pretend("{0xE000ED00: 0x410CC601}"))  # ID_ISAR would be a KeyError
     for number, architecture in enumerate(
         ("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
     ):
-        board.exec(f"Implementation._mpy = {6 | 3 << 8 | number << 10}")
+        board.exec(mpy(number))
         facts = board.probe()
+        is_thumb = architecture.endswith(("m", "sp", "dp"))
         assert facts.architecture == architecture
-        assert facts.cpu_id == (0x410FC241 if architecture.startswith("armv") else None)
-        assert facts.cpu == ("Cortex-M4" if architecture.startswith("armv") else None)
+        assert facts.cpu_id == (0x410CC601 if is_thumb else None)
+        assert facts.cpu == ("Cortex-M0+" if is_thumb else None)
+        assert facts.tier == ("armv6m" if is_thumb else None)
         assert facts.frequency == 168_000_000
         assert facts.version == "1.26.0"
-    board.exec("Implementation._mpy = 6 | 3 << 8 | 10 << 10")
+    board.exec(mpy(10))
     assert board.probe().cpu_id is None
+    board.exec(mpy(7) + "\nSys.platform = 'linux'")  # a Raspberry Pi's Linux
+    assert board.probe().cpu_id is None
+    board.exec(mpy(0) + "\nSys.platform = 'microbit'")  # no native code, and always a Cortex-M
+    assert board.probe().cpu_id == 0x410CC601
+
+
+DSP_ISAR = (0x02212000, 0x20232232, 0x01111131)
+PLAIN_ISAR = (0x02211000, 0x20112232, 0x01111110)
+
+
+def m33(isar: tuple[int, ...]) -> str:
+    """The words of a Cortex-M33 with these registers ID_ISAR1 to 3."""
+    isar_at = {0xE000ED64 + 4 * i: word for i, word in enumerate(isar)}
+    return repr({0xE000ED00: 0x410FD213, **isar_at})
+
+
+@pytest.mark.parametrize(("isar", "dsp"), [(DSP_ISAR, True), (PLAIN_ISAR, False)])
+def test_an_m33_has_what_its_registers_say(board: Board, isar: tuple[int, ...], dsp: bool) -> None:
+    board.exec(pretend(m33(isar)) + mpy(7))
+    facts = board.probe()
+    assert (facts.cpu, facts.cpu_architecture, facts.dsp) == ("Cortex-M33", "armv8m.main", dsp)
+    assert facts.tier == facts.mpy_set == ("armv7em" if dsp else "armv7m")
+
+
+def test_firmware_that_has_stm_in_place_of_machine(board: Board) -> None:
+    board.exec(pretend(m33(DSP_ISAR)) + mpy(6))
+    board.exec("sys.modules['stm'], sys.modules['machine'] = Machine, None")
+    facts = board.probe()
+    assert (facts.cpu, facts.tier) == ("Cortex-M33", "armv7em")
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "tier"), [("armv6m", "armv6m"), ("armv7m", "armv7m"), ("armv7em", "armv7m")]
+)
+def test_a_ceiling_lowers_and_never_raises(
+    ceiling: str, tier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CEILING, ceiling)
+    text = PICO.replace("mpy 4870", f"mpy {6 | 3 << 8 | 6 << 10}")
+    facts = probe(link(text.replace("1091356161", f"{0x410FC231}")))  # armv7em says the firmware
+    assert (facts.cpu, facts.tier, facts.mpy_set) == ("Cortex-M3", tier, tier)
+    assert ("held to armv6m" in facts.reason) == (ceiling == "armv6m")
+
+
+def test_a_ceiling_is_a_tier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CEILING, "m0\x1b")
+    with pytest.raises(DeviceError, match=r"MICROINTERP_TIER is 'm0\\x1b', which is no") as caught:
+        probe(link(PICO))
+    assert "armv6m, armv7m, armv7em" in caught.value.hint
+    monkeypatch.setenv(CEILING, "")
+    assert probe(link(PICO)).tier == "armv6m"

@@ -202,7 +202,9 @@ def test_packages_from_source(board: Board) -> None:
 def test_the_probe_chooses_the_set(board: Board, cpu: str) -> None:
     about = board.probe()
     assert about.machine == f"QEMU {MACHINES[cpu].name} with Cortex-M{cpu[1:]}"
-    assert about.mpy_set == SETS[cpu]
+    assert (about.cpu, about.dsp) == (f"Cortex-M{cpu[1:]}", cpu != "m3")
+    assert about.cpu_architecture == about.tier == about.mpy_set == SETS[cpu]
+    assert about.architecture == "armv7em"  # says the firmware, on the M3 too
     assert about.kernels == "viper"
     assert about.int_bits == 32
     assert about.files_total == 504 * 4096
