@@ -12,7 +12,7 @@ of the same letter, most significant bit first; a field may lie in several place
     [Hn,#i*4]  base and number                      [rn,rm], [Hn,Rm~]
     [Hn+-#i]   base and signed number, before or after
     {l}, {ln}  low registers, without base, with    {L}   two or more, without base
-    Hn!        base that is moved                   {L?}  two or more
+    Rn!        base that is moved                   {L?}  two or more
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ def _moves() -> None:
     _form(V6, "mvns*", "rd rm", "0100001111 mmmddd")
     _form(V6, "movs*", "rd #i", "00100ddd iiiiiiii")
     _form(V6, "movs**", "rd rm", "00000000 00mmmddd")
-    _form(V6, "mov", "Hd Hm", "01000110 dmmmmddd")
+    _form(V6, "mov", "Hd Rm", "01000110 dmmmmddd")
+    _form(V6, "mov", "Rd Hm", "01000110 dmmmmddd")
     for s, code in (("", "0"), ("s", "1")):
         _form(V7, f"mov{s}", "Rd #const", f"11110i00010{code}1111 0iiiddddiiiiiiii")
         _form(V7, f"mvn{s}", "Rd #const", f"11110i00011{code}1111 0iiiddddiiiiiiii")
@@ -54,6 +55,7 @@ def _sums() -> None:
     _form(V6, "subs*", "rd rn rm", "0001101m mmnnnddd")
     _form(V6, "sub", "sp sp #i*4", "101100001iiiiiii")
     _form(V6, "negs*", "rd rm", "0100001001 mmmddd")
+    _form(V6, "rsbs*", "rd rn #i", "0100001001 nnnddd")  # no bits for a number: 0
     for name, code, long in (("add", "1000", "0000"), ("sub", "1101", "0101")):
         _form(V7, name, "Rd Hn #const", f"11110i0{code}0nnnn 0iiiddddiiiiiiii")
         for other in (name, f"{name}w"):
@@ -91,7 +93,7 @@ def _logic() -> None:
 def _compares() -> None:
     _form(V6, "cmp", "rn #i", "00101nnn iiiiiiii")
     _form(V6, "cmp", "rn rm", "0100001010 mmmnnn")
-    _form(V6, "cmp", "Hn Hm", "01000101 nmmmmnnn")
+    _form(V6, "cmp", "Hn Rm", "01000101 nmmmmnnn")
     _form(V6, "cmn", "rn rm", "0100001011 mmmnnn")
     _form(V6, "tst", "rn rm", "0100001000 mmmnnn")
     for name, code in (("cmp", "1101"), ("cmn", "1000"), ("tst", "0000"), ("teq", "0100")):
@@ -234,7 +236,7 @@ def _blocks() -> None:
     _form(V6, "ldm", "rn! {l}", "11001nnn llllllll")
     _form(V6, "ldm", "rn {ln}", "11001nnn llllllll")
     for name, load in (("stm", "0"), ("ldm", "1")):
-        _form(V7, name, "Hn! {L}", f"11101000101{load}nnnn llllllllllllllll")
+        _form(V7, name, "Rn! {L}", f"11101000101{load}nnnn llllllllllllllll")
         _form(V7, name, "Hn {L?}", f"11101000100{load}nnnn llllllllllllllll")
 
 

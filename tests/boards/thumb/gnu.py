@@ -43,7 +43,10 @@ def assembled(lines: Sequence[str], arch: str, folder: Path) -> list[int]:
     )
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[:2000]
+        warned = [text for text in done.stderr.splitlines() if "Warning" in text]
+        # ld puts the code at a multiple of 4, which as cannot know.
+        warned = [text for text in warned if "does not have enough alignment" not in text]
+        assert (done.returncode, warned) == (0, []), done.stderr[:2000]
     data = binary.read_bytes()
     return list(struct.unpack(f"<{len(data) // 2}H", data))[1:]
 
@@ -82,7 +85,7 @@ class Sampler:
     def _number(self, kind: str, form: Form) -> int:
         if kind == "#const":
             byte, turn = self.random.randrange(1, 256), self.random.randrange(24)
-            forms = (byte << turn, byte, byte * 0x10001, byte * 0x1000100, byte * 0x1010101)
+            forms = (0, byte << turn, byte, byte * 0x10001, byte * 0x1000100, byte * 0x1010101)
             return self.random.choice(forms)
         low, high, step = span(kind, form)
         return self.random.choice((low, high, self.random.randrange(low, high + 1, step)))
