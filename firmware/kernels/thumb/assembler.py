@@ -16,7 +16,8 @@ Python's take an underscore: and_. A first operand that is repeated may be left 
 encoding is taken. In an IT block, k.ite("gt"), the next instructions have no condition in their
 names. The CPU's least architecture is checked for each instruction.
 
-function.py tells what surrounds the code: r4 to r7 and lr are saved, r8 to r11 are not.
+function.py tells what surrounds the code: r4 to r7 and lr are saved, r8 to r11 are not. What is
+pushed is counted from the first line to the last, whatever the branches: one way out is best.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from .operands import (
     r9,
     r10,
     r11,
+    sp,
     text,
 )
 from .relative import Branch, Item, Nearby, Plain, Zero, laid_out
@@ -70,6 +72,7 @@ class Kernel:
         self._labels: dict[str, int] = {}
         self._block = 0  # instructions that the IT block still wants
         self._saves = self._restores = 0
+        self._pushed = 0  # bytes
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         mnemonic = name.rstrip("_")
@@ -162,6 +165,10 @@ class Kernel:
         """Halfwords of the code. Raises AssemblyError for labels that are nowhere or too far."""
         if self._saves and not self._restores:
             raise AssemblyError(f"{self.name}: save_high() without restore_high()")
+        if self._pushed:
+            raise AssemblyError(
+                f"{self.name}: {self._pushed} bytes are left on the stack, from first line to last"
+            )
         self._outside("the end")
         self.pool()
         return laid_out(self._items, self._labels)
@@ -188,6 +195,7 @@ class Kernel:
                     continue
                 if _rank(form.arch) <= _rank(self.arch):
                     self._put(Plain(self._where(), halves))
+                    self._pushed += _pushed(mnemonic, tried)
                     return
                 reasons.append(f"{form}: needs {form.arch}, and the kernel is for {self.arch}")
         wanted = reasons or [str(form) for form in self._candidates(mnemonic)]
@@ -323,4 +331,18 @@ def _mask(operand: Operand) -> int:
         return _mask(operand.register)
     if isinstance(operand, Address):
         return _mask(operand.base) | _mask(operand.offset)
+    return 0
+
+
+def _pushed(mnemonic: str, operands: Sequence[Operand]) -> int:
+    """Bytes that an instruction puts on the stack; negative where it takes them away."""
+    last = operands[-1] if operands else None
+    if isinstance(last, Registers) and mnemonic in ("push", "pop"):
+        size = 4 * last.mask.bit_count()
+        return size if mnemonic == "push" else -size
+    if isinstance(last, Address) and last.base == sp and last.mode != "offset":
+        assert isinstance(last.offset, int)
+        return -last.offset
+    if isinstance(last, int) and operands[0] == sp and mnemonic in ("add", "sub"):
+        return last if mnemonic == "sub" else -last
     return 0

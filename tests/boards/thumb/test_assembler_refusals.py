@@ -63,7 +63,8 @@ REFUSED: list[tuple[str, Write, str]] = [
     ("armv6m", lambda k: k.b("here", wide=True), "a wide branch: needs armv7m"),
     ("armv6m", lambda k: k.cbz(r0, "here"), "cbz: needs armv7m"),
     ("armv6m", lambda k: k.itt("eq"), "itt: needs armv7m"),
-    ("armv6m", lambda k: k.mov(pc, r0), "pc cannot be used"),
+    ("armv6m", lambda k: k.mov(pc, r0), "pc is not one of r0..r12, lr"),
+    ("armv6m", lambda k: k.bx(pc), "pc cannot be used"),
     ("armv6m", lambda k: k.movs(r0, "here"), "here is not a number"),
     ("armv6m", lambda k: k.movs(r0), "movs(r0): wanted\n    movs r0..r7, #0..255\n"),
     ("armv6m", lambda k: k.adr(r0, cast(str, 3)), "adr: 3 is not a label"),
@@ -197,3 +198,30 @@ def test_kernels_that_cannot_be() -> None:
         ours.code()
     with pytest.raises(AssemblyError, match="a result is one of none, small, not 'int'"):
         function.source("f", 0, [], "int")
+
+
+def test_the_stack_is_balanced() -> None:
+    writes: dict[int, tuple[Write, ...]] = {
+        8: (lambda k: k.push(r0, r1), lambda k: k.sub(sp, 8), lambda k: k.strd(r0, r1, sp.pre(-8))),
+        -8: (
+            lambda k: k.pop(r0, r1),
+            lambda k: k.add(sp, sp, 8),
+            lambda k: k.ldrd(r0, r1, sp.post(8)),
+        ),
+        0: (lambda k: k.ldr(r0, sp[8]), lambda k: k.cmp(sp, r0), lambda k: k.add(r0, sp, 8)),
+    }
+    for size, these in writes.items():
+        for write in these:
+            ours = kernel("armv7m")
+            write(ours)
+            if size:
+                with pytest.raises(AssemblyError, match=f"^f: {size} bytes are left on the stack"):
+                    ours.code()
+            if size > 0:
+                ours.pop(r0, r1)
+            elif size:
+                ours.push(r0, r1)
+            assert ours.code()
+    for write in (lambda k: k.mov(sp, r0), lambda k: k.add(sp, r0), lambda k: k.ldm(sp.up, r0, r1)):
+        with pytest.raises(AssemblyError, match="sp is not one of"):
+            write(kernel("armv7m"))
