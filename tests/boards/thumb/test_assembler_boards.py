@@ -177,6 +177,11 @@ def test_mpy_cross_adds_what_function_says(arch: str, make: Make, tmp_path: Path
     assert whole in compiled(tmp_path, "m", "import micropython\n" + text, arch)
 
 
+def test_a_kernel_without_an_instruction(tmp_path: Path) -> None:
+    text = "import micropython\n" + Kernel("f", 0, "armv6m").source("small")
+    assert struct.pack("<2H", PUSH, POP) in compiled(tmp_path, "m", text, "armv6m")
+
+
 @pytest.fixture(scope="module", params=CPUS)
 def board(
     request: pytest.FixtureRequest, qemu: None, tmp_path_factory: pytest.TempPathFactory
