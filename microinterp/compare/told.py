@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.sides import Place
+from microinterp.sides.bytewise import crcs_of, differing
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Mask: TypeAlias = "npt.NDArray[np.bool_]"
@@ -77,18 +77,3 @@ class Account:
     outputs: Sequence[Told | None]
     tensors: Mapping[Place, Told] = field(default_factory=dict)
     notes: Sequence[str] = ()
-
-
-def differing(a: Array, b: Array) -> Mask:
-    """Where two arrays of one shape and type differ, by their bytes: -0.0 is not 0.0."""
-    if a.dtype.kind != "f":
-        plain: Mask = a != b
-        return plain
-    whole = np.dtype(f"u{a.dtype.itemsize}")
-    found: Mask = np.ascontiguousarray(a).view(whole) != np.ascontiguousarray(b).view(whole)
-    return found
-
-
-def crcs_of(values: Array) -> Array:
-    """CRC32 of each sample's bytes, uint32 [n]."""
-    return np.array([zlib.crc32(each.tobytes()) for each in values], np.uint32)

@@ -11,6 +11,7 @@ from microinterp.errors import printable
 from microinterp.golden.results import Difference, Number, Value
 from microinterp.golden_bundle import Check
 from microinterp.graph import Tensor
+from microinterp.sides.bytewise import differing
 
 Array = npt.NDArray[Any]
 MORE = 7
@@ -18,16 +19,8 @@ MORE = 7
 
 
 def differs(wanted: Array, got: Array) -> npt.NDArray[np.bool_]:
-    """Where samples [n, ...] differ, as [n, elements].
-
-    By their bytes: for floats -0.0 is not 0.0, and a NaN may be equal.
-    """
-    rows = [
-        np.ascontiguousarray(array).reshape(len(array), -1)[..., np.newaxis].view(np.uint8)
-        for array in (wanted, got)
-    ]
-    found: npt.NDArray[np.bool_] = (rows[0] != rows[1]).any(axis=-1)
-    return found
+    """Where samples [n, ...] differ by their bytes, as [n, elements]."""
+    return differing(wanted, got).reshape(len(wanted), -1)
 
 
 def output_difference(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from microinterp.interpreter import prepare_model
 from microinterp.prepare import Prepared
 from microinterp.registry import Registry
 from microinterp.sides import Place, Side, TakesChecksums
+from microinterp.sides.bytewise import crcs_of
 from microinterp.sides.choice import AFTER_INVOKE, sound_graph
 
 Array = npt.NDArray[Any]
@@ -180,12 +180,5 @@ def observe(side: Side, inputs: Samples, places: Sequence[Place], with_bytes: bo
         summed = side.run_summed(inputs, places)
         return Seen(summed.outputs, summed.crcs, {})
     seen = side.run(inputs, places)
-    crcs = {place: _crcs_of(array) for place, array in seen.tensors.items()}
+    crcs = {place: crcs_of(array) for place, array in seen.tensors.items()}
     return Seen(seen.outputs, crcs, seen.tensors)
-
-
-def _crcs_of(array: Array) -> npt.NDArray[np.uint32]:
-    """The CRC32 of each sample in [n, ...], of its bytes as they are on the chip."""
-    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    rows = little.reshape(len(little), -1).view(np.uint8)
-    return np.array([zlib.crc32(row.data) for row in rows], np.uint32)
