@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from microinterp.packed import steps as s
-from microinterp.packed.steps import CHANNEL_BYTES, MAX_NUMBER, Step
+from microinterp.packed.steps import MAX_NUMBER, Step
+from microinterp.packed.tiers import layout_of
 
 _INT8 = (-128, 127)
 _NORMAL_SCALES = (1 << 23, (231 << 23) - 1)
@@ -25,11 +26,14 @@ class StepError(ValueError):
 
 
 class Memory:
-    """The sizes that steps must stay inside of, and the weights."""
+    """The sizes that steps must stay inside of, the weights, and the tier they are laid out for."""
 
-    def __init__(self, arena_bytes: int, weights: bytes | bytearray | memoryview) -> None:
+    def __init__(
+        self, arena_bytes: int, weights: bytes | bytearray | memoryview, tier: str = "portable"
+    ) -> None:
         self.arena_bytes = arena_bytes
         self.weights = weights
+        self.layout = layout_of(tier)
 
     def read(self, what: str, ref: int, nbytes: int) -> None:
         """Bytes at a ref exist. Raises StepError."""
@@ -142,7 +146,9 @@ def _windows(step: Any, *dilations: int) -> None:
     _need(max(bottom, right) < MAX_NUMBER, f"windows reach pixel {max(bottom, right)}")
 
 
-def _filter(step: s.Conv | s.Depthwise, memory: Memory, filter_bytes: int) -> None:
+def _filter(
+    step: s.Conv | s.Depthwise, memory: Memory, filter_bytes: int, entries: int, patch: int
+) -> None:
     _counts(step, "ic oc dh dw")
     _windows(step, step.dh, step.dw)
     _within(step, "zx zo", *_INT8)
@@ -151,14 +157,18 @@ def _filter(step: s.Conv | s.Depthwise, memory: Memory, filter_bytes: int) -> No
     memory.write("dst", step.dst, step.batches * step.oh * step.ow * step.oc)
     memory.constant("w", step.w, filter_bytes)
     _order(step)
-    raw = memory.constant("channels", step.channels, CHANNEL_BYTES * step.oc)
-    table = np.frombuffer(raw, np.uint8).reshape(step.oc, CHANNEL_BYTES)
-    left, right = table[:, 8], table[:, 9]
+    layout = memory.layout
+    raw = memory.constant("channels", step.channels, layout.entry_bytes * entries)
+    table = np.frombuffer(raw, np.uint8).reshape(entries, layout.entry_bytes)
+    left, right = (table[:, place] for place in layout.shifts)
     _need(
         bool(np.all((left <= 30) & (right <= 31) & ((left == 0) | (right == 0)))),
         "a shift in the channel table is out of range",
     )
     _need(bool(np.all(table[:, 7] < 128)), "a multiplier in the channel table is out of range")
+    _within(step, "wide", 0, int(layout.has_wide))
+    memory.write("patch", step.patch, patch)
+    _need(not layout.is_thumb or step.patch % 4 == 0, f"patch at {step.patch} is not aligned to 4")
 
 
 def _order(step: s.OrderedStep) -> None:
@@ -169,20 +179,25 @@ def _order(step: s.OrderedStep) -> None:
 def _conv(step: s.Conv, memory: Memory) -> int:
     _counts(step, "groups ic oc kh kw")
     _need(step.ic % step.groups == 0 and step.oc % step.groups == 0, "groups do not divide")
-    _filter(step, memory, step.oc * step.row)
-    memory.write("patch", step.patch, step.row)
-    return step.batches * step.oh * step.ow * step.row * (step.oc + step.groups)
+    layout, taps = memory.layout, step.taps
+    entries = layout.conv_channels(step.oc, step.groups)
+    filter_bytes = layout.conv_bytes(step.oc, step.groups, taps)
+    _filter(step, memory, filter_bytes, entries, layout.conv_patch(taps))
+    return step.batches * step.oh * step.ow * layout.row(taps) * (step.oc + step.groups)
 
 
 def _depthwise(step: s.Depthwise, memory: Memory) -> int:
     _counts(step, "multiplier")
     _need(step.oc == step.ic * step.multiplier, "oc is not ic * multiplier")
-    _filter(step, memory, step.kh * step.kw * step.oc)
+    taps = step.kh * step.kw
+    _need(memory.layout.is_thumb or not step.patch, f"patch is {step.patch}, wanted none")
+    patch = memory.layout.depthwise_patch(taps, step.ic)
+    _filter(step, memory, taps * step.oc, step.oc, patch)
     return step.batches * step.oh * step.ow * step.oc * (step.kh * step.kw + 1)
 
 
 def _depthwise_in_place(step: s.DepthwiseInPlace, memory: Memory) -> int:
-    over = s.Depthwise(step.x, step.w, step.channels, step.x, *step[4:])
+    over = s.Depthwise(step.x, step.w, step.channels, step.x, *step[4:24], 0, *step[24:])
     work = _depthwise(over, memory)
     _need(step.batches == 1 and step.multiplier == 1, "batches and multiplier are not 1")
     pixels = step.ih * step.iw

@@ -6,8 +6,9 @@ import math
 
 from microinterp.errors import NOWHERE, ModelError, Where, printable
 from microinterp.packed.check import Memory, StepError, check_step
-from microinterp.packed.records import PROFILE, TIER, PackedModel, PackedSubgraph, TensorInfo
+from microinterp.packed.records import PROFILE, PackedModel, PackedSubgraph, TensorInfo
 from microinterp.packed.steps import MAX_NUMBER, MAX_WORK, CallOnce, Step
+from microinterp.packed.tiers import TIERS
 from microinterp.tensor_types import BY_CODE
 
 DAMAGED = "the file is cut short or damaged: pack the model again"
@@ -17,7 +18,10 @@ _SHA256_BYTES = 32
 
 def check_model(model: PackedModel) -> None:
     """Hold a packed model to every rule there is. Raises ModelError at the first broken one."""
-    _need(model.tier == TIER, f"packed for kernels '{printable(model.tier)}', wanted '{TIER}'")
+    _need(
+        model.tier in TIERS,
+        f"packed for kernels '{printable(model.tier)}', wanted one of {', '.join(TIERS)}",
+    )
     _need(
         model.profile == PROFILE,
         f"packed for profile '{printable(model.profile)}', wanted '{PROFILE}'",
@@ -31,7 +35,7 @@ def check_model(model: PackedModel) -> None:
         model.head_bytes <= model.arena_bytes,
         f"a head of {model.head_bytes} bytes in an arena of {model.arena_bytes}",
     )
-    memory = Memory(model.arena_bytes, model.weights)
+    memory = Memory(model.arena_bytes, model.weights, model.tier)
     for role, tensors in (("input", model.inputs), ("output", model.outputs)):
         for i, tensor in enumerate(tensors):
             _check_tensor(memory, f"{role} {i}", tensor)

@@ -14,6 +14,7 @@ from microinterp.packed.reader import load
 from microinterp.packed.records import PackedModel, PackedOp, TensorInfo
 from microinterp.packed.run import Buffers, run_step
 from microinterp.packed.steps import CallOnce, Step
+from microinterp.packed.tiers import layout_of
 from microinterp.tensor_types import BY_CODE
 
 ARENA_LIMIT = 256 << 20
@@ -45,7 +46,9 @@ class PackedInterpreter:
             raise ArenaError(f"the packed model wants an arena of {size} bytes")
         self._memory = bytearray(size)
         self._buffers = Buffers(
-            np.frombuffer(self._memory, np.uint8), np.frombuffer(self._model.weights, np.uint8)
+            np.frombuffer(self._memory, np.uint8),
+            np.frombuffer(self._model.weights, np.uint8),
+            layout_of(self._model.tier),
         )
         self._crcs: OpCrcs = {}
         self._fill_state(everything=True)

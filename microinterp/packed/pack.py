@@ -19,7 +19,6 @@ from microinterp.packed.lower import LOWER
 from microinterp.packed.lower.common import Lowering, Places, Weights
 from microinterp.packed.records import (
     PROFILE,
-    TIER,
     PackedModel,
     PackedOp,
     PackedSubgraph,
@@ -27,6 +26,7 @@ from microinterp.packed.records import (
     Written,
 )
 from microinterp.packed.steps import MAX_NUMBER, Step
+from microinterp.packed.tiers import layout_of
 from microinterp.packed.writer import write
 from microinterp.prepare import Prepared, PreparedNode
 
@@ -72,21 +72,29 @@ class PackReport:
     ops: tuple[OpBytes, ...]
 
 
-def pack(prepared: Prepared, plan: Plan) -> bytes:
+def pack(prepared: Prepared, plan: Plan, tier: str = "portable") -> bytes:
     """Pack a model for boards; equal models give equal bytes.
 
     What memory passes have cut into pieces runs in pieces on the board too; those of one op that
     follow each other are one step.
 
+    Args:
+        prepared, plan: the model.
+        tier: the kernels that are to run it, one of tiers.TIERS: they want filters laid out their
+            way.
+
     Raises:
+        InputError: there is no such tier.
         UnsupportedError: an op, a type or a number that boards do not run; says where and why.
     """
-    return pack_with_report(prepared, plan)[0]
+    return pack_with_report(prepared, plan, tier)[0]
 
 
-def pack_with_report(prepared: Prepared, plan: Plan) -> tuple[bytes, PackReport]:
+def pack_with_report(
+    prepared: Prepared, plan: Plan, tier: str = "portable"
+) -> tuple[bytes, PackReport]:
     """`pack`, and where the bytes are."""
-    packer = _Packer(prepared, plan)
+    packer = _Packer(prepared, plan, tier)
     model = packer.model()
     data, sections = write(model)
     weights = len(model.weights)
@@ -108,8 +116,9 @@ def pack_with_report(prepared: Prepared, plan: Plan) -> tuple[bytes, PackReport]
 class _Packer:
     """Packs one model."""
 
-    def __init__(self, prepared: Prepared, plan: Plan) -> None:
+    def __init__(self, prepared: Prepared, plan: Plan, tier: str) -> None:
         _require_packable(prepared, plan)
+        self.layout = layout_of(tier)
         self.prepared = prepared
         self.plan = plan
         self.reachable = prepared.reachable()
@@ -122,7 +131,7 @@ class _Packer:
         subgraphs = tuple(self._subgraph(i) for i in range(len(self.prepared.subgraphs)))
         main = self.prepared.graph.main
         model = PackedModel(
-            tier=TIER,
+            tier=self.layout.tier,
             profile=PROFILE,
             tflite_sha256=hashlib.sha256(self.prepared.graph.model.data).digest(),
             tool=f"microinterp {microinterp.__version__}",
@@ -162,10 +171,10 @@ class _Packer:
                 node.where(),
                 f"they run {', '.join(sorted(LOWER))}",
             )
-        op = Lowering(group.whole, self.places, self.weights, group.order)
+        op = Lowering(group.whole, self.places, self.weights, self.layout, group.order)
         is_idle = bool(node.outputs) and not any(t.nbytes for t in node.outputs)
         steps = [] if is_idle else list(lower(op))
-        memory = Memory(op.places.scratch + op.scratch_bytes, self.weights.data)
+        memory = Memory(op.places.scratch + op.scratch_bytes, self.weights.data, self.layout.tier)
         for step in steps:
             try:
                 check_step(step, memory)

@@ -10,8 +10,6 @@ IDENTIFIER = b"MIPK"
 """Of the file."""
 VERSION = 1
 """Of the format. Writers write it, readers refuse any other by name."""
-TIER = "portable"
-"""The layout of weights: one serves the bytecode and the viper kernels."""
 PROFILE = "tflm"
 """The numeric profile that steps compute in."""
 

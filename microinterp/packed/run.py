@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from microinterp.packed import steps as s
 from microinterp.packed.steps import Step
+from microinterp.packed.tiers import Filters, Layout, layout_of
 from microinterp.quant.fixedpoint import (
     Int64Array,
     IntLike,
@@ -29,17 +30,16 @@ from microinterp.quant.fixedpoint_math import reciprocal
 Bytes: TypeAlias = "npt.NDArray[np.uint8]"
 _PATCH_ELEMENTS = 1 << 20
 _SUM_BITS = 12
-_CHANNEL = np.dtype(
-    [("bias", "<i4"), ("hi", "<u2"), ("lo", "<u2"), ("left", "u1"), ("right", "u1"), ("", "u2")]
-)
+_PORTABLE = layout_of("portable")
 
 
 @dataclass(frozen=True, eq=False)
 class Buffers:
-    """The arena and the weights, uint8 each."""
+    """The arena and the weights, uint8 each, and how filters are laid out in these."""
 
     arena: Bytes
     weights: Bytes
+    layout: Layout = _PORTABLE
 
     def bytes(self, ref: int, nbytes: int) -> Bytes:
         """A view of what lies at a ref."""
@@ -95,21 +95,6 @@ def _multiplier(hi: int, lo: int) -> int:
     return hi << 15 | lo
 
 
-@dataclass(frozen=True)
-class _Channels:
-    """A channel table, unpacked."""
-
-    bias: Int64Array
-    multiplier: Int64Array
-    shift: Int64Array
-
-
-def _channels(b: Buffers, step: s.Conv | s.Depthwise) -> _Channels:
-    table = b.bytes(step.channels, s.CHANNEL_BYTES * step.oc).view(_CHANNEL)
-    wide = {name: table[name].astype(np.int64) for name in ("bias", "hi", "lo", "left", "right")}
-    return _Channels(wide["bias"], wide["hi"] << 15 | wide["lo"], wide["left"] - wide["right"])
-
-
 def _patches(
     step: s.Conv | s.Depthwise, b: Buffers
 ) -> Iterator[tuple[slice, npt.NDArray[np.uint8]]]:
@@ -145,53 +130,60 @@ def _blocks(step: s.Conv | s.Depthwise, b: Buffers) -> list[tuple[int, int]]:
 
 def _conv(step: s.Conv, b: Buffers) -> None:
     """float64 products are exact: a sum is below 2^53 whatever the weights."""
-    w = b.bytes(step.w, step.oc * step.row).reshape(step.oc, step.row)[:, : step.taps]
-    filters = w.astype(np.float64).reshape(step.groups, -1, step.taps)
-    channels = _channels(b, step)
+    layout, taps = b.layout, step.taps
+    entries = layout.conv_channels(step.oc, step.groups) * layout.entry_bytes
+    w = b.bytes(step.w, layout.conv_bytes(step.oc, step.groups, taps))
+    table = b.bytes(step.channels, entries)
+    filters = layout.read_conv(w, table, step.groups, step.oc, taps, step.zx)
+    grouped = filters.w.astype(np.float64).reshape(step.groups, -1, taps)
     out = b.int8(step.dst, step.batches * step.oh * step.ow * step.oc).reshape(-1, step.oc)
     depth = step.ic // step.groups
     for pixels, seen in _patches(step, b):
         sums = []
-        for g, group in enumerate(filters):
-            taps = seen[..., g * depth : (g + 1) * depth].reshape(len(seen), -1)
-            wide = taps.astype(np.float64)
-            sums.append(wide @ group.T - 128 * wide.sum(axis=1, keepdims=True))
-        total = np.concatenate(sums, axis=1).astype(np.int64) + channels.bias
-        out[pixels] = _requantised(total, channels.multiplier, channels.shift, step)
+        for g, group in enumerate(grouped):
+            patch = seen[..., g * depth : (g + 1) * depth].reshape(len(seen), -1)
+            sums.append((patch.astype(np.float64) - (128 + step.zx)) @ group.T)
+        total = np.concatenate(sums, axis=1).astype(np.int64) + filters.bias
+        out[pixels] = _requantised(total, filters.multiplier, filters.shift, step)
 
 
 def _depthwise(step: s.Depthwise, b: Buffers) -> None:
+    w = b.bytes(step.w, step.kh * step.kw * step.oc)
+    table = b.bytes(step.channels, b.layout.entry_bytes * step.oc)
+    filters = b.layout.read_depthwise(w, table, step.multiplier, step.zx)
     out = b.int8(step.dst, step.batches * step.oh * step.ow * step.oc).reshape(-1, step.oc)
-    for pixels, values in _depthwise_values(step, b):
+    for pixels, values in _depthwise_values(step, filters, b):
         out[pixels] = values
 
 
 def _depthwise_in_place(step: s.DepthwiseInPlace, b: Buffers) -> None:
     x = b.bytes(step.x, step.ih * step.iw * step.ic).reshape(-1, step.ic)
     column = b.bytes(step.scratch, step.ih * step.iw)
-    one = s.Depthwise(step.scratch, step.w, step.channels, step.scratch, *step[4:])
+    w = b.bytes(step.w, step.kh * step.kw * step.oc)
+    table = b.bytes(step.channels, b.layout.entry_bytes * step.oc)
+    filters = b.layout.read_depthwise_in_place(w, table, step.zx)
+    one = s.Depthwise(step.scratch, step.w, step.channels, step.scratch, *step[4:24])
     one = one._replace(ic=1, oc=1)
     for c in range(step.ic):
         column[...] = x[:, c]
-        w, channels = step.w - c * step.kh * step.kw, step.channels - c * s.CHANNEL_BYTES
-        found = _depthwise_values(one._replace(w=w, channels=channels), b)
+        found = _depthwise_values(one, filters.only(c), b)
         values = np.concatenate([block for _, block in found])
         x[: len(values), c] = values[:, 0].astype(np.int8).view(np.uint8)
 
 
-def _depthwise_values(step: s.Depthwise, b: Buffers) -> Iterator[tuple[slice, Int64Array]]:
+def _depthwise_values(
+    step: s.Depthwise, filters: Filters, b: Buffers
+) -> Iterator[tuple[slice, Int64Array]]:
     """Blocks of output pixels, and their values [pixels, oc]."""
-    w = b.bytes(step.w, step.kh * step.kw * step.oc).astype(np.int64) - 128
-    w = w.reshape(-1, step.ic, step.multiplier)
-    channels = _channels(b, step)
+    w = filters.w.T.reshape(-1, step.ic, step.multiplier)
     for pixels, seen in _patches(step, b):
         sums = np.zeros((len(seen), step.ic, step.multiplier), np.int64)
         for tap, weights in zip(
             seen.reshape(len(seen), -1, step.ic).swapaxes(0, 1), w, strict=True
         ):
             sums += (tap.astype(np.int64) - (128 + step.zx))[..., None] * weights
-        total = sums.reshape(-1, step.oc) + channels.bias
-        yield pixels, _requantised(total, channels.multiplier, channels.shift, step)
+        total = sums.reshape(-1, step.oc) + filters.bias
+        yield pixels, _requantised(total, filters.multiplier, filters.shift, step)
 
 
 def _windows(step: s.AveragePool | s.MaxPool) -> Iterator[tuple[int, int, slice, slice]]:

@@ -2,8 +2,8 @@
 
 What each one means is told in schemas/steps.md, with the names that are used here. A `ref` is a
 byte of the arena, or, where it is negative, byte ~ref of the weights. Multipliers take three
-arguments: hi, lo, shift. The `order` of pixels is 0 (from the first on) where the file leaves it
-out, 1 from the last on.
+arguments: hi, lo, shift. Those with a default, which are 0 where the file leaves them out: the
+`order` of pixels, 0 from the first on, 1 from the last on; `wide` and `patch` are of Thumb tiers.
 """
 
 from __future__ import annotations
@@ -106,16 +106,12 @@ class Conv(NamedTuple):
     hi: int
     patch: int
     order: int = 0
+    wide: int = 0
 
     @property
     def taps(self) -> int:
         """Taps of one filter."""
         return self.kh * self.kw * (self.ic // self.groups)
-
-    @property
-    def row(self) -> int:
-        """Bytes of one filter in w, and of the patch."""
-        return conv_row(self.taps)
 
 
 class Depthwise(NamedTuple):
@@ -146,6 +142,8 @@ class Depthwise(NamedTuple):
     lo: int
     hi: int
     order: int = 0
+    wide: int = 0
+    patch: int = 0
 
 
 class AveragePool(NamedTuple):
@@ -308,6 +306,8 @@ class DepthwiseInPlace(NamedTuple):
     zo: int
     lo: int
     hi: int
+    wide: int = 0
+    patch: int = 0
 
 
 Step: TypeAlias = (
@@ -357,16 +357,6 @@ OrderedStep: TypeAlias = Conv | Depthwise | AveragePool | MaxPool
 """Steps that go over pixels in either order."""
 CODES: Mapping[type[Step], int] = MappingProxyType({kind: n for n, kind in STEP_TYPES.items()})
 
-_ROW_ALIGNMENT = 8
-
-
-def conv_row(taps: int) -> int:
-    """Bytes that a filter of `taps` taps takes in a CONV's weights."""
-    return (taps + _ROW_ALIGNMENT - 1) // _ROW_ALIGNMENT * _ROW_ALIGNMENT
-
-
-CHANNEL_BYTES = 12
-"""Of one entry of a channel table: int32 bias, uint16 hi, lo, uint8 left, right, two zeros."""
 MAX_MEAN_SUM = 1 << 29
 MAX_MUL_SHIFT = 13
 MAX_SOFTMAX_DEPTH = 2047
@@ -377,10 +367,11 @@ MAX_WORK = 1 << 28
 
 
 def arguments(step: Step) -> tuple[int, ...]:
-    """What a file has of a step: an order of 0 is left out."""
-    if isinstance(step, OrderedStep) and not step.order:
-        return tuple(step[:-1])
-    return tuple(step)
+    """What a file has of a step: the last arguments are left out where they are 0 and may be."""
+    values, least = tuple(step), len(step) - len(step._field_defaults)
+    while len(values) > least and not values[-1]:
+        values = values[:-1]
+    return values
 
 
 def step_of(kind: type[Step], values: Sequence[int]) -> Step | None:

@@ -201,9 +201,9 @@ def test_a_layer_worked_by_hand() -> None:
     (step,) = model.subgraphs[0].steps
     assert isinstance(step, s.Conv)
     weights = bytes(model.weights)
-    assert weights[~step.w : ~step.w + step.row] == bytes([131, 127, 0, 0, 0, 0, 0, 0])
+    assert weights[~step.w : ~step.w + 8] == bytes([131, 127, 0, 0, 0, 0, 0, 0])
     # bias 100 - 126 * (131 + 127) + 128 * 126 * 2 = -152; a factor of 1 is 2^30 * 2^(1-31)
-    table = weights[~step.channels : ~step.channels + s.CHANNEL_BYTES]
+    table = weights[~step.channels : ~step.channels + 12]
     assert table == (-152).to_bytes(4, "little", signed=True) + bytes([0, 128, 0, 0, 1, 0, 0, 0])
     assert (step.zx, step.zo, step.lo, step.hi) == (-2, 7, -128, 127)
     interpreter = PackedInterpreter(pack_model(op_model("FULLY_CONNECTED", [x, w, bias], [out])))

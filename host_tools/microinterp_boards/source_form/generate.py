@@ -18,7 +18,8 @@ import numpy as np
 from microinterp import packed
 from microinterp.errors import UnsupportedError, Where
 from microinterp.packed.records import PackedModel, TensorInfo
-from microinterp.packed.steps import CHANNEL_BYTES, Conv, Copy, Lut, Step
+from microinterp.packed.steps import Conv, Copy, Lut, Step
+from microinterp.packed.tiers import layout_of
 from microinterp_boards import device
 
 MAX_PIECE = 800
@@ -131,10 +132,12 @@ def _is_dense(step: Conv) -> bool:
 
 def _dense(step: Conv, weights: bytes | memoryview) -> _Call | None:
     """None where a sum could leave small ints (schemas/steps.md, CONV)."""
-    rows = np.frombuffer(weights, np.uint8)[~step.w :][: step.oc * step.row]
-    filters = rows.reshape(step.oc, step.row)[:, : step.taps]
-    channels = bytes(weights[~step.channels :][: CHANNEL_BYTES * step.oc])
-    for at in range(0, len(channels), CHANNEL_BYTES):
+    layout = layout_of("portable")
+    row = layout.row(step.taps)
+    rows = np.frombuffer(weights, np.uint8)[~step.w :][: step.oc * row]
+    filters = rows.reshape(step.oc, row)[:, : step.taps]
+    channels = bytes(weights[~step.channels :][: layout.entry_bytes * step.oc])
+    for at in range(0, len(channels), layout.entry_bytes):
         bias = int.from_bytes(channels[at : at + 4], "little", signed=True)
         if (_LARGEST_PRODUCT * step.taps + abs(bias)) << channels[at + 8] >= _SMALL:
             return None

@@ -17,7 +17,8 @@ from microinterp.errors import UnsupportedError
 from microinterp.graph import Node, Tensor
 from microinterp.kernels.filters import unpack_int4
 from microinterp.packed.records import PackedState
-from microinterp.packed.steps import CHANNEL_BYTES, Step
+from microinterp.packed.steps import Step
+from microinterp.packed.tiers import Layout
 from microinterp.prepare import Kernel, Prepared, PreparedNode
 from microinterp.tensor_types import name_of
 
@@ -122,13 +123,14 @@ class Lowering:
     Attributes:
         item: the op and its kernel.
         order: of its pixels, see Group.
-        places, weights: of the whole model.
+        places, weights, layout: of the whole model.
         scratch_bytes: that the op's steps need.
     """
 
     item: PreparedNode
     places: Places
     weights: Weights
+    layout: Layout
     order: int = 0
     scratch_bytes: int = field(default=0, init=False)
 
@@ -219,31 +221,9 @@ class Lowering:
         self.scratch_bytes += align_up(nbytes)
         return offset
 
-    def channel_table(
-        self,
-        bias: npt.NDArray[np.int64],
-        multiplier: npt.NDArray[np.int64],
-        shift: npt.NDArray[np.int64],
-    ) -> int:
-        """Ref of a channel table; all arguments are [channels]."""
-        table = np.zeros(len(bias), _CHANNEL)
-        table["bias"] = bias
-        table["hi"], table["lo"] = multiplier >> 15, multiplier & 0x7FFF
-        table["left"], table["right"] = np.maximum(shift, 0), np.maximum(-shift, 0)
-        return self.constant(table)
-
 
 Lower: TypeAlias = Callable[[Lowering], Iterable[Step]]
 """From an op to its steps. Raises UnsupportedError."""
-
-_CHANNEL = np.dtype(
-    {
-        "names": ["bias", "hi", "lo", "left", "right"],
-        "formats": ["<i4", "<u2", "<u2", "u1", "u1"],
-        "offsets": [0, 4, 6, 8, 9],
-        "itemsize": CHANNEL_BYTES,
-    }
-)
 
 
 def advance(ref: int, nbytes: int) -> int:

@@ -1,4 +1,4 @@
-"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: weights in offset binary, biases folded."""
+"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: filters are laid out as the tier wants them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from microinterp.kernels import depthwise_conv_2d, fully_connected
 from microinterp.kernels.common import Window
 from microinterp.kernels.filters import Params, Quant
 from microinterp.packed.lower.common import Lower, Lowering
-from microinterp.packed.steps import Conv, Depthwise, DepthwiseInPlace, Step, conv_row
+from microinterp.packed.steps import Conv, Depthwise, DepthwiseInPlace, Step
+from microinterp.packed.tiers import Filters
 from microinterp.passes.in_place_depthwise import ChannelByChannel
 
 Ints = npt.NDArray[np.int64]
@@ -58,40 +59,63 @@ def lower_depthwise(op: Lowering) -> list[Step]:
         return [_in_place(op, w, p)]
     if geometry.multiplier == geometry.channels:
         return [_conv(op, height, width, 1, w.transpose(2, 0, 1)[..., None], quant)]
-    bias = _bias(op, geometry.channels)
-    _require_sums(op, bias, np.abs(w).sum(axis=(0, 1)) * _reach(quant.input_zero_point))
+    filters = _depthwise_filters(op, w, quant)
+    weights, table = op.layout.depthwise(filters, geometry.multiplier)
     x, out = op.node.input(0), op.node.output()
     step = Depthwise(
         x=op.source(x),
-        w=op.constant(_offset_binary(w)),
-        channels=op.channel_table(bias, quant.multiplier, quant.shift),
+        w=op.constant(weights),
+        channels=op.constant(table),
         dst=op.destination(out),
         **_geometry(height, width, x, out),
         batches=x.shape[0],
         multiplier=geometry.multiplier,
         **_numbers(quant),
         order=op.order,
+        wide=op.layout.is_wide(filters),
+        patch=_scratch(op, height.size * width.size, x.shape[-1]),
     )
     return [step]
+
+
+def _depthwise_filters(op: Lowering, w: Ints, quant: Quant) -> Filters:
+    """Filters w [kh, kw, channels], whose sums are proved to stay inside int32."""
+    bias = _bias(op, w.shape[2])
+    _require_sums(op, bias, np.abs(w).sum(axis=(0, 1)) * _reach(quant.input_zero_point))
+    return _filters(w.reshape(-1, w.shape[2]).T, bias, quant)
+
+
+def _filters(w: Ints, bias: Ints, quant: Quant) -> Filters:
+    return Filters(
+        w, bias, quant.multiplier, quant.shift, quant.input_zero_point, quant.output_zero_point
+    )
+
+
+def _scratch(op: Lowering, taps: int, ic: int) -> int:
+    """Ref of a DEPTHWISE's scratch, 0 where it needs none."""
+    nbytes = op.layout.depthwise_patch(taps, ic)
+    return op.scratch(nbytes) if nbytes else 0
 
 
 def _in_place(op: Lowering, w: Ints, p: Params[depthwise_conv_2d.Geometry]) -> DepthwiseInPlace:
     """Channel by channel, with filters w [kh, kw, channels]; it is stored a channel at a time."""
     quant = p.quant
-    bias = _bias(op, p.geometry.channels)
-    _require_sums(op, bias, np.abs(w).sum(axis=(0, 1)) * _reach(quant.input_zero_point))
+    filters = _depthwise_filters(op, w, quant)
+    weights, table = op.layout.depthwise_in_place(filters)
     x, out = op.node.input(0), op.node.output()
     place = op.source(x)
     op.require(place == op.destination(out), "it runs in place, away from its input", out)
     return DepthwiseInPlace(
         x=place,
-        w=op.constant(_offset_binary(w.transpose(2, 0, 1))),
-        channels=op.channel_table(bias, quant.multiplier, quant.shift),
+        w=op.constant(weights),
+        channels=op.constant(table),
         scratch=op.planned_scratch(len(op.kernel.scratch) - 1),
         **_geometry(p.geometry.height, p.geometry.width, x, out),
         batches=x.shape[0],
         multiplier=1,
         **_numbers(quant),
+        wide=op.layout.is_wide(filters),
+        patch=_scratch(op, w.shape[0] * w.shape[1], 1),
     )
 
 
@@ -108,22 +132,24 @@ def _conv(
     x, out = op.node.input(0), op.node.output()
     rows = w.reshape(len(w), -1)
     taps = rows.shape[1]
-    zero = 128 + quant.input_zero_point
-    bias = _bias(op, len(w)) - zero * rows.sum(axis=1)
-    _require_sums(op, bias, 255 * (rows + 128).sum(axis=1), 128 * 255 * taps)
-    padded = np.zeros((len(w), conv_row(taps)), np.uint8)
-    padded[:, :taps] = _offset_binary(rows)
+    bias = _bias(op, len(w))
+    # The widest sums are those of unsigned products.
+    folded = bias - (128 + quant.input_zero_point) * rows.sum(axis=1)
+    _require_sums(op, folded, 255 * (rows + 128).sum(axis=1), 128 * 255 * taps)
+    filters = _filters(rows, bias, quant)
+    weights, table = op.layout.conv(filters, groups)
     return Conv(
         x=op.source(x),
-        w=op.constant(padded),
-        channels=op.channel_table(bias, quant.multiplier, quant.shift),
+        w=op.constant(weights),
+        channels=op.constant(table),
         dst=op.destination(out),
         batches=x.shape[0] if batches is None else batches,
         **(_geometry(height, width, x, out) | {"ic": w.shape[3] * groups, "oc": len(w)}),
         groups=groups,
         **_numbers(quant),
-        patch=op.scratch(conv_row(taps)),
+        patch=op.scratch(op.layout.conv_patch(taps)),
         order=op.order,
+        wide=op.layout.is_wide(filters),
     )
 
 
@@ -153,10 +179,6 @@ def _numbers(quant: Quant) -> dict[str, int]:
         "lo": quant.low,
         "hi": quant.high,
     }
-
-
-def _offset_binary(w: Ints) -> npt.NDArray[np.uint8]:
-    return (w + 128).astype(np.uint8)
 
 
 def _require_int8(op: Lowering) -> None:
