@@ -24,8 +24,8 @@ def narrow(
 ) -> None:
     """acc becomes the output, where pack has set `wide` to 0 and the limits are those of int8.
 
-    6 instructions, 7 without the DSP extension. acc may be any register but sp; temp changes, and
-    may be round_ if that is not needed again; flags and the other registers stay.
+    6 instructions, 7 without the DSP extension. Registers may be any but sp, all different; temp
+    changes, flags and the other registers stay.
 
     |acc| < 2^30, so that it can be doubled: the product's upper word, rounded, is SRDHM(acc, m).
     round = (zero point << right) + (1 << right >> 1), so that adding it before the shift adds the
