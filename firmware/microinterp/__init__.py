@@ -140,7 +140,7 @@ def _at(items, index, what):
 
 
 def _drop():
-    for name in ("_open", "_load", "_check", "_check_filter", "_check_more"):
+    for name in ("_open", "_load", "_check", "_check_filter", "_check_layout", "_check_more"):
         sys.modules.pop("microinterp." + name, None)
         globals().pop(name, None)
     gc.collect()

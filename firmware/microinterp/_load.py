@@ -8,17 +8,17 @@ from array import array
 
 import microinterp
 from microinterp._check import Check
-from microinterp._tier import SIGN
+from microinterp._tier import LUT, MORE, SIGN
 
-# By code - 1: name, number of arguments, module that checks it, module that runs it.
-# Those with pixels, 5 to 8, may have one more: the order.
+# By code - 1: name, least number of arguments, module that checks it, module that runs it.
+# Some may have more, which are 0 where they are left out: see MORE.
 _STEPS = (
     ("COPY", 3, "_check", ""),
     ("MOVE", 18, "_check_more", "_move"),
     ("FILL", 4, "_check_more", "_move"),
-    ("LUT", 4, "_check_more", "_move"),
-    ("CONV", 25, "_check_filter", "_conv"),
-    ("DEPTHWISE", 24, "_check_filter", "_depthwise"),
+    ("LUT", 4, "_check_more", LUT),
+    ("CONV", 25, "_check_layout", "_conv"),
+    ("DEPTHWISE", 24, "_check_layout", "_depthwise"),
     ("AVERAGE_POOL", 16, "_check_filter", "_pool"),
     ("MAX_POOL", 16, "_check_filter", "_pool"),
     ("MEAN", 10, "_check_more", "_mean"),
@@ -27,7 +27,7 @@ _STEPS = (
     ("SOFTMAX", 5, "_check_more", "_softmax"),
     ("DEQUANTIZE", 7, "_check_more", "_dequantize"),
     ("CALL_ONCE", 2, "_check", ""),
-    ("DEPTHWISE_IN_PLACE", 24, "_check_filter", "_in_place"),
+    ("DEPTHWISE_IN_PLACE", 24, "_check_layout", "_in_place"),
 )
 _MAX_STEPS = 4096
 
@@ -89,16 +89,15 @@ def _step(it, check, subgraph, at):
     name, count, checker, module = _STEPS[code - 1]
     check.where += " " + name
     first, given = it._reader.vector(at, 1)
-    ordered = 5 <= code <= 8
-    if given != count and not (ordered and given == count + 1):
+    more = MORE.get(code, 0)
+    if not count <= given <= count + more:
         check.fail("%d arguments, wanted %d" % (given, count))
     # Arguments are p[1], p[2], ...; p[0] is for viper.
     p = array("i", (SIGN,))
     p.extend(array("i", bytes(it._reader.bytes[first : first + 4 * given])))
-    if ordered and given == count:
-        p.extend(array("i", (0,)))  # append would make room for more
+    p.extend(array("i", (0,) * (count + more - given)))  # append would make room for more
     name = name.lower()
-    getattr(_module(checker), name)(check, p)
+    p = getattr(_module(checker), name)(check, p) or p
     if name == "copy":
         return microinterp.copy, _copy_arguments(it, p)
     if name == "call_once":

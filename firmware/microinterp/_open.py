@@ -7,7 +7,7 @@ import gc
 
 from microinterp import FORMAT, ModelError
 from microinterp._flat import Reader
-from microinterp._tier import misaligned
+from microinterp._tier import LAYOUT, misaligned
 
 
 def read_file(path):
@@ -41,6 +41,8 @@ def open_model(it, model, arena):
             "arena has %d bytes, the model needs %d: %d short"
             % (len(arena), size, size - len(arena))
         )
+    if LAYOUT != "portable" and misaligned(arena):
+        raise ModelError("the arena does not begin at a multiple of 4")
     first, count = reader.vector(root, 11, 1)
     if first & 3:
         raise ModelError("weights are not aligned")
@@ -60,7 +62,7 @@ def _root(reader):
     version = reader.number(root, 0, 2)
     if version != FORMAT:
         raise ModelError("packed for format %d, this runtime reads %d" % (version, FORMAT))
-    for number, wanted in ((1, "portable"), (2, "tflm")):
+    for number, wanted in ((1, LAYOUT), (2, "tflm")):
         found = reader.string(root, number)
         if found != wanted:
             raise ModelError("packed for '%s', this runtime reads '%s'" % (found[:32], wanted))

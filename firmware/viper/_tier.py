@@ -3,6 +3,10 @@
 import micropython
 
 TIER = "viper"
+LAYOUT = "portable"  # of filters in the model
+# Arguments of steps beyond the least, by code: the order.
+MORE = {5: 1, 6: 1, 7: 1, 8: 1}
+LUT = "_move"  # the module that has this kernel
 # (v ^ SIGN) - SIGN extends the sign of what ptr32 has loaded, also where a word has 64 bits.
 SIGN = -(1 << 31)
 LIMIT = 0

@@ -7,6 +7,7 @@ usage: board_jobs.py jobs.bin answers.bin (unix_port.py calls it). Sent over a s
 import gc
 import struct
 import sys
+from binascii import crc32
 
 import micropython
 
@@ -26,7 +27,7 @@ def invoke(it, per_op):
         micropython.heap_unlock()
 
 
-def job(model, content, invokes, per_op):
+def job(model, content, invokes, flags, ignored):
     memory = bytearray(b"\xa5" * (len(content) + 2 * CANARY))
     arena = memoryview(memory)[CANARY : CANARY + len(content)]
     untouched = bytes(model)
@@ -35,8 +36,11 @@ def job(model, content, invokes, per_op):
         arena[:] = content
         it._set_state(True)
         for _ in range(invokes):
-            invoke(it, per_op)
-        answer = 1, bytes(arena)
+            invoke(it, flags & 1)
+        for at in range(0, len(ignored), 8):
+            offset, size = struct.unpack_from("<2I", ignored, at)
+            arena[offset : offset + size] = bytes(size)
+        answer = 1, struct.pack("<I", crc32(arena)) if flags & 2 else bytes(arena)
     except (ValueError, MemoryError) as error:
         answer = 0, f"{type(error).__name__}: {error}".encode()
     if memory[:CANARY] + memory[-CANARY:] != b"\xa5" * 2 * CANARY or model != untouched:
@@ -46,13 +50,13 @@ def job(model, content, invokes, per_op):
 
 def run(jobs, answer):
     while True:
-        header = jobs.read(16)
+        header = jobs.read(20)
         if not header:
             break
-        model_size, arena_size, invokes, per_op = struct.unpack("<4I", header)
+        model_size, arena_size, invokes, flags, places = struct.unpack("<5I", header)
         model = bytearray(jobs.read(model_size))
         content = jobs.read(arena_size)
-        good, text = job(model, content, invokes, per_op)
+        good, text = job(model, content, invokes, flags, jobs.read(8 * places))
         answer(struct.pack("<2I", good, len(text)))
         answer(text)
         del model, content, text

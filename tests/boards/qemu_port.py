@@ -6,7 +6,7 @@ The runtime and what is to run lie in the board's mapped memory, so that no time
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ CPUS = ("m4", "m3")
 """The CPUs that kernels and models are tested on: an M7 gets the same files as an M4."""
 ALL_CPUS = (*CPUS, "m7")
 """Those that the board itself is tested on."""
-SETS = {"m4": "armv7em", "m3": "armv7m", "m7": "armv7em"}
-"""The set of .mpy files that each CPU gets."""
+SETS = dict.fromkeys(ALL_CPUS, "viper-armv7m")
+"""The set of .mpy files with viper kernels that each CPU gets."""
 _JOBS = Path(__file__).with_name("board_jobs.py")
 _HEAP = 1 << 20
 _LIMIT = 120.0  # seconds for the next answer
@@ -38,10 +38,15 @@ def qemu_board(cpu: str, **options: Any) -> Iterator[Board]:
         yield board
 
 
-def run_jobs(jobs: Iterable[Job], tier: str, cpu: str) -> list[Outcome]:
-    """Load and invoke each model in one go; canaries around the arena are checked there."""
+def run_jobs(
+    jobs: Iterable[Job], tier: str, cpu: str, files: Sequence[tuple[str, bytes]] | None = None
+) -> list[Outcome]:
+    """Load and invoke each model in one go; canaries around the arena are checked there.
+
+    files: the runtime, where it is not the shipped one of the tier.
+    """
     content, count = written(jobs)
-    preload = [("jobs.bin", content), *mapped_runtime(cpu, tier)]
+    preload = [("jobs.bin", content), *(files or mapped_runtime(cpu, tier))]
     outcomes = []
     with qemu_board(cpu, heap=_HEAP, preload=preload) as board:
         board.link.start(_JOBS.read_bytes())

@@ -75,9 +75,13 @@ class Geometry:
 
 @dataclass
 class Layout:
-    """Places in arena and weights, given out one after the other with gaps between."""
+    """Places in arena and weights, given out one after the other with gaps between.
+
+    most: how many times as many channels a layer may have.
+    """
 
     rng: random.Random
+    most: int = 1
     arena: bytearray = field(default_factory=bytearray)
     weights: bytearray = field(default_factory=bytearray)
     scratch: list[tuple[int, int]] = field(default_factory=list)
@@ -138,9 +142,9 @@ class Case:
         return one_step(len(self.arena), self.step, self.weights)
 
 
-def make(name: str, rng: random.Random) -> Case:
-    """A random step of that name."""
-    layout = Layout(rng)
+def make(name: str, rng: random.Random, most: int = 1) -> Case:
+    """A random step of that name, with up to `most` times as many channels as usual."""
+    layout = Layout(rng, most)
     args = MAKERS[name](layout, rng)
     layout.take(0)
     return Case((name, args), bytes(layout.arena), bytes(layout.weights), tuple(layout.scratch))
@@ -199,12 +203,13 @@ def filter_args(layout: Layout, rng: random.Random, depthwise: bool) -> list[int
     ih, oh, kh, sh, dh, pt = astuple(down)
     iw, ow, kw, sw, dw, pl = astuple(across)
     if depthwise:
-        ic, factor = rng.choice(((rng.randint(1, 9), 1), (rng.randint(1, 3), rng.randint(1, 3))))
+        many = rng.randint(1, 9 * layout.most), 1
+        ic, factor = rng.choice((many, (rng.randint(1, 3), rng.randint(1, 3))))
         oc, taps, rows = ic * factor, kh * kw, kh * kw
         row = oc
     else:
         factor = rng.choice((1, 1, 2, 3))
-        ic, oc = factor * rng.randint(1, 5), factor * rng.randint(1, 4)
+        ic, oc = (factor * rng.randint(1, n * layout.most) for n in (5, 4))
         taps, rows = kh * kw * ic // factor, oc
         row = (taps + 7) // 8 * 8
     zx = int8(rng)
@@ -246,7 +251,7 @@ def depthwise(layout: Layout, rng: random.Random) -> list[int]:
 def depthwise_in_place(layout: Layout, rng: random.Random) -> list[int]:
     """DEPTHWISE_IN_PLACE: what suits it of a DEPTHWISE."""
     while True:
-        trial = Layout(rng)
+        trial = Layout(rng, layout.most)
         x, w, table, _, *rest = filter_args(trial, rng, depthwise=True)
         n, ih, iw, ic, oh, ow, oc = rest[:7]
         taps = rest[7] * rest[8]
@@ -259,7 +264,7 @@ def depthwise_in_place(layout: Layout, rng: random.Random) -> list[int]:
 
 def pool(layout: Layout, rng: random.Random) -> list[int]:
     """Either pool."""
-    n, channels_ = rng.randint(1, 2), rng.randint(1, 5)
+    n, channels_ = rng.randint(1, 2), rng.randint(1, 5 * layout.most)
     rows, columns = window(rng, False), window(rng, False)
     ih, oh, kh, sh, _, pt = astuple(rows)
     iw, ow, kw, sw, _, pl = astuple(columns)
@@ -323,7 +328,7 @@ def mean(layout: Layout, rng: random.Random) -> list[int]:
 
 def operands(layout: Layout, rng: random.Random) -> list[int]:
     """a, na, b, nb, dst, n of ADD and MUL: equal sizes, or one that repeats."""
-    n = rng.randint(1, 40)
+    n = rng.randint(1, 40 * layout.most)
     na, nb = rng.choice(((n, n), (n, 1), (1, n), (n, max(n // 3, 1))))
     a, b = layout.source(na), layout.source(nb)
     dst = a if a >= 0 and na == n and rng.random() < 0.3 else layout.take(n)

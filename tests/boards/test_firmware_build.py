@@ -17,7 +17,7 @@ from tests.boards.unix_port import FIRMWARE, ROOT
 from tests.conftest import require_or_skip
 
 SOURCES = ROOT / "firmware"
-SMALL_SETS = ("bytecode", "armv6m", "armv7m", "armv7em")
+SMALL_SETS = ("bytecode", "viper-armv6m", "viper-armv7m")
 MODULE_LIMIT, KWS_LIMIT = 4096, 20 * 1024
 # kws has CONV_2D, DEPTHWISE_CONV_2D, AVERAGE_POOL_2D, RESHAPE, FULLY_CONNECTED and SOFTMAX.
 KWS = (
@@ -28,6 +28,7 @@ KWS = (
     "_load",
     "_check",
     "_check_filter",
+    "_check_layout",
     "_check_more",
     "_conv",
     "_depthwise",
@@ -115,7 +116,7 @@ def mpy_arch(data: bytes) -> int:
 
 def test_native_code_is_only_where_it_belongs() -> None:
     # MicroPython's numbers of CPUs: py/persistentcode.h.
-    numbers = {"bytecode": 0, "x64": 2, "armv6m": 4, "armv7m": 5, "armv7em": 6}
+    numbers = {"bytecode": 0, "x64": 2, "viper-armv6m": 4, "viper-armv7m": 5}
     for kind, number in numbers.items():
         found = {mpy_arch(data) for name, data in files().items() if name.startswith(f"{kind}/")}
         assert found == ({0, number} if number else {0})

@@ -28,17 +28,22 @@ SETS = {"bytecode": "bytecode", "viper": "x64"}
 
 @dataclass(frozen=True)
 class Job:
-    """A model to load, what the arena holds before the first invoke, and how often to invoke."""
+    """A model to load, what the arena holds before the first invoke, and how often to invoke.
+
+    brief: the answer is the arena's CRC32, with zeros in the places (offset, size) of `ignored`.
+    """
 
     model: bytes
     arena: bytes
     invokes: int = 1
     per_op: bool = False
+    brief: bool = False
+    ignored: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`arena` after the last invoke, or the `error` that the runtime raised."""
+    """`arena` after the last invoke (its CRC32 in brief), or the `error` that was raised."""
 
     arena: bytes | None
     error: str = ""
@@ -72,11 +77,15 @@ def _require(tier: str) -> None:
 
 def written(jobs: Iterable[Job]) -> tuple[bytes, int]:
     """The file that board_jobs.py reads, and how many jobs are in it."""
-    parts = []
+    parts: list[bytes] = []
+    count = 0
     for job in jobs:
-        header = (len(job.model), len(job.arena), job.invokes, job.per_op)
-        parts.append(struct.pack("<4I", *header) + job.model + job.arena)
-    return b"".join(parts), len(parts)
+        flags = job.per_op | job.brief << 1
+        header = (len(job.model), len(job.arena), job.invokes, flags, len(job.ignored))
+        parts += [struct.pack("<5I", *header), job.model, job.arena]
+        parts += [struct.pack("<2I", *place) for place in job.ignored]
+        count += 1
+    return b"".join(parts), count
 
 
 def run_jobs(jobs: Iterable[Job], tier: str, folder: Path) -> list[Outcome]:

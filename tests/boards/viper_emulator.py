@@ -222,6 +222,7 @@ class Board:
             return self.modules[name]
         path = FIRMWARE / "microinterp" / f"{stem}.py"
         path = path if path.exists() else FIRMWARE / self.tier / f"{stem}.py"
+        path = path if path.exists() else FIRMWARE / "portable" / f"{stem}.py"
         text = path.read_text()
         if self.tier == "bytecode":
             text = text.replace("@micropython.viper\n", "")
