@@ -9,6 +9,7 @@ import math
 import platform
 import statistics
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
@@ -16,7 +17,9 @@ from typing import Any
 import microinterp
 from microinterp.errors import InputError
 from microinterp.inputs import random_samples
+from microinterp.inspect_model import inspect_model
 from microinterp_boards import forms
+from microinterp_boards.counting import UNIT, Counts, count
 from microinterp_boards.deploy import Progress, require_same
 from microinterp_boards.link import Link
 from microinterp_boards.packing import (
@@ -27,12 +30,16 @@ from microinterp_boards.packing import (
     pack_for_board,
 )
 from microinterp_boards.probe import probe
-from microinterp_boards.session import OpRun, Session
+from microinterp_boards.session import Loaded, OpCount, OpRun, Session
 from microinterp_boards.source_form.session import SourceSession
 
 FORMAT = "microinterp bench 1"
 RUNS = 20
 _MOST_OP_RUNS = 5
+Sample = tuple[bytes, ...]
+"""The bytes of every input."""
+_Place = tuple[int, int]
+"""Subgraph, and op in it."""
 
 
 def bench(
@@ -51,23 +58,30 @@ def bench(
     there = forms.find(link, model)
     link.soft_reset()
     board = probe(link)
-    op_runs = min(runs, _MOST_OP_RUNS)
-    inputs = random_samples(model.prepared.graph.main.inputs, runs, seed)
+    samples = _samples(model, runs, seed)
+    few = samples[:_MOST_OP_RUNS]
+    times: list[int] = []
+    ops: list[Sequence[OpRun | OpCount]] = []
+    counted: list[Counts] = []
     with there.open() as session:
         loaded = session.loaded
         require_same(link, loaded, model, there.folder)
-        samples = list(zip(*inputs, strict=True)) if inputs else [()] * runs
-        times: list[int] = []
         for sample in samples:
             _set_inputs(session, sample)
             times.append(session.invoke())
-            progress(len(times), runs + op_runs)
+            progress(len(times), runs + len(few))
         heap_after = session.heap_free()
-        ops: list[list[OpRun]] = []
-        for sample in samples[:op_runs]:
+        for sample in few if loaded.clock != UNIT else ():
             _set_inputs(session, sample)
             ops.append(session.invoke_ops())
-            progress(runs + len(ops), runs + op_runs)
+            progress(runs + len(ops), runs + len(few))
+    if loaded.clock == UNIT:
+        for each in count(link, model.name, few):
+            counted.append(each)
+            ops.append(each.ops)
+            progress(runs + len(ops), runs + len(few))
+    rows = _rows(model, ops, counted)
+    macs = sum(row["macs"] for row in rows)
     return {
         "format": FORMAT,
         "model": {
@@ -77,6 +91,7 @@ def bench(
             "arena_bytes": loaded.arena_bytes,
             "head_bytes": model.plan.head_bytes,
             "passes": list(model.passes),
+            "macs": macs,
         },
         "board": asdict(board),
         "runtime": {"version": loaded.version, "mpy_set": there.mpy_set, "kernels": loaded.tier},
@@ -85,23 +100,26 @@ def bench(
         "median": statistics.median(times),
         "p10": percentile(times, 10),
         "p90": percentile(times, 90),
-        "op_runs": op_runs,
-        "ops": _op_times(model, ops),
-        "heap_free": {
-            "start": loaded.heap_start,
-            "runtime_imported": loaded.heap_imported,
-            "model_loaded": loaded.heap_loaded,
-            "after_invoke": heap_after,
-        },
+        "op_runs": len(few),
+        "ops": rows,
+        "instructions": _instructions(counted, macs),
+        "heap_free": _heap(loaded, heap_after),
         "tools": {"microinterp": microinterp.__version__, "python": platform.python_version()},
         "host": {"system": platform.system(), "machine": platform.machine()},
         "timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
 
-def _set_inputs(session: Session | SourceSession, sample: tuple[Any, ...]) -> None:
-    for index, array in enumerate(sample):
-        session.set_input(index, array.tobytes())
+def _samples(model: BoardModel, runs: int, seed: int) -> list[Sample]:
+    inputs = random_samples(model.prepared.graph.main.inputs, runs, seed)
+    if not inputs:
+        return [()] * runs
+    return [tuple(array.tobytes() for array in sample) for sample in zip(*inputs, strict=True)]
+
+
+def _set_inputs(session: Session | SourceSession, sample: Sample) -> None:
+    for index, data in enumerate(sample):
+        session.set_input(index, data)
 
 
 def percentile(times: list[int], percent: int) -> int:
@@ -109,19 +127,29 @@ def percentile(times: list[int], percent: int) -> int:
     return sorted(times)[max(0, math.ceil(len(times) * percent / 100) - 1)]
 
 
-def _op_times(model: BoardModel, runs: list[list[OpRun]]) -> list[dict[str, Any]]:
-    """Each op's median, in the order of the model's ops.
+def _heap(loaded: Loaded, after: int) -> dict[str, int]:
+    return {
+        "start": loaded.heap_start,
+        "runtime_imported": loaded.heap_imported,
+        "model_loaded": loaded.heap_loaded,
+        "after_invoke": after,
+    }
 
-    An op that memory passes have cut has the time of all its pieces. An op of a subgraph that runs
-    once has fewer times than the others, and some have none.
+
+def _rows(
+    model: BoardModel, runs: Sequence[Sequence[OpRun | OpCount]], counted: Sequence[Counts]
+) -> list[dict[str, Any]]:
+    """Each op's medians, in the order of the model's ops.
+
+    An op that memory passes have cut has the time of all its pieces, and its multiplications once.
+    An op of a subgraph that runs once has fewer times than the others, and some have none.
     """
-    times: dict[tuple[int, int], list[int]] = {}
-    for run in runs:
-        spent: Counter[tuple[int, int]] = Counter()
-        for op in run:
-            spent[op.subgraph, op.op_index] += op.time
-        for place, time in spent.items():
-            times.setdefault(place, []).append(time)
+    times = _by_op([[(op.subgraph, op.op_index, op.time) for op in run] for run in runs])
+    inside = _by_op(
+        [[(op.subgraph, op.op_index, op.in_kernels) for op in each.ops] for each in counted]
+    )
+    subgraphs = inspect_model(model.tflite).subgraphs
+    macs = {(op.subgraph, op.index): op.macs for each in subgraphs for op in each.ops}
     names = {
         (node.subgraph, node.file_index): node.name
         for subgraph in model.prepared.graph.subgraphs
@@ -133,8 +161,40 @@ def _op_times(model: BoardModel, runs: list[list[OpRun]]) -> list[dict[str, Any]
             "index": place[1],
             "name": name,
             "runs": len(times[place]),
-            "time": statistics.median(times[place]),
+            "time": (median := statistics.median(times[place])),
+            "macs": macs[place],
+            "in_kernels": statistics.median(inside[place]) if counted else None,
+            "per_mac": median / macs[place] if counted and macs[place] else None,
         }
         for place, name in names.items()
         if place in times
     ]
+
+
+def _by_op(runs: Sequence[Sequence[tuple[int, int, int]]]) -> dict[_Place, list[int]]:
+    """The sum over an op's pieces, for each run that it was part of."""
+    found: dict[_Place, list[int]] = {}
+    for run in runs:
+        spent: Counter[_Place] = Counter()
+        for subgraph, index, amount in run:
+            spent[subgraph, index] += amount
+        for place, amount in spent.items():
+            found.setdefault(place, []).append(amount)
+    return found
+
+
+def _instructions(counted: Sequence[Counts], macs: int) -> dict[str, Any] | None:
+    """Where a whole invoke's instructions are: medians over the runs that were counted."""
+    if not counted:
+        return None
+    whole, inside, outside = (
+        statistics.median(getattr(each, name) for each in counted)
+        for name in ("whole", "in_kernels", "outside")
+    )
+    return {
+        "whole": whole,
+        "per_mac": whole / macs if macs else None,
+        "in_kernels": inside,
+        "outside": outside,
+        "outside_share": statistics.median(each.outside / each.whole for each in counted),
+    }

@@ -30,6 +30,7 @@ _INVOKE_LIMIT = 300.0  # seconds; ticks_us cannot tell more than some 500
 _MAX_ANSWER = 1 << 24
 _FACTS = struct.Struct("<5I")
 _OP = struct.Struct("<HHQH")
+_COUNTED = struct.Struct("<HHQQ")
 _WRITTEN = struct.Struct("<II")
 _PLACE = struct.Struct("<HHI")
 _PLACE_AND_SIZE = struct.Struct("<HHII")
@@ -77,13 +78,27 @@ class OpRun:
     written: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OpCount:
+    """One op of one invoke: instructions of the calls of its steps, and those inside of kernels."""
+
+    subgraph: int
+    op_index: int
+    time: int
+    in_kernels: int
+
+
 class Session:
     """A context manager. Raises DeviceError when board or line fail."""
 
-    def __init__(self, link: Link, name: str, tells_tensors: bool = False) -> None:
+    def __init__(
+        self, link: Link, name: str, tells_tensors: bool = False, counts: bool = False
+    ) -> None:
         """Soft reset the board, so that its heap is empty, and load model `name`.
 
         tells_tensors: `places` and `invoke_for` will be used; their code takes some heap.
+        counts: `count_ops` will be used in place of `invoke_ops`, on a board whose clock counts
+            instructions.
         """
         self._link = link
         link.soft_reset()
@@ -91,7 +106,9 @@ class Session:
         block = _BLOCK if self._binary else _HEX_BLOCK
         self._block = block
         path = (name + SUFFIX).encode()
-        code = device.define("exchange", "clock", "load", "per_op")
+        code = device.define("exchange", "clock", "load", "count_ops" if counts else "per_op")
+        if counts:
+            code += b"_per_op = _count_ops\n"
         if tells_tensors:
             code += device.define("places", "invoke_for")
         code += device.call("session", path, block, int(self._binary), _BOARD_PATIENCE)
@@ -162,6 +179,13 @@ class Session:
         except struct.error:
             raise self._nonsense("a list of ops") from None
         return runs
+
+    def count_ops(self) -> list[OpCount]:
+        """Run the model's main subgraph step by step, after a plain invoke."""
+        data = self._ask("P", _INVOKE_LIMIT, "the end of an invoke, step by step")
+        if len(data) % _COUNTED.size:
+            raise self._nonsense("a list of ops")
+        return [OpCount(*numbers) for numbers in _COUNTED.iter_unpack(data)]
 
     def places(self) -> dict[Place, int]:
         """Bytes of each tensor, or part of one, that an op writes into memory of its own."""

@@ -8,6 +8,7 @@ def _session(path, block, binary, patience):
     `I i`: input i follows. `N`: invoke with the heap locked; its time. `P`: invoke op by op.
     `O i`: output i. `Z`: reset. `H`: bytes of heap free. Numbers are little-endian. A session that
     was opened for it tells what ops write: `W`: places. `T n`: invoke, and tell n bytes of places.
+    In one that counts instructions `P` is what _count_ops does.
     """
     import gc
     import sys

@@ -1,0 +1,66 @@
+"""Instructions of an invoke, inside of kernels and outside, on a board whose clock counts them.
+
+A plain invoke is counted as a whole. The same inputs then run again from the same state, step by
+step: each step's call is counted, and the call of an empty kernel with the same arguments. The
+difference is what the kernel itself executes; the rest of the whole is Python: the interpreter's
+loop, and the calls. Nothing else runs on the board, so that the counts are exact, and the same in
+every run of the same inputs.
+
+All of that happens in a session of its own, whose code takes some of the heap. The whole is not to
+the instruction what it is in another session: MicroPython's cache of look-ups and its table of
+names are not in the same state. So plain invokes are counted one after the other, and then steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from microinterp_boards.link import Link
+from microinterp_boards.session import OpCount, Session
+
+UNIT = "instructions"
+"""What the clock of such a board counts."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one sample: a plain invoke, and each op of the main subgraph."""
+
+    whole: int
+    ops: list[OpCount]
+
+    @property
+    def in_kernels(self) -> int:
+        """Instructions that kernels execute."""
+        return sum(op.in_kernels for op in self.ops)
+
+    @property
+    def outside(self) -> int:
+        """Instructions of Python between the kernels."""
+        return self.whole - self.in_kernels
+
+
+def count(link: Link, name: str, samples: Sequence[Sequence[bytes]]) -> Iterator[Counts]:
+    """Count each sample, given as the bytes of every input, with the model `name` of the board.
+
+    Raises DeviceError when board or line fail.
+    """
+    with Session(link, name, counts=True) as session:
+        _run(session, samples[0])  # what runs once only is done behind this
+        wholes = [_run(session, sample) for sample in samples]
+        for whole, sample in zip(wholes, samples, strict=True):
+            _set_inputs(session, sample)
+            yield Counts(whole, session.count_ops())
+
+
+def _run(session: Session, sample: Sequence[bytes]) -> int:
+    _set_inputs(session, sample)
+    return session.invoke()
+
+
+def _set_inputs(session: Session, sample: Sequence[bytes]) -> None:
+    """From a fresh state."""
+    session.reset()
+    for index, data in enumerate(sample):
+        session.set_input(index, data)
