@@ -15,7 +15,7 @@ from __future__ import annotations
 from . import conv_v7_gather, conv_v7_tiles
 from .assembler import Kernel
 from .conv_v7_frame import FRAME_BYTES, Argument, Slot, argument, slot
-from .operands import Register, r0, r1, r2, r3, r4, r5, sp
+from .operands import Register, r0, r1, r2, r3, r4, r5, r6, sp
 
 ARENA, BASE, P = r0, r1, r2  # where the arena, the weights and the arguments lie
 WEIGHTS, TABLE = conv_v7_tiles.registers()
@@ -34,8 +34,7 @@ def conv(arch: str) -> Kernel:
     k.sub(sp, sp, FRAME_BYTES)
     _places(k)
     _numbers(k)
-    for pixels, entry in ((1, Slot.ENTRY), (2, Slot.OTHER_ENTRY)):
-        _entry(k, f"tiles{pixels}_dot", conv_v7_tiles.step_bytes(arch, pixels), entry)
+    _entries(k)
     _loops(k)
     k.add(sp, sp, FRAME_BYTES)
     k.restore_high()
@@ -91,6 +90,12 @@ def _numbers(k: Kernel) -> None:
         k.orr(r3, r3, r3.lsl(8))
     k.orr(r3, r3, r3.lsl(16))
     k.str(r3, slot(Slot.PADDING))
+    k.ldr(r3, argument(P, Argument.IW))
+    k.ldr(r4, argument(P, Argument.SEGMENT_TAPS))
+    k.subs(r3, r3, r4)
+    k.adds(r3, r3, 1)
+    k.bic(r3, r3, r3.asr(31))  # not less than 0
+    k.str(r3, slot(Slot.INNER))
     k.ldr(r3, argument(P, Argument.BATCHES))
     k.str(r3, slot(Slot.BATCH))
     k.ldr(r3, argument(P, Argument.GROUPS))
@@ -101,17 +106,18 @@ def _numbers(k: Kernel) -> None:
     k.str(r3, slot(Slot.ENOUGH))
 
 
-def _entry(k: Kernel, label: str, step_bytes: int, place: Slot) -> None:
-    """Where a loop over taps is entered, so that it ends with the patch's last step."""
+def _entries(k: Kernel) -> None:
+    """Where the loops over taps are entered, so that a turn ends with the patch's last step."""
     k.ldr(r3, argument(P, Argument.ROW))
     k.lsrs(r3, r3, 2)
     k.negs(r3, r3)
     k.and_(r3, r3, conv_v7_tiles.STEPS[k.arch] - 1)
-    k.movs(r4, step_bytes)
-    k.adr(r5, label)
-    k.mla(r3, r3, r4, r5)
-    k.adds(r3, r3, 1)  # Thumb code
-    k.str(r3, slot(place))
+    for pixels, place in ((1, Slot.ENTRY), (2, Slot.OTHER_ENTRY)):
+        k.movs(r4, conv_v7_tiles.step_bytes(k.arch, pixels))
+        k.adr(r5, f"tiles{pixels}_dot")
+        k.mla(r4, r3, r4, r5)
+        k.adds(r4, r4, 1)  # Thumb code
+        k.str(r4, slot(place))
 
 
 def _loops(k: Kernel) -> None:
@@ -121,7 +127,7 @@ def _loops(k: Kernel) -> None:
     k.ldrd(r3, r4, argument(P, Argument.FIRST_ROW))
     k.strd(r3, r4, slot(Slot.ROW))
     k.ldrd(r3, r4, argument(P, Argument.OH))
-    k.mul(r3, r3, r4)
+    k.muls(r3, r4)
     k.str(r3, slot(Slot.PIXELS))
     k.label("next_pixel")
     k.ldr(P, slot(Slot.ARGUMENTS))
@@ -189,7 +195,7 @@ def _next(k: Kernel) -> None:
     k.str(WEIGHTS, slot(Slot.WEIGHTS))
     k.ldr(r3, slot(Slot.SOURCE))
     k.ldr(r4, argument(P, Argument.DEPTH))
-    k.add(r3, r3, r4)
+    k.adds(r3, r3, r4)
     k.str(r3, slot(Slot.SOURCE))
     k.ldr(r0, slot(Slot.PATCH))
     k.bl("gather")
@@ -202,14 +208,10 @@ def _next(k: Kernel) -> None:
     k.str(r3, slot(Slot.PIXELS))
     k.bne("next_pixel")
     k.ldr(r3, slot(Slot.IMAGE))
-    for number, word in enumerate((Argument.IH, Argument.IW, Argument.IC)):
-        k.ldr(r5, argument(P, word))
-        if number == 0:
-            k.mov(r4, r5)
-        elif number == 1:
-            k.mul(r4, r4, r5)
-        else:
-            k.mla(r3, r4, r5, r3)
+    k.ldr(r4, argument(P, Argument.IH))
+    k.ldrd(r5, r6, argument(P, Argument.IW))  # and ic
+    k.muls(r4, r5)
+    k.mla(r3, r4, r6, r3)
     k.str(r3, slot(Slot.IMAGE))
     k.ldr(r3, slot(Slot.BATCH))
     k.subs(r3, r3, 1)

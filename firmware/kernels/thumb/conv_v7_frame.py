@@ -33,6 +33,7 @@ class Slot(IntEnum):
     ARGUMENTS, IMAGE, SOURCE = 18, 19, 20  # IMAGE: of this batch, SOURCE: its first channel wanted
     GROUP, BATCH, PADDING = 21, 22, 23  # groups and batches left; zx in every lane of a word
     WEIGHTS, FIRST_WEIGHTS, FIRST_TABLE, RETURN = 24, 25, 26, 27
+    INNER = 28  # a segment that begins in one of so many columns, from 0, lies inside the image
 
 
 FRAME_BYTES = 4 * (max(Slot) + 1)

@@ -29,12 +29,12 @@ def pixel(k: Kernel) -> None:
     ):
         k.ldr(r5, argument(P, stride))
         k.ldr(r6, argument(P, padding))
-        k.mul(r5, here, r5)
-        k.sub(r5, r5, r6)
+        k.muls(r5, here)
+        k.subs(r5, r5, r6)
         k.str(r5, slot(to))
     k.ldr(width, argument(P, Argument.OW))
     k.ldr(turn, argument(P, Argument.TURN))
-    k.add(column, column, turn)
+    k.adds(column, column, turn)
     k.cmp(column, width)
     k.itt("hs")  # also where it is -1
     k.add(row, row, turn)
@@ -59,11 +59,11 @@ def gather(k: Kernel) -> None:
     _segment(k)
     k.label("segment_done")
     k.ldr(r6, argument(P, Argument.DW))
-    k.add(IX, IX, r6)
+    k.adds(IX, IX, r6)
     k.subs(SEGMENTS, SEGMENTS, 1)
     k.bne("segment")
     k.ldr(r6, argument(P, Argument.DH))
-    k.add(IY, IY, r6)
+    k.adds(IY, IY, r6)
     k.subs(ROWS, ROWS, 1)
     k.bne("row")
     k.ldr(lr, slot(Slot.RETURN))
@@ -72,44 +72,60 @@ def gather(k: Kernel) -> None:
     k.mul(COUNT, r6, DEPTH)
     k.bl("fill")
     k.b("segment_done")
+    _edge(k)
     _fill(k)
 
 
 def _segment(k: Kernel) -> None:
-    """Fill, copy, fill."""
-    taps, left, inside = r6, r3, r7
+    """Copy; or fill, copy, fill."""
+    taps = r6
     k.ldr(taps, argument(P, Argument.SEGMENT_TAPS))
     k.ldr(r7, argument(P, Argument.IH))
     k.cmp(IY, r7)
     k.bhs("outside")
-    k.rsb(left, IX, 0)
+    k.ldr(r7, slot(Slot.INNER))
+    k.cmp(IX, r7)
+    k.bhs("edge")  # also where it is negative
+    k.mov(RIGHT, 0)
+    k.mul(COUNT, taps, DEPTH)
+    k.movs(FROM, IX)
+    k.label("inside")
+    k.ldr(r6, argument(P, Argument.IW))
+    k.mla(FROM, IY, r6, FROM)
+    k.ldr(r6, argument(P, Argument.IC))
+    k.ldr(r7, slot(Slot.SOURCE))
+    k.mla(FROM, FROM, r6, r7)
+    _copy(k)
+    k.mul(COUNT, RIGHT, DEPTH)
+    k.cbz(COUNT, "segment_done")
+    k.bl("fill")
+
+
+def _edge(k: Kernel) -> None:
+    """A segment that leaves the image to the left, to the right, or both ways."""
+    taps, left, inside = r6, r3, r7
+    k.label("edge")
+    k.negs(left, IX)
     k.bic(left, left, left.asr(31))  # not less than 0
     k.cmp(left, taps)
     k.it("gt")
     k.mov(left, taps)
-    k.ldr(lr, argument(P, Argument.IW))
-    k.sub(inside, lr, IX)
+    k.ldr(inside, argument(P, Argument.IW))
+    k.subs(inside, inside, IX)
     k.cmp(inside, taps)
     k.it("gt")
     k.mov(inside, taps)
-    k.sub(inside, inside, left)
+    k.subs(inside, inside, left)
     k.bic(inside, inside, inside.asr(31))
-    k.sub(RIGHT, taps, left)
-    k.sub(RIGHT, RIGHT, inside)
-    k.add(FROM, IX, left)
-    k.mla(FROM, IY, lr, FROM)
-    k.ldr(r6, argument(P, Argument.IC))
-    k.ldr(lr, slot(Slot.SOURCE))
-    k.mla(FROM, FROM, r6, lr)
+    k.subs(taps, taps, left)
+    k.sub(RIGHT, taps, inside)
+    k.adds(FROM, IX, left)
     k.mul(COUNT, left, DEPTH)
     k.cbz(COUNT, "left_done")
     k.bl("fill")
     k.label("left_done")
     k.mul(COUNT, inside, DEPTH)
-    _copy(k)
-    k.mul(COUNT, RIGHT, DEPTH)
-    k.cbz(COUNT, "segment_done")
-    k.bl("fill")
+    k.b("inside")
 
 
 def _copy(k: Kernel) -> None:
