@@ -15,7 +15,7 @@ from __future__ import annotations
 from .assembler import Kernel
 from .depthwise_v7_frame import FRAME_BYTES, at, p
 from .depthwise_v7_layer import prepare
-from .depthwise_v7_sums import blocks, requantise_exactly, singles
+from .depthwise_v7_sums import blocks, singles, special_outputs
 from .operands import lr, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, sp
 
 
@@ -41,7 +41,7 @@ def depthwise(arch: str) -> str:
     singles(k)
     _next_run(k)
     k.b("end")
-    requantise_exactly(k)
+    special_outputs(k)
     k.label("end")
     k.add(sp, FRAME_BYTES)
     k.restore_high()
@@ -118,43 +118,38 @@ def _begin_run(k: Kernel) -> None:
 
 def _fill_table(k: Kernel) -> None:
     """Addresses of the taps of a pixel. r0: p, lr: its left column."""
-    to, iy, row, tap, ix, count, chosen = r1, r2, r3, r4, r5, r6, r7
-    width, over, dw, zeros, down = r8, r9, r10, r11, r12
+    to, iy, row, tap, ix, count, dh = r1, r2, r3, r4, r5, r6, r7
+    width, ic, dw, zeros, down = r8, r9, r10, r11, r12
     k.ldr(width, p(r0, "iw"))
-    k.ldr(over, p(r0, "ic"))
-    k.ldr(iy, at("top"))
-    k.mla(row, iy, width, lr)
-    k.ldr(tap, at("x"))
-    k.mla(row, row, over, tap)  # of the first tap, which may lie before x
-    k.mul(down, width, over)
-    k.ldr(tap, p(r0, "dh"))
-    k.mul(down, down, tap)
+    k.ldr(ic, p(r0, "ic"))
     k.ldr(dw, p(r0, "dw"))
-    k.mul(over, over, dw)
+    k.ldr(dh, p(r0, "dh"))
+    k.ldr(iy, at("top"))
+    k.ldr(tap, at("x"))
+    k.mul(down, width, ic)
+    k.mla(row, iy, down, tap)  # may lie before x, where nothing is read
+    k.mul(down, down, dh)
     k.ldr(zeros, at("table_end"))
     k.ldr(to, at("table"))
     k.label("filter_row")
-    k.mov(tap, row)
-    k.mov(ix, lr)
-    k.ldr(count, p(r0, "kw"))
     k.ldr(width, p(r0, "iw"))
-    k.ldr(chosen, p(r0, "ih"))
-    k.cmp(iy, chosen)
+    k.ldr(count, p(r0, "ih"))
+    k.cmp(iy, count)  # unsigned, so that above and below the image are one case
     k.it("hs")
     k.mov(width, 0)  # no column of that row is inside
+    k.mov(ix, lr)
+    k.ldr(count, p(r0, "kw"))
     k.label("filter_column")
+    k.mla(tap, ix, ic, row)
     k.cmp(ix, width)
-    k.ite("lo")
-    k.mov(chosen, tap)
-    k.mov(chosen, zeros)
-    k.str(chosen, to.post(4))
-    k.add(tap, over)
+    k.it("hs")
+    k.mov(tap, zeros)
+    k.str(tap, to.post(4))
     k.add(ix, dw)
     k.subs(count, 1)
     k.bne("filter_column")
     k.add(row, down)
-    k.ldr(chosen, p(r0, "dh"))
-    k.add(iy, chosen)
+    k.add(iy, dh)
     k.cmp(to, zeros)
     k.bne("filter_row")
 

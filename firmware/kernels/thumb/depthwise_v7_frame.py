@@ -26,7 +26,7 @@ _LOADER = "turn first_row first_column skip wide table taps blocks"
 _ARGUMENTS = f"- x w channels dst {_SHAPE} zx zo lo hi {_LOADER}".split()
 
 _POINTERS = "p table table_end w channels blocks_end channels_end singles_w"
-_CODE = "block_entry single_entry is_special"
+_CODE = "block_entry single_entry special"
 _NUMBERS = "zo lo hi stride past_blocks step inner_rows inner_columns"
 _PROGRESS = "images x rows top columns left inner run dst dst_end"
 _CHANNEL = "moved channel copies entry single_w single_dst"

@@ -105,18 +105,26 @@ def _inner(k: Kernel) -> None:
 
 
 def _output(k: Kernel) -> None:
-    """What the subroutine `exact` reads, and whether it is wanted."""
-    wide, low, high = r3, r4, r5
+    """Zero point, limits, and the subroutine that requantises; 0 where none is needed."""
+    wide, low, high, routine = r3, r4, r5, r6
     k.ldr(r3, p(r2, "zo"))
     k.str(r3, at("zo"))
     for limit, name in ((low, "lo"), (high, "hi")):
         k.ldr(limit, p(r2, name))
         k.str(limit, at(name))
+    k.adr(routine, "limited")
     k.subs(high, low)
-    k.subs(high, 255)
+    k.cmp(high, 255)
+    k.it("eq")
+    k.mov(routine, 0)
     k.ldr(wide, p(r2, "wide"))
-    k.orrs(wide, high)
-    k.str(wide, at("is_special"))
+    k.cbz(wide, "routine_chosen")
+    k.adr(routine, "exact")
+    k.label("routine_chosen")
+    k.cbz(routine, "no_routine")
+    k.adds(routine, 1)  # blx wants the bit that says Thumb
+    k.label("no_routine")
+    k.str(routine, at("special"))
 
 
 def _zero_points(k: Kernel) -> None:

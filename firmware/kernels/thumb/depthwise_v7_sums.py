@@ -37,15 +37,16 @@ def blocks(k: Kernel) -> None:
     k.ldr(TAP, at("table"))
     k.bx(r0)
     _taps(k, "block", _dsp_block_tap if k.arch == "armv7em" else _block_tap)
-    k.ldr(r0, at("is_special"))
-    k.cbz(r0, "block_is_narrow")
+    k.ldr(r0, at("special"))
+    k.cbz(r0, "block_is_plain")
     for total in BLOCK:
         k.ldm(entries.up, *ENTRY)
         k.mov(r0, total)
-        k.bl("exact")
+        k.ldr(lr, at("special"))
+        k.blx(lr)
         k.mov(total, r0)
     k.b("block_store")
-    k.label("block_is_narrow")
+    k.label("block_is_plain")
     for total in BLOCK:
         k.ldm(entries.up, *ENTRY)
         narrow(k, total, _MULTIPLIER, _ROUND, _SHIFTS, temp=_BIAS)
@@ -150,11 +151,11 @@ def _single(k: Kernel) -> None:
     k.ldr(W, at("single_w"))
     k.bx(_ENTRY_POINT)
     _taps(k, "single", _single_tap)
-    k.ldr(_X, at("is_special"))
-    k.cbz(_X, "single_is_narrow")
-    k.bl("exact")
+    k.ldr(_X, at("special"))
+    k.cbz(_X, "single_is_plain")
+    k.blx(_X)
     k.b("single_store")
-    k.label("single_is_narrow")
+    k.label("single_is_plain")
     narrow(k, _SUM, _MULTIPLIER, _ROUND, _SHIFTS, temp=_X)
     k.label("single_store")
     k.strb(_SUM, DST[0])
@@ -193,11 +194,22 @@ def _next_single(k: Kernel) -> None:
     k.bne("single")
 
 
-def requantise_exactly(k: Kernel) -> None:
-    """The subroutine `exact`: r0, a sum with its channel's entry in r1 to r3, becomes the output.
+def special_outputs(k: Kernel) -> None:
+    """Subroutines: r0, a sum with its channel's entry in r1 to r3, becomes the output.
 
-    It serves steps whose sums or shifts are wide, and those with limits of their own.
+    `exact` is for steps that are wide, and spoils the entry's `round`, of which it has no use.
+    `limited` is for other steps with limits of their own.
     """
+    limits = at("lo"), at("hi")
     k.label("exact")
-    wide(k, r0, _MULTIPLIER, _SHIFTS, _ROUND, at("zo"), (at("lo"), at("hi")))
+    wide(k, r0, _MULTIPLIER, _SHIFTS, _ROUND, at("zo"), limits)
+    k.bx(lr)
+    k.label("limited")
+    narrow(k, r0, _MULTIPLIER, _ROUND, _SHIFTS, TABLE_END)
+    for limit, beyond in zip(limits, ("lt", "gt"), strict=True):
+        k.ldr(TABLE_END, limit)
+        k.cmp(r0, TABLE_END)
+        k.it(beyond)
+        k.mov(r0, TABLE_END)
+    k.ldr(TABLE_END, at("table_end"))
     k.bx(lr)
