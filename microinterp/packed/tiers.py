@@ -274,7 +274,7 @@ _LAYOUTS: Mapping[str, Layout] = MappingProxyType(
         layout.tier: layout
         for layout in (
             Layout("portable", 1, 8, _SHORT.itemsize, 1, (8, 9), _plain, _plain_back),
-            Layout("armv6m", 4, 8, _SHORT.itemsize, 1, (8, 9), _by_tap, _by_tap_back(4)),
+            Layout("armv6m", 4, 8, _SHORT.itemsize, 4, (8, 9), _by_tap, _by_tap_back(4)),
             Layout("armv7m", 2, 4, _LONG.itemsize, 2, (13, 12), _by_tap, _by_tap_back(2)),
             Layout("armv7em", 2, 4, _LONG.itemsize, 4, (13, 12), _by_four, _by_four_back),
         )
