@@ -187,18 +187,23 @@ def _conv(step: s.Conv, memory: Memory) -> int:
 
 
 def _depthwise(step: s.Depthwise, memory: Memory) -> int:
+    return _channelwise(step, memory, step.ic)
+
+
+def _channelwise(step: s.Depthwise, memory: Memory, at_once: int) -> int:
+    """Either DEPTHWISE, whose kernel sees so many channels at once."""
     _counts(step, "multiplier")
     _need(step.oc == step.ic * step.multiplier, "oc is not ic * multiplier")
     taps = step.kh * step.kw
     _need(memory.layout.is_thumb or not step.patch, f"patch is {step.patch}, wanted none")
-    patch = memory.layout.depthwise_patch(taps, step.ic)
+    patch = memory.layout.depthwise_patch(taps, at_once)
     _filter(step, memory, taps * step.oc, step.oc, patch)
     return step.batches * step.oh * step.ow * step.oc * (step.kh * step.kw + 1)
 
 
 def _depthwise_in_place(step: s.DepthwiseInPlace, memory: Memory) -> int:
     over = s.Depthwise(step.x, step.w, step.channels, step.x, *step[4:24], 0, *step[24:])
-    work = _depthwise(over, memory)
+    work = _channelwise(over, memory, 1)
     _need(step.batches == 1 and step.multiplier == 1, "batches and multiplier are not 1")
     pixels = step.ih * step.iw
     _need(step.oh * step.ow <= pixels, "the output is larger than the input")

@@ -15,6 +15,7 @@ from microinterp.errors import UnsupportedError
 from microinterp.interpreter import prepare_model
 from microinterp.packed import PackedInterpreter, pack
 from microinterp.packed.checksums import PackedChecksums
+from microinterp.packed.tiers import TIERS
 from microinterp.passes import Passed, run_passes
 from microinterp.trace import Checksums
 from tests.oracle import Sample, random_samples
@@ -58,18 +59,21 @@ def compare(data: bytes, samples: Sequence[Sample], passed: Passed | None = None
     packed = pack(prepared, plan)
     assert packed == pack(prepared, plan)
     got = PackedInterpreter(packed)
+    thumb = [PackedInterpreter(pack(prepared, plan, tier)) for tier in TIERS[1:]]
     given, answers, mode = [], [], KEEP
     for sample in samples:
         if sample is None:
             wanted.reset()
-            got.reset()
+            for other in (got, *thumb):
+                other.reset()
             if binding is not None:
                 binding.reset(everything=False)
             mode = RESET
             continue
         for i, array in enumerate(sample):
             wanted.set_input(array, i)
-            got.set_input(array, i)
+            for other in (got, *thumb):
+                other.set_input(array, i)
             if binding is not None:
                 binding.of(prepared.graph.main.inputs[i])[...] = array
         checksums = Checksums()
@@ -79,6 +83,7 @@ def compare(data: bytes, samples: Sequence[Sample], passed: Passed | None = None
             binding.run(by_piece)
         crcs = got.op_crcs()
         assert crcs == (checksums if binding is None else by_piece).crcs
+        assert all(other.op_crcs() == crcs for other in thumb)
         outputs = range(len(wanted.graph.main.outputs))
         for i in outputs:
             have, want = got.get_output(i), wanted.get_output(i)
