@@ -40,6 +40,10 @@ def sources(kind: str) -> dict[str, str]:
     if kind in THUMB:
         texts = _texts("microinterp", "thumb") | modules.texts(kind)
         texts["_tier.py"] += _numbers(kind)
+        if kind == "armv7em":
+            texts["_tier.py"] += "\n\nimport microinterp._dsp\n"
+        else:
+            del texts["_dsp.py"]
         return dict(sorted(texts.items()))
     if kind in VIPER:
         return _texts("microinterp", "portable", "viper")
