@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.errors import InputError, printable
+from microinterp.quant.fixedpoint import multiply_double
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -64,18 +65,39 @@ class Filters:
         )
 
     @property
-    def is_wide(self) -> bool:
-        """True if a sum may have 31 bits or more, or a shift is not one of 1 to 22 to the right.
+    def wide_channels(self) -> npt.NDArray[np.bool_]:
+        """Whether a sum may have 31 bits or more, or the shift is not one of 1 to 22 to the right.
 
         Kernels requantise all others in a way that is shorter, and as exact.
         """
-        most = np.where(self.w > 0, self.w * (_INT8_HIGH - self.zx), self.w * (_INT8_LOW - self.zx))
-        least = np.where(
-            self.w > 0, self.w * (_INT8_LOW - self.zx), self.w * (_INT8_HIGH - self.zx)
-        )
-        high, low = self.bias + most.sum(axis=1), self.bias + least.sum(axis=1)
+        low, high = self._reach()
         fits = (high < _NARROW_SUM) & (low > -_NARROW_SUM)
-        return not bool(np.all(fits & (self.shift <= -1) & (self.shift >= -_NARROW_RIGHT)))
+        return ~(fits & (self.shift <= -1) & (self.shift >= -_NARROW_RIGHT))
+
+    def simplified(self, lo: int, hi: int) -> Filters:
+        """The same outputs with fewer wide channels: those that never change are rewritten.
+
+        Pruned layers are full of them: all weights 0, and a scale near 0 that makes a huge bias.
+        A bias of 4 d, a multiplier of a half and one shift to the right give d.
+        """
+        first, last = (
+            np.clip(multiply_double(sums, self.multiplier, self.shift) + self.zo, lo, hi)
+            for sums in self._reach()
+        )
+        chosen = self.wide_channels & (self.shift <= 0) & (first == last)
+        return replace(
+            self,
+            w=np.where(chosen[:, None], 0, self.w),
+            bias=np.where(chosen, 4 * (first - self.zo), self.bias),
+            multiplier=np.where(chosen, 1 << 30, self.multiplier),
+            shift=np.where(chosen, -1, self.shift),
+        )
+
+    def _reach(self) -> tuple[Ints, Ints]:
+        """The least and the greatest sum of each channel, whatever the input."""
+        below, above = self.w * (_INT8_LOW - self.zx), self.w * (_INT8_HIGH - self.zx)
+        low, high = np.minimum(below, above).sum(axis=1), np.maximum(below, above).sum(axis=1)
+        return self.bias + low, self.bias + high
 
 
 def up(count: int, unit: int) -> int:
@@ -138,9 +160,13 @@ class Layout:
         """Size of a DEPTHWISE's scratch."""
         return taps * _ADDRESS + up(ic, _ADDRESS) if self.is_thumb else 0
 
+    def fitted(self, filters: Filters, lo: int, hi: int) -> Filters:
+        """Filters that give the same outputs, limits included, the way that kernels like best."""
+        return filters.simplified(lo, hi) if self._is_long else filters
+
     def is_wide(self, filters: Filters) -> int:
         """The step's argument `wide`."""
-        return int(self._is_long and filters.is_wide)
+        return int(self._is_long and bool(filters.wide_channels.any()))
 
     def conv(self, filters: Filters, groups: int) -> tuple[Bytes, Bytes]:
         """w and the channel table of a CONV."""

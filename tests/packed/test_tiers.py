@@ -9,6 +9,7 @@ import pytest
 
 from microinterp.errors import InputError
 from microinterp.packed.tiers import TIERS, Filters, layout_of
+from microinterp.quant.fixedpoint import multiply_double
 
 W = np.array([[1, 2, 3, 4, 5], [-1, -2, -3, -4, -5], [10, 20, 30, 40, 50]])
 """Three channels of five taps."""
@@ -77,23 +78,55 @@ def test_depthwise_by_hand() -> None:
     assert int8(w) == five.reshape(-1).tolist()
 
 
+def is_wide(made: Filters) -> bool:
+    return bool(made.wide_channels.any())
+
+
 def test_wide() -> None:
-    assert not filters().is_wide
-    assert not filters(shift=-1).is_wide
-    assert not filters(shift=-22).is_wide
+    assert not is_wide(filters())
+    assert not is_wide(filters(shift=-1))
+    assert not is_wide(filters(shift=-22))
     for shift in (-23, 0, 1):
-        assert filters(shift=shift).is_wide
+        assert is_wide(filters(shift=shift))
     reach = 125 * 15  # of the first channel: zx is 2
     edge = filters(W[:1])
     edge.bias[0] = (1 << 30) - 1 - reach
-    assert not edge.is_wide
+    assert not is_wide(edge)
     edge.bias[0] += 1
-    assert edge.is_wide
+    assert is_wide(edge)
     edge.bias[0] = -(1 << 30) + 1 + 130 * 15
-    assert not edge.is_wide
+    assert not is_wide(edge)
     edge.bias[0] -= 1
-    assert edge.is_wide
+    assert is_wide(edge)
     assert [layout_of(tier).is_wide(edge) for tier in TIERS] == [0, 0, 1, 1]
+
+
+def outputs(made: Filters, x: np.ndarray, lo: int, hi: int) -> np.ndarray:
+    sums = made.w @ (x - made.zx) + made.bias
+    return np.clip(multiply_double(sums, made.multiplier, made.shift) + made.zo, lo, hi)
+
+
+def test_channels_that_never_change_are_made_short() -> None:
+    """A pruned one with a huge bias, two that are always over the limit, and one that changes."""
+    w = np.array([[0, 0], [0, 0], [1, -1], [1, 1]])
+    bias = np.array([-1073741824, 1073741760, 1 << 30, 900])
+    shift = np.array([-25, 0, -2, 0])
+    made = Filters(w, bias, np.full(4, 0x5A5A5A5A), shift, -7, 12)
+    assert made.wide_channels.tolist() == [True] * 4
+    short = made.simplified(-100, 120)
+    assert short.wide_channels.tolist() == [False, False, False, True]
+    rng = random.Random(0)
+    for _ in range(200):
+        x = np.array([rng.randint(-128, 127) for _ in range(2)])
+        assert np.array_equal(outputs(short, x, -100, 120), outputs(made, x, -100, 120))
+    assert outputs(short, x, -100, 120)[:3].tolist() == [-11, 120, 120]
+    assert same(short.only(3), made.only(3))
+
+
+def test_a_constant_by_hand() -> None:
+    """floor((4 d 2^30 + 2^30) / 2^31) = 2 d; halved, it is d."""
+    d = np.arange(-255, 256)
+    assert np.array_equal(multiply_double(4 * d, 1 << 30, -1), d)
 
 
 def same(a: Filters, b: Filters) -> bool:

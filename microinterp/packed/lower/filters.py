@@ -82,13 +82,13 @@ def _depthwise_filters(op: Lowering, w: Ints, quant: Quant) -> Filters:
     """Filters w [kh, kw, channels], whose sums are proved to stay inside int32."""
     bias = _bias(op, w.shape[2])
     _require_sums(op, bias, np.abs(w).sum(axis=(0, 1)) * _reach(quant.input_zero_point))
-    return _filters(w.reshape(-1, w.shape[2]).T, bias, quant)
+    return _filters(op, w.reshape(-1, w.shape[2]).T, bias, quant)
 
 
-def _filters(w: Ints, bias: Ints, quant: Quant) -> Filters:
-    return Filters(
-        w, bias, quant.multiplier, quant.shift, quant.input_zero_point, quant.output_zero_point
-    )
+def _filters(op: Lowering, w: Ints, bias: Ints, quant: Quant) -> Filters:
+    zx, zo = quant.input_zero_point, quant.output_zero_point
+    filters = Filters(w, bias, quant.multiplier, quant.shift, zx, zo)
+    return op.layout.fitted(filters, quant.low, quant.high)
 
 
 def _scratch(op: Lowering, taps: int, ic: int) -> int:
@@ -136,7 +136,7 @@ def _conv(
     # The widest sums are those of unsigned products.
     folded = bias - (128 + quant.input_zero_point) * rows.sum(axis=1)
     _require_sums(op, folded, 255 * (rows + 128).sum(axis=1), 128 * 255 * taps)
-    filters = _filters(rows, bias, quant)
+    filters = _filters(op, rows, bias, quant)
     weights, table = op.layout.conv(filters, groups)
     return Conv(
         x=op.source(x),
