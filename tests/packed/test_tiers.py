@@ -109,7 +109,7 @@ def outputs(made: Filters, x: np.ndarray, lo: int, hi: int) -> np.ndarray:
 def test_channels_that_never_change_are_made_short() -> None:
     """A pruned one with a huge bias, two that are always over the limit, and one that changes."""
     w = np.array([[0, 0], [0, 0], [1, -1], [1, 1]])
-    bias = np.array([-1073741824, 1073741760, 1 << 30, 900])
+    bias = np.array([-1073741824, 1073741760, 1 << 30, 30])
     shift = np.array([-25, 0, -2, 0])
     made = Filters(w, bias, np.full(4, 0x5A5A5A5A), shift, -7, 12)
     assert made.wide_channels.tolist() == [True] * 4
