@@ -1,7 +1,9 @@
 """Calls of one Thumb kernel on an emulated CPU, without the runtime: arguments as the loader gives.
 
-Each call is made twice with the heap locked; weights, arguments and canaries around the arena have
-to stay as they were. Instructions are those of the second call, the call itself left out.
+Arena and weights lie between guards, which the CPU's memory protection lets nobody read or write;
+the guard behind is where they end, rounded up to 4 bytes. Each call is made twice, with the heap
+locked; weights, arguments and what lies around the blocks have to stay as they were. The
+instructions counted are those of a third call, without those of calling.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from microinterp_boards import Board
 from tests.boards.qemu_port import qemu_board
 from tests.boards.test_qemu_port_code import compiled
 
-_LIMIT = 120.0  # seconds for the next answer
+_LIMIT = 30.0  # seconds for the next answer
 _HEAP = 1 << 20
 _SCRIPT = """
-import array, board, gc, micropython, struct, sys
+import array, board, gc, machine, micropython, struct, sys, uctypes
 from kernel_under_test import {name} as kernel
 
 @micropython.asm_thumb
@@ -32,18 +35,47 @@ def count(f, arena, weights, p):
     board.instructions(second)
     return struct.unpack("<Q", second)[0] - struct.unpack("<Q", first)[0]
 
-def call(arena, weights, p, memory, content):
+class Block:
+    def __init__(self, content, regions):
+        self.content, self.regions = content, regions
+        self.room = len(content) + 3 & -4
+        self.memory = bytearray(b"\\xa5" * (self.room + 128))
+        base = uctypes.addressof(self.memory)
+        self.end = base + 64 + self.room + 31 & -32
+        self.at = self.end - self.room - base
+        self.data = memoryview(self.memory)[self.at : self.at + len(content)]
+        self.data[:] = content
+
+    def guard(self, on):
+        places = (self.end - self.room - 32 & -32, self.end)
+        for region, place in zip(self.regions, places):
+            machine.mem32[0xE000ED9C] = place | 16 | region  # RBAR
+            machine.mem32[0xE000EDA0] = 9 if on else 0  # RASR: 32 bytes, no access
+
+    def is_kept(self, content):
+        outside = self.memory[: self.at] + self.memory[self.at + len(content) :]
+        return outside == b"\\xa5" * len(outside) and self.data == content
+
+def call(arena, weights, p):
+    a, w = arena.data, weights.data
+    for block in (arena, weights):
+        block.guard(True)
     for _ in range(2):
-        arena[:] = content
+        a[:] = arena.content
         micropython.heap_lock()
         try:
-            result = kernel(arena, weights, p)
+            result = kernel(a, w, p)
         finally:
             micropython.heap_unlock()
-    answer = bytes(arena)
-    arena[:] = content
-    total = count(kernel, arena, weights, p) - count(empty, arena, weights, p)
-    assert result == 0
+        assert result == 0
+    for block in (arena, weights):
+        block.guard(False)
+    answer = bytes(a)
+    a[:] = arena.content
+    count(empty, a, w, p)  # names are found faster afterwards
+    total = count(kernel, a, w, p) - count(empty, a, w, p)
+    if not arena.is_kept(answer) or not weights.is_kept(weights.content):
+        raise ValueError("something else was written")
     return answer, total
 
 def run(calls):
@@ -53,19 +85,15 @@ def run(calls):
             break
         words, size, room = struct.unpack("<3I", header)
         values = calls.read(4 * words)
-        constants = calls.read(size)
-        content = calls.read(room)
-        p, weights = array.array("i", values), bytearray(constants)
-        memory = bytearray(b"\\xa5" * (room + 128))
-        arena = memoryview(memory)[64 : 64 + room]
-        answer, total = call(arena, weights, p, memory, content)
-        if memory[:64] + memory[-64:] != b"\\xa5" * 128 or bytes(p) != values:
-            raise SystemExit("canary or arguments touched")
-        if weights != constants:
-            raise SystemExit("weights touched")
+        p = array.array("i", values)
+        weights = Block(calls.read(size), (4, 5))
+        arena = Block(calls.read(room), (2, 3))
+        answer, total = call(arena, weights, p)
+        if bytes(p) != values:
+            raise ValueError("arguments were written")
         sys.stdout.buffer.write(struct.pack("<2I", room, total))
         sys.stdout.buffer.write(answer)
-        del p, weights, memory, arena, values, constants, content, answer
+        del p, weights, arena, values, answer
         gc.collect()
 
 with open("calls.bin", "rb") as calls:
@@ -93,7 +121,10 @@ class Answer:
 def run_calls(
     calls: Sequence[Call], module: str, name: str, arch: str, cpu: str, folder: Path
 ) -> list[Answer]:
-    """Make all calls on one board. module: text that defines the kernel `name`."""
+    """Make all calls on one board. module: text that defines the kernel `name`.
+
+    Raises AssertionError with the number of the first call that goes wrong, counted from 0.
+    """
     content = b""
     for call in calls:
         words = struct.pack(f"<{len(call.arguments)}i", *call.arguments)
@@ -101,11 +132,20 @@ def run_calls(
         content += struct.pack("<3I", *sizes) + words + call.weights + call.arena
     kernel = compiled(folder, "kernel_under_test", module, arch)
     preload = [("calls.bin", content), ("lib/kernel_under_test.mpy", kernel)]
-    answers = []
+    answers: list[Answer] = []
     with qemu_board(cpu, heap=_HEAP, preload=preload) as board:
         board.link.start(_SCRIPT.format(name=name).encode())
-        for _ in calls:
-            size, total = struct.unpack("<2I", board.link.read(8, _LIMIT, "the next answer"))
-            answers.append(Answer(board.link.read(size, _LIMIT, "an answer"), total))
+        for number, call in enumerate(calls):
+            answers.append(_answer(board, number, len(call.arena)))
         assert board.link.finish() == b""
     return answers
+
+
+def _answer(board: Board, number: int, size: int) -> Answer:
+    header = board.link.read(8, _LIMIT, f"answer {number}")
+    room, total = struct.unpack("<2I", header)
+    if room != size:  # a report of a fault, or a traceback
+        end = b"\n" if b"FAULT" in header else b"\x04>"
+        told = header + board.link.transport.read_until(end, _LIMIT, "what went wrong")
+        raise AssertionError(f"call {number}: {told!r}")
+    return Answer(board.link.read(size, _LIMIT, f"answer {number}"), total)
