@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -42,24 +43,36 @@ def kernel(arch: str, is_wide: bool) -> str:
     return "import micropython\n" + k.source()
 
 
-def check(
-    cases: Iterable[Case], arch: str, is_wide: bool, folder: Path, zo: int = 0, low: int = -128,
-    high: int = 127,
-) -> None:  # fmt: skip
-    cases = list(cases)
-    entries, expected = b"", []
-    for acc, m, shift in cases:
-        left, right = max(shift, 0), max(-shift, 0)
-        half = ((zo << right) + (1 << right >> 1)) % 2**32
-        entries += struct.pack("<iiIBBH", acc, m, half, right, left, 0)
-        expected.append(clamp(rq(acc, m, shift) + zo, low, high))
-    call = Call([len(cases), zo, low, high], entries, bytes(len(cases)))
-    text = kernel(arch, is_wide)
-    (answer,) = run_calls([call], text, "f", arch, ARCHES[arch], folder)
-    found = struct.unpack(f"{len(cases)}b", answer.arena)
-    wrong = [c for c, a, b in zip(cases, found, expected, strict=True) if a != b]
-    assert not wrong, (len(wrong), wrong[:3])
-    assert answer.arena == int8_bytes(expected)
+@dataclass(frozen=True)
+class Batch:
+    """Cases that have the zero point and the limits in common."""
+
+    cases: Sequence[Case]
+    zo: int
+    low: int = -128
+    high: int = 127
+
+    def call(self) -> Call:
+        entries = b""
+        for acc, m, shift in self.cases:
+            left, right = max(shift, 0), max(-shift, 0)
+            half = ((self.zo << right) + (1 << right >> 1)) % 2**32
+            entries += struct.pack("<iiIBBH", acc, m, half, right, left, 0)
+        size = len(self.cases)
+        return Call([size, self.zo, self.low, self.high], entries, bytes(size))
+
+    def expected(self) -> list[int]:
+        return [clamp(rq(*case) + self.zo, self.low, self.high) for case in self.cases]
+
+
+def check(batches: Sequence[Batch], arch: str, is_wide: bool, folder: Path) -> None:
+    calls = [batch.call() for batch in batches]
+    answers = run_calls(calls, kernel(arch, is_wide), "f", arch, ARCHES[arch], folder)
+    for batch, answer in zip(batches, answers, strict=True):
+        found = struct.unpack(f"{len(batch.cases)}b", answer.arena)
+        both = zip(batch.cases, found, batch.expected(), strict=True)
+        wrong = [case for case, a, b in both if a != b]
+        assert not wrong, (len(wrong), wrong[:3], batch.zo)
 
 
 def near_halves(rng: random.Random, bits: int, right: int) -> list[int]:
@@ -72,27 +85,26 @@ def near_halves(rng: random.Random, bits: int, right: int) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("zo", [-128, 0, 3, 127])
-def test_narrow(arch: str, tmp_path: Path, zo: int) -> None:
-    rng = random.Random(zo)
+def narrow_cases(rng: random.Random) -> list[Case]:
     sums = (0, 1, -1, 2, -2, 2**30 - 1, 1 - 2**30)
     cases = list(product(sums, MULTIPLIERS, range(-22, 0)))
     for right in range(1, 23):
         for acc in near_halves(rng, 30, right):
-            cases.append((acc, 2**30, -right))
-            cases.append((acc, rng.randrange(2**30, 2**31), -right))
+            cases += [(acc, 2**30, -right), (acc, rng.randrange(2**30, 2**31), -right)]
     for _ in range(1000):
         acc = rng.randint(1 - 2**30, 2**30 - 1) >> rng.randrange(30)
         cases.append((acc, rng.randrange(2**31), -rng.randint(1, 22)))
-    check(cases, arch, False, tmp_path, zo)
-    check(cases, arch, True, tmp_path, zo)
+    return cases
 
 
-@pytest.mark.parametrize(
-    ("zo", "low", "high"), [(0, -128, 127), (127, -128, 127), (-128, -100, 100), (5, 5, 5)]
-)
-def test_wide(arch: str, tmp_path: Path, zo: int, low: int, high: int) -> None:
-    rng = random.Random(zo)
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_narrow_sums(arch: str, tmp_path: Path, is_wide: bool) -> None:
+    rng = random.Random(1)
+    batches = [Batch(narrow_cases(rng), zo) for zo in (-128, 0, 3, 127)]
+    check(batches, arch, is_wide, tmp_path)
+
+
+def wide_cases(rng: random.Random) -> list[Case]:
     sums = (0, 1, -1, 2**30, -(2**30), 2**31 - 1, 1 - 2**31, -(2**31), 0x12345678, -0x55555555)
     cases = list(product(sums, MULTIPLIERS, range(-31, 31)))
     for right in range(23, 32):
@@ -100,13 +112,19 @@ def test_wide(arch: str, tmp_path: Path, zo: int, low: int, high: int) -> None:
     for _ in range(1000):
         acc = rng.randint(-(2**31), 2**31 - 1) >> rng.randrange(32)
         cases.append((acc, rng.randrange(2**31), rng.randint(-31, 30)))
-    check(cases, arch, True, tmp_path, zo, low, high)
+    return cases
+
+
+def test_wide_sums_and_limits(arch: str, tmp_path: Path) -> None:
+    rng = random.Random(2)
+    ends = ((0, -128, 127), (127, -128, 127), (-128, -100, 100), (5, 5, 5))
+    check([Batch(wide_cases(rng), *end) for end in ends], arch, True, tmp_path)
 
 
 def test_numbers_worked_by_hand(arch: str, tmp_path: Path) -> None:
     # Half of 11 is 5.5, rounded up to 6, and a quarter of it is 1.5: 2, away from zero.
     # Half of -11 is -5.5, rounded up to -5, and a quarter of it is -1.25: -1.
-    # -10: -5, -2.5, away from zero -3. And 4 over 127 stays 127.
+    # -10: -5, -2.5, away from zero -3. And 250 is more than the limit.
     half = 2**30
     cases = [(11, half, -2), (-11, half, -2), (-10, half, -1), (1000, half, -1)]
     wanted = int8_bytes([2, -1, -3, 127])
