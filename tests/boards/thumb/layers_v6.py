@@ -103,22 +103,21 @@ class Layer:
 
     def call(self) -> Call:
         """The kernel's arguments, as the loader gives them."""
-        filters = Filters(
-            np.array(self.w, np.int64),
-            *(np.array(self._each(v), np.int64) for v in (self.bias, self.m, self.shift)),
-            self.zx,
-            self.zo,
+        w, bias, m, shift = (
+            np.array(values, np.int64)
+            for values in (self.w, *map(self._each, (self.bias, self.m, self.shift)))
         )
+        filters = Filters(w, bias, m, shift, self.zx, self.zo)
         if self.multiplier is None:
-            w, table = _LAYOUT.conv(filters, self.groups)
+            packed = _LAYOUT.conv(filters, self.groups)
         else:
-            w, table = _LAYOUT.depthwise(filters, self.multiplier)
+            packed = _LAYOUT.depthwise(filters, self.multiplier)
         weights = bytearray(b"\x77" * 4)
         refs = {}
-        for name, data in (("w", w.tobytes()), ("channels", table.tobytes())):
+        for name, data in zip(("w", "channels"), packed, strict=True):
             weights += bytes(-len(weights) % 4)
             refs[name] = len(weights)
-            weights += data
+            weights += data.tobytes()
         x = self.x_at
         if x is None:
             x = ~len(weights)
@@ -186,7 +185,7 @@ class Layer:
         for pixel in range(self._pixels):
             at = self._dst + pixel * (self.oc + self.gap)
             arena[at : at + self.oc] = values[pixel * self.oc : (pixel + 1) * self.oc]
-        return self.without_scratch(arena)
+        return self.without_scratch(bytes(arena))
 
     def without_scratch(self, arena: bytes) -> bytes:
         """The arena with zeros where scratch is."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,10 +27,10 @@ def rows(rng: random.Random, oc: int, taps: int) -> list[list[int]]:
     return [noise(rng, taps) for _ in range(oc)]
 
 
-def windows(rng: random.Random, ic: int, oc: int, **how: object) -> Layer:
+def windows(rng: random.Random, ic: int, oc: int, **how: Any) -> Layer:
     """A 3x3 layer over 5x4 pixels with a border of 1; `how` changes it."""
     layer = Layer(noise(rng, 20 * ic), rows(rng, oc, 9 * ic), (5, 4), (5, 4), (3, 3), before=(1, 1))
-    return replace(layer, zx=9, zo=-4, shift=-5, **how)  # type: ignore[arg-type]
+    return replace(layer, zx=9, zo=-4, shift=-5, **how)
 
 
 def test_by_hand(qemu: None, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_limits(qemu: None, tmp_path: Path) -> None:
     run([windows(rng, 3, 5, limits=pair) for pair in pairs], tmp_path)
 
 
-def some_windows() -> Iterator[dict[str, object]]:
+def some_windows() -> Iterator[dict[str, Any]]:
     """Windows that reach beyond the image on each side, that miss it, and with holes."""
     for kernel, before in product(((1, 1), (3, 3), (2, 5), (7, 1)), ((0, 0), (1, 2), (6, 9))):
         for stride, dilation in (((1, 1), (1, 1)), ((2, 3), (1, 1)), ((1, 2), (3, 2))):
@@ -106,7 +107,7 @@ def test_windows_of_every_kind(qemu: None, tmp_path: Path, groups: int) -> None:
     rng = random.Random(6)
     layers = []
     for how in some_windows():
-        kh, kw = how["kernel"]  # type: ignore[misc]
+        kh, kw = how["kernel"]
         layers.append(
             Layer(
                 noise(rng, 2 * 5 * 4 * 3 * groups),
@@ -117,7 +118,7 @@ def test_windows_of_every_kind(qemu: None, tmp_path: Path, groups: int) -> None:
                 groups=groups,
                 zx=rng.choice((LOW, 0, HIGH, 5)),
                 shift=-6,
-                **how,  # type: ignore[arg-type]
+                **how,
             )
         )
     assert any(len(set(layer.outputs()[:3])) > 1 for layer in layers)
@@ -129,7 +130,7 @@ def test_x_among_the_weights(qemu: None, tmp_path: Path) -> None:
     run([windows(rng, 3, 2, x_at=None)], tmp_path)
 
 
-def over_itself(geometry: Geometry, backward: bool) -> dict[str, object]:
+def over_itself(geometry: Geometry, backward: bool) -> dict[str, Any]:
     """dst as close to x as the order allows."""
     away = geometry.closest(backward)
     assert geometry.allows(away, backward)
@@ -149,8 +150,8 @@ def test_dst_over_x(qemu: None, tmp_path: Path, backward: bool) -> None:
         one, line = Axis(1, 1, 1, 1, 1, 0), Axis(9, 9, 2, 1, 1, 1)
         place = over_itself(Geometry(1, one, line, ic, oc), backward)
         layer = Layer(noise(rng, 9 * ic), rows(rng, oc, 2 * ic), (1, 9), (1, 9), (1, 2))
-        layers.append(replace(layer, before=(0, 1), shift=-4, **place))  # type: ignore[arg-type]
-    assert all(layer.dst_at < layer.x_at + len(layer.x) for layer in layers)  # type: ignore[operator]
+        layers.append(replace(layer, before=(0, 1), shift=-4, **place))
+    assert all(layer.dst_at < layer.x_at + len(layer.x) for layer in layers)
     run(layers, tmp_path)
 
 
@@ -164,5 +165,5 @@ def test_dst_over_x_with_groups(qemu: None, tmp_path: Path, backward: bool) -> N
         place = over_itself(Geometry(1, down, across, 6, 6), backward)
         size = down.size, across.size
         layer = Layer(noise(rng, 48), rows(rng, 6, 2), size, size, groups=3, shift=-3)
-        layers.append(replace(layer, **place))  # type: ignore[arg-type]
+        layers.append(replace(layer, **place))
     run(layers, tmp_path)

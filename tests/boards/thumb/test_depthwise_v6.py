@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,11 @@ from tests.boards.thumb.layers_v6 import HALF, Layer, run
 from tests.boards.thumb.test_conv_v6 import HIGH, LOW, noise, over_itself, rows, some_windows
 
 
-def windows(rng: random.Random, ic: int, multiplier: int = 1, **how: object) -> Layer:
+def windows(rng: random.Random, ic: int, multiplier: int = 1, **how: Any) -> Layer:
     """A 3x3 layer over 5x4 pixels with a border of 1; `how` changes it."""
     w = rows(rng, ic * multiplier, 9)
     layer = Layer(noise(rng, 20 * ic), w, (5, 4), (5, 4), (3, 3), before=(1, 1))
-    return replace(layer, multiplier=multiplier, zx=9, zo=-4, shift=-5, **how)  # type: ignore[arg-type]
+    return replace(layer, multiplier=multiplier, zx=9, zo=-4, shift=-5, **how)
 
 
 def test_by_hand(qemu: None, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_windows_of_every_kind(qemu: None, tmp_path: Path) -> None:
     rng = random.Random(6)
     layers = []
     for how, (ic, many) in product(some_windows(), ((6, 1), (2, 2))):
-        kh, kw = how["kernel"]  # type: ignore[misc]
+        kh, kw = how["kernel"]
         layers.append(
             Layer(
                 noise(rng, 2 * 5 * 4 * ic),
@@ -105,7 +106,7 @@ def test_windows_of_every_kind(qemu: None, tmp_path: Path) -> None:
                 multiplier=many,
                 zx=rng.choice((LOW, 0, HIGH, 5)),
                 shift=-6,
-                **how,  # type: ignore[arg-type]
+                **how,
             )
         )
     run(layers, tmp_path)
@@ -128,8 +129,8 @@ def test_dst_over_x(qemu: None, tmp_path: Path, backward: bool) -> None:
         place = over_itself(Geometry(1, one, line, ic, ic * many), backward)
         w = rows(rng, ic * many, 2)
         layer = Layer(noise(rng, 9 * ic), w, (1, 9), (1, 9), (1, 2), multiplier=many)
-        layers.append(replace(layer, before=(0, 1), shift=-4, **place))  # type: ignore[arg-type]
-    assert all(layer.dst_at < layer.x_at + len(layer.x) for layer in layers)  # type: ignore[operator]
+        layers.append(replace(layer, before=(0, 1), shift=-4, **place))
+    assert all(layer.dst_at < layer.x_at + len(layer.x) for layer in layers)
     run(layers, tmp_path)
 
 
