@@ -65,7 +65,7 @@ def bench(
     counted: list[Counts] = []
     with there.open() as session:
         loaded = session.loaded
-        require_same(link, loaded, model, there.folder)
+        require_same(link, loaded, there.model, there.folder)
         for sample in samples:
             _set_inputs(session, sample)
             times.append(session.invoke())

@@ -80,8 +80,9 @@ class Board(Closing):
         Args:
             model: a .tflite file.
             name: of the model on the board, 1 to 27 of A-Z a-z 0-9 . _ -
-            mpy_set: "bytecode" for the runtime without native code, or a lower tier than the
-                probe's, such as "armv6m"; None is what the probe says.
+            mpy_set: one of the probe's `sets`: "bytecode" for the runtime without native code,
+                "viper-armv7m" for viper kernels, "armv6m" for those of a smaller processor. None is
+                the first of them.
             progress: told the bytes of the model that are sent, and of how many.
         """
         asked = MemoryPasses(passes, ram_limit, max_extra_macs)

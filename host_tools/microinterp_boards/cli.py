@@ -171,7 +171,6 @@ def _show(port: str, facts: Probe) -> None:
         cpu += f" (CPUID {facts.cpu_id:#010x})"
     if facts.cpu_architecture is not None:
         cpu += f", {facts.cpu_architecture}, {'DSP' if facts.dsp else 'no DSP'}"
-    tier = "" if facts.tier is None else f" for {facts.tier}"
     rows = {
         "port": port,
         "firmware": implementation,
@@ -181,7 +180,7 @@ def _show(port: str, facts: Probe) -> None:
         "heap": size(facts.heap_free, facts.heap_total),
         "files": size(facts.files_free, facts.files_total),
         ".mpy": arch,
-        "kernels": f"{facts.kernels or 'none'}{tier}: {facts.reason}",
+        "kernels": f"{facts.mpy_set or 'none'}: {facts.reason}",
     }
     screen = output.console()
     for key, value in rows.items():

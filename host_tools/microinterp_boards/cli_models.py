@@ -43,8 +43,8 @@ def deploy_command(
         typer.Option(
             "--set",
             metavar="SET",
-            help="bytecode: the runtime without native code; or a lower kernel tier than the"
-            " board's: armv6m, armv7m. Else the best.",
+            help="Other kernels than the board's best: armv7m, armv6m, viper-armv7m, viper-armv6m,"
+            " bytecode, as far as it runs them.",
         ),
     ] = None,
     passes: Passes = "none",
@@ -186,7 +186,7 @@ def _show_deployment(done: Deployment) -> None:
         "model": f"{done.name}: {done.model_bytes:,} bytes, arena {done.arena_bytes:,} bytes",
         "sha256": done.sha256,
         "files": f"{sent} sent ({done.sent_bytes:,} bytes), {kept} kept",
-        "kernels": f"{done.kernels} ({done.mpy_set})",
+        "kernels": done.mpy_set,
         "heap": f"{done.heap_start:,} bytes free, {done.heap_start - done.heap_imported:,} taken by"
         f" the runtime, {done.heap_imported - done.heap_loaded:,} by the model",
         "time": f"{done.seconds:.1f} s",

@@ -38,8 +38,8 @@ class Deployment:
             that it runs in.
         sent_bytes: of all files that were sent.
         files_sent, files_kept, files_removed: paths; kept are those that were there already.
-        mpy_set, kernels: the runtime's files, "source" if the board loads none, and the tier of
-            its kernels.
+        mpy_set, kernels: the runtime's files, "source" if the board loads none, and what its
+            kernels are: "bytecode", "viper", or the tier of Thumb kernels.
         heap_start, heap_imported, heap_loaded: bytes free before the runtime is imported, after,
             and with the model loaded. In source form the runtime is the module without its
             constants and arena.
@@ -82,6 +82,7 @@ def deploy(
     if source_form.is_for(board):
         return _deploy_source(link, model, mpy_set, board, started)
     chosen = runtime.choose_set(board, mpy_set)
+    model = model.for_tier(runtime.tier_of(chosen))
     there = runtime.installed(link)
     files = Files(link)
     keeps = files.stat(model.file_name) == runtime.state_of(model.packed)

@@ -21,10 +21,13 @@ from microinterp.interpreter import prepare_model
 from microinterp.packed import PackedModel, load, pack_with_report
 from microinterp.passes import Passed, ladder, run_passes
 from microinterp.prepare import Prepared
-from microinterp_boards import runtime
 from microinterp_boards.boards_table import BoardRow
 from microinterp_boards.files import stored_bytes
 from microinterp_boards.heap_need import HeapNeed, bytecode_refusal, heap_need
+from microinterp_boards.kernel_sets import BYTECODE
+from microinterp_boards.packing import PORTABLE
+from microinterp_boards.runtime import shipped, tier_of
+from microinterp_boards.source_form import NAME as SOURCE
 from microinterp_boards.source_form.fit import estimate
 from microinterp_boards.source_form.generate import generate
 
@@ -103,12 +106,13 @@ class BoardFit:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """A model packed after some passes."""
+    """A model packed after some passes, in the layout of weights of a tier."""
 
     passes: tuple[str, ...]
     extra_macs: float
     model: PackedModel
     data: bytes
+    tier: str
 
 
 class Fitter:
@@ -128,12 +132,14 @@ class Fitter:
         self._max_extra_macs = max_extra_macs
         self._prepared = prepare_model(data, kernels="plain")
         self._arenas: dict[tuple[str, str], int] = {}
+        self._packed: dict[str, _Form] = {}
+        self._rungs: dict[tuple[str, bool], Sequence[_Form]] = {}
         self.refusal = ""
         self.packed: _Form | None = None
         try:
-            self.packed = _pack(self._prepared, plan(self._prepared))
+            self.packed = self._as_it_is(PORTABLE)
         except UnsupportedError as error:
-            self.refusal = f"{error.where}: {error.message}" if str(error.where) else error.message
+            self.refusal = _refusal(error)
 
     def fit(self, row: BoardRow) -> BoardFit:
         """The verdicts for a board."""
@@ -175,17 +181,19 @@ class Fitter:
             flash_available_bytes=row.filesystem_bytes,
             is_estimate=row.heap_basis == "estimate",
         )
-        if self.packed is None:
-            return replace(verdict, fits=False, reason=self.refusal)
-        if row.kernels == "source":
-            return self._source(row, verdict)
-        refusal = bytecode_refusal(self.packed.model) if row.kernels == "bytecode" else ""
+        try:
+            form = self._as_it_is(PORTABLE if row.kernels == SOURCE else tier_of(row.kernels))
+        except UnsupportedError as error:
+            return replace(verdict, fits=False, reason=_refusal(error))
+        if row.kernels == SOURCE:
+            return self._source(form, row, verdict)
+        refusal = bytecode_refusal(form.model) if row.kernels == BYTECODE else ""
         if refusal:
             return replace(verdict, fits=False, reason=refusal)
-        need = self._need(self.packed, row)
+        need = self._need(form, row)
         files = None
         if row.filesystem_block_bytes is not None:
-            files = self._files(self.packed, row.kernels, row.filesystem_block_bytes)
+            files = self._files(form, row.kernels, row.filesystem_block_bytes)
         verdict = replace(
             verdict,
             needed_bytes=need.total,
@@ -197,13 +205,12 @@ class Fitter:
         verdict = _decided(verdict, "the size of its heap is not in the table")
         if verdict.fits or row.micropython_heap_bytes is None:
             return verdict
-        return replace(verdict, remedy=self._remedy(row, row.micropython_heap_bytes))
+        return replace(verdict, remedy=self._remedy(form, row, row.micropython_heap_bytes))
 
-    def _source(self, row: BoardRow, verdict: Verdict) -> Verdict:
+    def _source(self, form: _Form, row: BoardRow, verdict: Verdict) -> Verdict:
         """Firmware that loads no .mpy files takes the model as generated source."""
-        assert self.packed is not None
         try:
-            source = generate(self.packed.data)
+            source = generate(form.data)
         except UnsupportedError as error:
             reason = f"its firmware loads no .mpy files, and as source: {error.message}"
             return replace(verdict, fits=False, reason=reason)
@@ -212,49 +219,60 @@ class Fitter:
         verdict = replace(verdict, needed_bytes=needed, short_bytes=short, is_estimate=True)
         return _decided(replace(verdict, flash_available_bytes=None), "")
 
-    def _remedy(self, row: BoardRow, heap: int) -> Remedy | None:
+    def _remedy(self, as_it_is: _Form, row: BoardRow, heap: int) -> Remedy | None:
         """Passes, weights in mapped flash, or both; the first that is enough."""
-        assert self.packed is not None
-        if self._files_short(self.packed, row, mapped=True):
+        if self._files_short(as_it_is, row, mapped=True):
             return None
-        maps = bool(row.mapping) and len(self.packed.model.weights) <= row.mappable_bytes
+        maps = bool(row.mapping) and len(as_it_is.model.weights) <= row.mappable_bytes
         for mapping in ("", row.mapping) if maps else ("",):
-            for form in self._forms(row, heap, mapping):
+            for form in self._forms(as_it_is, row, heap, mapping):
                 need = self._need(form, row, mapped=bool(mapping)).total
                 fits_flash = not mapping or len(form.data) <= row.mappable_bytes
                 if need <= heap and fits_flash and not self._files_short(form, row, bool(mapping)):
                     return Remedy(form.passes, form.extra_macs, mapping, need)
         return None
 
-    def _forms(self, row: BoardRow, heap: int, mapping: str) -> Iterator[_Form]:
+    def _forms(self, as_it_is: _Form, row: BoardRow, heap: int, mapping: str) -> Iterator[_Form]:
         """The model as it is, then after passes if a smaller arena can be enough, and is wanted."""
-        assert self.packed is not None
-        yield self.packed
-        need = self._need(self.packed, row, mapped=bool(mapping))
+        yield as_it_is
+        need = self._need(as_it_is, row, mapped=bool(mapping))
         main = self._prepared.graph.main
         least = max(sum(t.nbytes for t in side) for side in (main.inputs, main.outputs))
         if need.total - need.arena + least <= heap < need.total:
-            yield from self._quick_rungs
-            yield from self._rungs
+            yield from self._after_passes(as_it_is.tier, quick=True)
+            yield from self._after_passes(as_it_is.tier, quick=False)
+
+    def _as_it_is(self, tier: str) -> _Form:
+        """The model in a tier's layout. Raises UnsupportedError if boards cannot run it."""
+        if tier not in self._packed:
+            self._packed[tier] = _pack(self._prepared, plan(self._prepared), tier)
+        return self._packed[tier]
+
+    def _after_passes(self, tier: str, quick: bool) -> Sequence[_Form]:
+        """The rungs of the ladder, in a tier's layout."""
+        key = tier, quick
+        if key not in self._rungs:
+            rungs = self._quick_ladder if quick else self._ladder
+            self._rungs[key] = list(_packed_rungs(rungs, tier))
+        return self._rungs[key]
 
     @cached_property
-    def _quick_rungs(self) -> Sequence[_Form]:
+    def _quick_ladder(self) -> Sequence[Passed]:
         """Two rungs of the ladder for which nothing is searched but an order."""
         chosen = (("in-place",), ("fold-pad", "reorder", "in-place", "overlap"))
-        return list(_packed_rungs([run_passes(self._prepared, names) for names in chosen]))
+        return [run_passes(self._prepared, names) for names in chosen]
 
     @cached_property
-    def _rungs(self) -> Sequence[_Form]:
-        """The model packed after passes, from those that cost nothing on."""
-        rungs = ladder(self._prepared, self._max_extra_macs, strips=True)
-        return list(_packed_rungs(rungs[1:]))
+    def _ladder(self) -> Sequence[Passed]:
+        """The model after passes, from those that cost nothing on."""
+        return ladder(self._prepared, self._max_extra_macs, strips=True)[1:]
 
     def _need(self, form: _Form, row: BoardRow, mapped: bool = False) -> HeapNeed:
         return heap_need(form.model, len(form.data), row.kernels, mapped, row.is_virtual)
 
     def _files(self, form: _Form, mpy_set: str, block: int, mapped: bool = False) -> int:
         """Bytes of a filesystem with such blocks; a model that is mapped lies elsewhere."""
-        sizes = [len(data) for data in runtime.shipped(mpy_set).values()]
+        sizes = [len(data) for data in shipped(mpy_set).values()]
         return sum(stored_bytes(size, block) for size in (*sizes, 0 if mapped else len(form.data)))
 
     def _files_short(self, form: _Form, row: BoardRow, mapped: bool) -> int:
@@ -285,15 +303,19 @@ class Fitter:
         return {"tflm": usual, "best": followed if is_smaller else usual}
 
 
-def _pack(prepared: Prepared, planned: Plan) -> _Form:
-    data = pack_with_report(prepared, planned)[0]
-    return _Form((), 0.0, load(data), data)
+def _pack(prepared: Prepared, planned: Plan, tier: str) -> _Form:
+    data = pack_with_report(prepared, planned, tier=tier)[0]
+    return _Form((), 0.0, load(data), data, tier)
 
 
-def _packed_rungs(rungs: Sequence[Passed]) -> Iterator[_Form]:
+def _refusal(error: UnsupportedError) -> str:
+    return f"{error.where}: {error.message}" if str(error.where) else error.message
+
+
+def _packed_rungs(rungs: Sequence[Passed], tier: str) -> Iterator[_Form]:
     for rung in rungs:
         with suppress(UnsupportedError):  # boards do not run what some passes make
-            form = _pack(rung.prepared, rung.plan)
+            form = _pack(rung.prepared, rung.plan, tier)
             yield replace(form, passes=_useful(rung), extra_macs=rung.extra_macs)
 
 

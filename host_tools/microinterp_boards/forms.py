@@ -27,18 +27,23 @@ class Deployed:
     Attributes:
         mpy_set: of the runtime's files, or "source".
         folder: of the runtime; empty if the board has none.
+        model: packed for that set.
         is_intact: whether the board has what `deploy` would write.
         open: soft resets the board and loads the model.
     """
 
     mpy_set: str
     folder: str
+    model: BoardModel
     is_intact: bool
     open: Callable[[], Session | SourceSession]
 
 
 def find(link: Link, model: BoardModel) -> Deployed:
-    """The model on the board. Raises DeviceError if it, or the runtime, is not there or damaged."""
+    """The model on the board, packed for the runtime that is there.
+
+    Raises DeviceError if one of them is not there, or the runtime is damaged.
+    """
     link.soft_reset()  # in a small heap, what an earlier program left is too much for the probe
     if source_form.is_for(probe(link)):
         return _find_source(link, model)
@@ -46,8 +51,9 @@ def find(link: Link, model: BoardModel) -> Deployed:
     state = Files(link).stat(model.file_name)
     if state is None:
         raise _no_model(link, model)
+    model = model.for_tier(runtime.tier_of(mpy_set))
     is_intact = state == runtime.state_of(model.packed)
-    return Deployed(mpy_set, folder, is_intact, lambda: Session(link, model.name))
+    return Deployed(mpy_set, folder, model, is_intact, lambda: Session(link, model.name))
 
 
 def _find_source(link: Link, model: BoardModel) -> Deployed:
@@ -60,7 +66,9 @@ def _find_source(link: Link, model: BoardModel) -> Deployed:
     if is_intact is None:
         raise _no_model(link, model)
     size = source.source_bytes
-    return Deployed(source_form.NAME, "", is_intact, lambda: SourceSession(link, model, size))
+    return Deployed(
+        source_form.NAME, "", model, is_intact, lambda: SourceSession(link, model, size)
+    )
 
 
 def _no_model(link: Link, model: BoardModel) -> DeviceError:

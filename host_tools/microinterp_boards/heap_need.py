@@ -14,21 +14,24 @@ from types import MappingProxyType
 from microinterp.errors import DeviceError, printable
 from microinterp.packed.records import PackedModel
 from microinterp.packed.steps import Conv, Depthwise
+from microinterp_boards.kernel_sets import SETS, VIPER
+from microinterp_boards.processor import TIERS
 
 PORT_BYTES = 4096
 """Allowance for what a real board's firmware has in its heap at start: not measured."""
 BYTECODE_LIMIT = 1 << 29
 """Accumulators on the bytecode tier stay below: a 32-bit board's small ints hold all of them."""
 
-STEP_MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+_FILTER = ("_check_filter", "_check_layout")
+_STEP_MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Copy": (),
         "CallOnce": (),
         "Move": ("_check_more", "_move"),
         "Fill": ("_check_more", "_move"),
         "Lut": ("_check_more", "_move"),
-        "Conv": ("_check_filter", "_conv"),
-        "Depthwise": ("_check_filter", "_depthwise"),
+        "Conv": (*_FILTER, "_conv"),
+        "Depthwise": (*_FILTER, "_depthwise"),
         "AveragePool": ("_check_filter", "_pool"),
         "MaxPool": ("_check_filter", "_pool"),
         "Mean": ("_check_more", "_mean"),
@@ -36,10 +39,9 @@ STEP_MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "Mul": ("_check_more", "_mul"),
         "Softmax": ("_check_more", "_softmax"),
         "Dequantize": ("_check_more", "_dequantize"),
-        "DepthwiseInPlace": ("_check_filter", "_in_place"),
+        "DepthwiseInPlace": (*_FILTER, "_in_place"),
     }
 )
-"""Modules of the runtime that a step makes it import, besides those that every model needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,10 @@ class Costs:
 
 def _modules(*sizes: int) -> Mapping[str, int]:
     names = (
-        "_check_filter _check_more _conv _depthwise _pool _softmax _add _mul _mean _move"
-        " _dequantize _in_place"
+        "_check_filter _check_layout _check_more _conv _depthwise _pool _softmax _add _mul _mean"
+        " _move _dequantize _in_place _lut"
     )
-    return MappingProxyType(dict(zip(names.split(), sizes, strict=True)))
+    return MappingProxyType(dict(zip(names.split(), sizes, strict=False)))
 
 
 COSTS: Mapping[str, Costs] = MappingProxyType(
@@ -77,23 +79,53 @@ COSTS: Mapping[str, Costs] = MappingProxyType(
             base=33_900,
             step=200,
             state=192,
-            modules=_modules(2100, 2720, 384, 448, 480, 1056, 448, 352, 352, 640, 640, 672),
+            modules=_modules(1344, 1152, 2816, 320, 384, 320, 1056, 352, 224, 384, 512, 736, 384),
         ),
-        # Cortex-M under QEMU, viper kernels: 32-bit words, their code in the heap.
-        "thumb": Costs(
+        # Cortex-M under QEMU: 32-bit words, native code in the heap. Hand-written kernels by tier.
+        "armv6m": Costs(
             block=16,
             base=21_700,
             step=176,
             state=96,
-            modules=_modules(1664, 2096, 2096, 2352, 2448, 960, 1280, 1136, 1152, 1600, 560, 480),
+            modules=_modules(
+                *(992, 944, 2048, 2128, 2256, 2560, 880, 1360, 1104, 1136, 1648, 592, 432, 0)
+            ),
         ),
-        # The same board, bytecode kernels; taken for every other 32-bit processor too.
+        "armv7m": Costs(
+            block=16,
+            base=21_700,
+            step=176,
+            state=96,
+            modules=_modules(
+                *(992, 944, 2048, 2128, 2256, 2560, 880, 1360, 1104, 1136, 1648, 592, 432, 0)
+            ),
+        ),
+        "armv7em": Costs(
+            block=16,
+            base=21_700,
+            step=176,
+            state=96,
+            modules=_modules(
+                *(992, 944, 2048, 2128, 2256, 2560, 880, 1360, 1104, 1136, 1648, 592, 432, 0)
+            ),
+        ),
+        # The same boards, viper kernels.
+        "viper": Costs(
+            block=16,
+            base=21_700,
+            step=176,
+            state=96,
+            modules=_modules(
+                *(992, 944, 2048, 2128, 2256, 2560, 880, 1360, 1104, 1136, 1648, 592, 432)
+            ),
+        ),
+        # The same boards, bytecode kernels; taken for every other 32-bit processor too.
         "bytecode": Costs(
             block=16,
             base=21_700,
             step=176,
             state=96,
-            modules=_modules(1552, 2080, 880, 944, 944, 960, 544, 560, 560, 736, 544, 480),
+            modules=_modules(1008, 976, 2048, 912, 896, 928, 1008, 496, 560, 480, 672, 464, 432),
         ),
     }
 )
@@ -119,13 +151,22 @@ class HeapNeed:
 
 def costs_of(mpy_set: str) -> Costs:
     """The costs of a board that runs a set of .mpy files. Raises DeviceError if none runs it."""
-    kind = "thumb" if mpy_set.startswith("armv") else mpy_set
-    if kind not in COSTS:
+    if mpy_set not in SETS:
         raise DeviceError(
             f"no board loads a set of .mpy files '{printable(mpy_set)}'",
-            hint="there are: armv6m, armv7m, armv7em, bytecode, x64",
+            hint=f"there are: {', '.join(SETS)}",
         )
-    return COSTS[kind]
+    return COSTS["viper" if mpy_set in VIPER.values() else mpy_set]
+
+
+def modules_of(step: str, mpy_set: str) -> tuple[str, ...]:
+    """Modules of the runtime that a step makes it import, besides those that every model needs.
+
+    step: the name of its type in microinterp.packed.steps.
+    """
+    if step == "Lut" and mpy_set in TIERS:
+        return "_check_more", "_lut"
+    return _STEP_MODULES[step]
 
 
 def heap_need(
@@ -138,7 +179,7 @@ def heap_need(
     """What `deploy` and an invoke need of the heap.
 
     Args:
-        model, file_bytes: the packed model, and the size of its file.
+        model, file_bytes: the model, packed for that set, and the size of its file.
         mpy_set: the runtime's files, as `probe` names them.
         mapped: the file lies in flash that the runtime reads in place.
         is_virtual: a board of ours: nothing but the collector is in its heap at start.
@@ -152,7 +193,7 @@ def heap_need(
         return -(-size // costs.block) * costs.block
 
     steps = [step for subgraph in model.subgraphs for step in subgraph.steps]
-    modules = {name for step in steps for name in STEP_MODULES[type(step).__name__]}
+    modules = {name for step in steps for name in modules_of(type(step).__name__, mpy_set)}
     objects = costs.base + costs.step * len(steps) + costs.state * len(model.state)
     objects += sum(costs.modules[name] for name in modules)
     objects += 0 if is_virtual else PORT_BYTES

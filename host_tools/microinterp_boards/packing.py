@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from microinterp.arena.plan import Plan
@@ -18,6 +18,8 @@ from microinterp.passes import run_passes
 from microinterp.prepare import Prepared
 
 SUFFIX = ".mipk"
+PORTABLE = "portable"
+"""The layout of weights that bytecode and viper kernels read."""
 ModelSource = str | os.PathLike[str] | bytes
 _MAX_NAME = 32 - len(SUFFIX)
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{_MAX_NAME}}}")
@@ -51,6 +53,7 @@ class BoardModel:
         tflite, sha256: contents of the .tflite file, and their hash.
         prepared, plan: what it was packed from.
         packed, report: the packed model, and where its bytes are.
+        tier: the layout of its weights; see microinterp.packed.tiers.
         passes: memory passes that have run, in order; see microinterp.passes.
         extra_macs: share of the model's multiply-accumulates that they cost.
     """
@@ -64,17 +67,28 @@ class BoardModel:
     report: PackReport
     passes: tuple[str, ...] = ()
     extra_macs: float = 0.0
+    tier: str = PORTABLE
 
     @property
     def file_name(self) -> str:
         """Of the packed model on the board."""
         return self.name + SUFFIX
 
+    def for_tier(self, tier: str) -> BoardModel:
+        """The same model in the layout of weights that a tier reads.
+
+        Raises UnsupportedError if that tier cannot run it.
+        """
+        if tier == self.tier:
+            return self
+        packed, report = pack_with_report(self.prepared, self.plan, tier=tier)
+        return replace(self, packed=packed, report=report, tier=tier)
+
 
 def pack_for_board(
     source: ModelSource, name: str | None = None, passes: MemoryPasses = NO_PASSES
 ) -> BoardModel:
-    """Pack an untouched .tflite file, given by its path or contents.
+    """Pack an untouched .tflite file, given by its path or contents, in the portable layout.
 
     Raises:
         InputError: there is no such memory pass.

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import device
+from microinterp_boards.kernel_sets import choose, kernels_of
 from microinterp_boards.link import Link
-from microinterp_boards.processor import TIERS, Core, choose_tier, identify
+from microinterp_boards.processor import TIERS, identify
 
 CEILING = "MICROINTERP_TIER"
 """Environment variable: no board gets kernels above this tier, as if its processor had no more."""
-MPY_VERSION, NATIVE_SUBVERSION = 6, 3
-"""The .mpy format that is shipped, and the sub-version of its native code (MicroPython 1.23)."""
 
 _ARCHITECTURES = (
     *("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp"),
@@ -40,14 +39,16 @@ class Probe:
         cpu_architecture: of that core: armv6m, armv7m, armv7em, armv8m.base, armv8m.main or
             armv8.1m.main. `architecture` is what the firmware says of itself.
         dsp: whether that core may execute DSP instructions.
+        inline_asm: whether the firmware has MicroPython's inline assembler for Thumb, without which
+            it loads no Thumb kernels; None where there is no native code for Thumb.
         tier: the highest kernel tier that firmware and core allow: armv6m, armv7m or armv7em; None
             without native code for Thumb. An unknown core gets armv7m at most.
         int_bits: of a machine word.
         heap_free, heap_total, files_free, files_total: after a garbage collection.
         frequency: Hz.
-        mpy_set: folder of .mpy files that fits: bytecode, armv6m, armv7m, armv7em or x64; None
-            if no file of ours can be loaded.
-        kernels: "viper" or "bytecode" kernels; None like mpy_set.
+        sets: the sets of .mpy files that it runs, best first; see microinterp_boards.kernel_sets.
+        mpy_set: the first of them; None if no file of ours can be loaded.
+        kernels: of that set: "bytecode", "viper", or, of Thumb kernels, their tier; None like it.
         reason: why that set.
     """
 
@@ -62,6 +63,7 @@ class Probe:
     cpu: str | None
     cpu_architecture: str | None
     dsp: bool | None
+    inline_asm: bool | None
     tier: str | None
     int_bits: int
     heap_free: int
@@ -69,6 +71,7 @@ class Probe:
     files_free: int | None
     files_total: int | None
     frequency: int | None
+    sets: tuple[str, ...]
     mpy_set: str | None
     kernels: str | None
     reason: str
@@ -96,7 +99,10 @@ def probe(link: Link) -> Probe:
     architecture = _ARCHITECTURES[number] if number < len(_ARCHITECTURES) else f"unknown {number}"
     cpu_id = numbers.get("cpuid")
     core = identify(cpu_id, _isar(numbers))
-    mpy_set, reason = choose_set(version, subversion, architecture, core, ceiling)
+    told = numbers.get("inline_asm")
+    inline_asm = None if told is None else bool(told)
+    choice = choose(version, subversion, architecture, core, inline_asm, ceiling)
+    best = choice.sets[0] if choice.sets else None
     return Probe(
         implementation=texts["name"],
         version=texts["version"],
@@ -109,16 +115,18 @@ def probe(link: Link) -> Probe:
         cpu=None if core is None else core.name,
         cpu_architecture=None if core is None else core.architecture,
         dsp=None if core is None else core.has_dsp,
-        tier=mpy_set if mpy_set in TIERS else None,
+        inline_asm=inline_asm,
+        tier=choice.tier,
         int_bits=numbers["bits"],
         heap_free=numbers["heap_free"],
         heap_total=numbers["heap_total"],
         files_free=numbers.get("files_free"),
         files_total=numbers.get("files_total"),
         frequency=numbers.get("frequency"),
-        mpy_set=mpy_set,
-        kernels=None if mpy_set is None else "bytecode" if mpy_set == "bytecode" else "viper",
-        reason=reason,
+        sets=choice.sets,
+        mpy_set=best,
+        kernels=None if best is None else kernels_of(best),
+        reason=choice.reason,
     )
 
 
@@ -138,31 +146,6 @@ def _isar(numbers: dict[str, int]) -> tuple[int, int, int] | None:
         return numbers["isar1"], numbers["isar2"], numbers["isar3"]
     except KeyError:
         return None
-
-
-def choose_set(
-    version: int,
-    subversion: int,
-    architecture: str,
-    core: Core | None,
-    ceiling: str | None = None,
-) -> tuple[str | None, str]:
-    """The folder of .mpy files for a firmware and core, and why; None if there is none."""
-    if version == 0:
-        return None, "it loads no .mpy files: only a tiny model, as source, can run there"
-    if version != MPY_VERSION:
-        return None, f"it loads .mpy version {version}, ours have {MPY_VERSION} (MicroPython 1.19)"
-    if architecture == "none":
-        return "bytecode", "its firmware loads no native code"
-    if subversion != NATIVE_SUBVERSION:
-        return "bytecode", (
-            f"its native code is {version}.{subversion}, ours is {MPY_VERSION}."
-            f"{NATIVE_SUBVERSION} (MicroPython 1.23 and later)"
-        )
-    if architecture == "x64":
-        return architecture, f"its firmware runs {architecture}"
-    tier, reason = choose_tier(architecture, core, ceiling)
-    return tier or "bytecode", reason
 
 
 def _parse(text: str, link: Link) -> dict[str, int | str]:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import device
 from microinterp_boards.files import Files, FileState
+from microinterp_boards.kernel_sets import VIPER
 from microinterp_boards.link import Link
 from microinterp_boards.probe import Probe
-from microinterp_boards.processor import tiers_up_to
+from microinterp_boards.processor import TIERS
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -52,7 +53,7 @@ def _firmware() -> Traversable:
 
 @cache
 def manifest() -> dict[str, Any]:
-    """What the build wrote: compiler, version, format, and the sets with size and sha256.
+    """What the build wrote: compiler, version, format, and the sets: their layouts, sizes, sha256.
 
     Raises DeviceError if the package was built without the board's files.
     """
@@ -66,10 +67,17 @@ def manifest() -> dict[str, Any]:
     return found
 
 
+def built(mpy_set: str) -> str:
+    """The set, or the one with viper kernels in place of Thumb kernels that are not built yet."""
+    if mpy_set in TIERS and mpy_set not in manifest()["sets"]:
+        return VIPER.get(mpy_set, VIPER["armv7m"])
+    return mpy_set
+
+
 @cache
 def shipped(mpy_set: str) -> dict[str, bytes]:
     """The .mpy files of a set by name. Raises DeviceError if they are not those of the manifest."""
-    sets = manifest()["sets"]
+    mpy_set, sets = built(mpy_set), manifest()["sets"]
     if mpy_set not in sets:
         raise DeviceError(
             f"there is no set of .mpy files '{printable(mpy_set)}'",
@@ -88,6 +96,11 @@ def shipped(mpy_set: str) -> dict[str, bytes]:
     return found
 
 
+def tier_of(mpy_set: str) -> str:
+    """The layout of weights that a set's kernels read: one of microinterp.packed.tiers.TIERS."""
+    return str(manifest()["tiers"][built(mpy_set)])
+
+
 def choose_set(probe: Probe, wanted: str | None) -> str:
     """The set for a board: what the probe says, or `wanted` if the board can run that.
 
@@ -100,15 +113,13 @@ def choose_set(probe: Probe, wanted: str | None) -> str:
             hint="flash MicroPython 1.23 or later",
         )
     if wanted is None:
-        return probe.mpy_set
-    native = (probe.mpy_set,) if probe.tier is None else tiers_up_to(probe.tier)
-    possible = (*native, "bytecode") if probe.mpy_set != "bytecode" else native
-    if wanted not in possible:
+        return built(probe.mpy_set)
+    if wanted not in probe.sets:
         raise DeviceError(
             f"the set '{printable(wanted)}' is not for this board: {probe.reason}",
-            hint=f"it runs {', '.join(possible)}",
+            hint=f"it runs {', '.join(probe.sets)}",
         )
-    return wanted
+    return built(wanted)
 
 
 def installed(link: Link) -> Installed:

@@ -260,6 +260,9 @@ class Session:
             return self._answer(_LOAD_LIMIT, "facts about the loaded model")
         except DeviceError as error:
             what = error.message.splitlines()[0]
+            if "ModelError: packed for '" in what:
+                hint = "deploy the model again: the runtime on the board is for other kernels"
+                raise DeviceError(what, hint=hint) from None
             if "MemoryError" not in what:
                 raise
             raise DeviceError(

@@ -164,14 +164,15 @@ def _open(link: Link, model: BoardModel, about: Probe) -> tuple[Session | Source
     if source_form.is_for(about):
         return _open_source(link, model), ""
     try:
-        _, folder = runtime.require_sound(link)
+        mpy_set, folder = runtime.require_sound(link)
     except DeviceError as error:
         raise DeviceError(error.message, error.where, _deploy_hint(link)) from None
     names = [name for name, digest in _models(link) if digest == model.sha256]
     if not names:
         raise _not_there(link)
     files = Files(link)
-    intact = (n for n in names if files.stat(n) == runtime.state_of(model.packed))
+    wanted = runtime.state_of(model.for_tier(runtime.tier_of(mpy_set)).packed)
+    intact = (name for name in names if files.stat(name) == wanted)
     name = next(intact, names[0])  # one without memory passes, where there are several
     return Session(link, name.removesuffix(SUFFIX), tells_tensors=True), folder
 

@@ -56,7 +56,8 @@ class Validation:
         model_intact: whether the model on the board is what `deploy` would write.
         expected: who computed the expected outputs.
         sha256, name: of the .tflite file, and of the model on the board.
-        mpy_set, kernels: the runtime's files, or "source", and the tier of its kernels.
+        mpy_set, kernels: the runtime's files, or "source", and what its kernels are: "bytecode",
+            "viper", or the tier of Thumb kernels.
     """
 
     differing_bytes: int
@@ -171,7 +172,7 @@ def validate(
     wanted = samples_of(model, samples, golden, seed)
     there = forms.find(link, model)
     with there.open() as session:
-        require_same(link, session.loaded, model, there.folder)
+        require_same(link, session.loaded, there.model, there.folder)
         kernels = session.loaded.tier
         compared = _Comparison(model)
         for expected in expectations(model, wanted, per_op):

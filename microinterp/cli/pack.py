@@ -21,12 +21,23 @@ from microinterp.cli.passes import (
 from microinterp.input_files import write_bytes
 from microinterp.interpreter import prepare_model
 from microinterp.packed import PackReport, pack_with_report
+from microinterp.packed.tiers import TIERS, layout_of
 from microinterp.passes import run_passes
+
+_PORTABLE = ("bytecode", "viper")
+"""Kernels that read the portable layout: other names of it."""
 
 
 def command(
     model: options.Model,
     to: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The packed model.")],
+    tier: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(TIERS),
+            help="The kernels that are to run it; bytecode and viper read portable.",
+        ),
+    ] = TIERS[0],
     passes: Passes = "none",
     ram: Ram = None,
     max_extra_macs: MaxExtraMacs = 0.1,
@@ -34,16 +45,19 @@ def command(
 ) -> None:
     """Pack a model for boards: integer steps, folded biases, arena offsets, weights.
 
-    `microinterp board deploy` does it by itself; this is for other ways to a board. Where the head
-    needs more than --ram, nothing is written.
+    `microinterp board deploy` does it by itself; this is for other ways to a board. Each tier of
+    kernels has its own layout of weights, which `microinterp board probe` tells as the set, and no
+    other runs it. Where the head needs more than --ram, nothing is written.
 
-    JSON: path, tflite_sha256, file_bytes and its parts (weights_bytes, steps_bytes, text_bytes,
-    structure_bytes), arena_bytes and its parts (head_bytes, state_bytes, scratch_bytes), ops:
-    subgraph, index, name, weights (bytes that the op was the first to need), extra_macs
-    (multiply-accumulates that passes do twice, 0.05 is 5 % of the model's), and passes: name,
-    head_before, head_after, extra_macs, how (the grid of patches).
+    JSON: path, tier, tflite_sha256, file_bytes and its parts (weights_bytes, steps_bytes,
+    text_bytes, structure_bytes), arena_bytes and its parts (head_bytes, state_bytes,
+    scratch_bytes), ops: subgraph, index, name, weights (bytes that the op was the first to need),
+    extra_macs (multiply-accumulates that passes do twice, 0.05 is 5 % of the model's), and passes:
+    name, head_before, head_after, extra_macs, how (the grid of patches).
     """
     limit = None if ram is None else parse_bytes(ram)
+    layout = TIERS[0] if tier in _PORTABLE else tier
+    layout_of(layout)  # raises where there is none
     data = output.read_file(model)
     prepared = prepare_model(data, kernels="plain")
     passed = run_passes(prepared, parse_passes(passes), limit, max_extra_macs, strips=True)
@@ -51,25 +65,25 @@ def command(
     if limit is not None and head > limit:
         typer.echo(f"the head of {head:,} bytes is {head - limit:,} larger than --ram", err=True)
         raise typer.Exit(output.NO)
-    packed, report = pack_with_report(passed.prepared, passed.plan)
+    packed, report = pack_with_report(passed.prepared, passed.plan, layout)
     write_bytes(to, packed)
     if json:
-        facts = {"path": to, "tflite_sha256": hashlib.sha256(data).hexdigest(), **asdict(report)}
+        about = {"path": to, "tier": layout, "tflite_sha256": hashlib.sha256(data).hexdigest()}
         price = {"extra_macs": passed.extra_macs, "passes": passes_json(passed.reports)}
-        output.print_json(facts | price)
+        output.print_json(about | asdict(report) | price)
         return
     if passed.reports:
         output.console().print(passes_table(passed.reports))
         output.console().print()
-    _show(to, report, bool(passed.reports))
+    _show(to, layout, report, bool(passed.reports))
 
 
-def _show(to: str, report: PackReport, is_passed: bool) -> None:
+def _show(to: str, tier: str, report: PackReport, is_passed: bool) -> None:
     screen = output.console()
     rows = output.table("", "bytes", "", right=("bytes",))
     rows.show_header = False
     rows.add_row("file", f"{report.file_bytes:,}", output.safe(to, limit=200))
-    rows.add_row("  weights", f"{report.weights_bytes:,}", "constants, tables, biases")
+    rows.add_row("  weights", f"{report.weights_bytes:,}", f"constants, tables, biases: {tier}")
     rows.add_row("  steps", f"{report.steps_bytes:,}", "what the board does, in order")
     rows.add_row("  text", f"{report.text_bytes:,}", "names")
     rows.add_row("  structure", f"{report.structure_bytes:,}", "tables, offsets, padding")

@@ -1,6 +1,6 @@
 """Measures what microinterp_boards.heap_need has as constants: run it when the runtime changes.
 
-    PYTHONPATH=.:host_tools python -m tests.boards.heap_figures [x64] [thumb] [bytecode]
+    PYTHONPATH=.:host_tools python -m tests.boards.heap_figures [armv7em] [bytecode] ...
 
 prints them as they stand in COSTS, in a minute or so for each kind of kernels. `base` is what is
 left, once all else is taken away, of the smallest heap in which a model can be deployed and run;
@@ -20,14 +20,18 @@ from microinterp import packed
 from microinterp.errors import DeviceError
 from microinterp_boards import Board, heap_need, virtual_board
 from microinterp_boards.heap_need import COSTS
-from microinterp_boards.packing import pack_for_board
+from microinterp_boards.packing import NO_PASSES, BoardModel, MemoryPasses, pack_for_board
+from microinterp_boards.runtime import tier_of
 from tests.boards.model_boards import LARGE_HEAP, MODEL
 from tests.models import chain_model
 
-BOARDS: Mapping[str, tuple[str, str]] = {
-    "x64": ("unix", "x64"),
-    "thumb": ("qemu", "armv7em"),
-    "bytecode": ("qemu", "bytecode"),
+BOARDS: Mapping[str, tuple[Mapping[str, str], str]] = {
+    "x64": ({"kind": "unix"}, "x64"),
+    "armv7em": ({"kind": "qemu", "cpu": "m4"}, "armv7em"),
+    "armv7m": ({"kind": "qemu", "cpu": "m3"}, "armv7m"),
+    "armv6m": ({"kind": "qemu", "cpu": "m3"}, "armv6m"),
+    "viper": ({"kind": "qemu", "cpu": "m4"}, "viper-armv7m"),
+    "bytecode": ({"kind": "qemu", "cpu": "m4"}, "bytecode"),
 }
 """Where each kind of kernels is measured: a virtual board, and the set of .mpy files."""
 _CODE = """
@@ -44,9 +48,9 @@ for name in ("_open", "_load") + %r:
 
 def module_costs(kind: str) -> dict[str, int]:
     """Bytes of heap that each module of the runtime takes, beyond those imported before it."""
-    board_kind, mpy_set = BOARDS[kind]
+    where, mpy_set = BOARDS[kind]
     names = tuple(COSTS[kind].modules)
-    with virtual_board(board_kind, heap=LARGE_HEAP) as port, Board(port) as board:
+    with virtual_board(**where, heap=LARGE_HEAP) as port, Board(port) as board:
         board.deploy(MODEL, mpy_set=mpy_set)
         board.soft_reset()
         lines = board.exec(_CODE % (names,)).split("\n")
@@ -56,8 +60,9 @@ def module_costs(kind: str) -> dict[str, int]:
 
 def deployed(kind: str, heap: int, model: bytes, passes: Sequence[str] = (), **options: Any) -> str:
     """Deploy a model to a board with such a heap and run it once; the error's text, or ""."""
-    board_kind, mpy_set = BOARDS[kind]
-    with virtual_board(board_kind, heap=heap, **options) as port, Board(port, patience=5) as board:
+    where, mpy_set = BOARDS[kind]
+    board_with = virtual_board(**where, heap=heap, **options)
+    with board_with as port, Board(port, patience=5) as board:
         try:
             board.deploy(model, mpy_set=mpy_set, passes=passes)
             result = board.validate(model, samples=1, passes=passes)
@@ -67,9 +72,14 @@ def deployed(kind: str, heap: int, model: bytes, passes: Sequence[str] = (), **o
     return ""
 
 
+def packed_for(kind: str, model: bytes, passes: MemoryPasses = NO_PASSES) -> BoardModel:
+    """A model as a kind of kernels reads it."""
+    return pack_for_board(model, passes=passes).for_tier(tier_of(BOARDS[kind][1]))
+
+
 def smallest_heap(kind: str, model: bytes, precision: int = 128) -> int:
     """The smallest heap in which a model can be deployed and run, found by halving."""
-    made = pack_for_board(model)
+    made = packed_for(kind, model)
     low = len(made.packed) + made.report.arena_bytes
     high = low + (1 << 16)
     assert not deployed(kind, high, model)
@@ -81,7 +91,7 @@ def smallest_heap(kind: str, model: bytes, precision: int = 128) -> int:
 
 def left_for_base(kind: str, model: bytes, step: int, modules: Mapping[str, int]) -> int:
     """What `base` must be for a model to need just the smallest heap that it runs in."""
-    made = pack_for_board(model)
+    made = packed_for(kind, model)
     told = replace(COSTS[kind], base=0, step=step, modules=modules)
     block = told.block
     usable = smallest_heap(kind, model) * 8 * block // (8 * block + 3) - 8 * block
@@ -99,9 +109,9 @@ def main(kinds: Sequence[str]) -> None:
     for kind in kinds or BOARDS:
         modules = module_costs(kind)
         few, many = (smallest_heap(kind, chain_model(steps)) for steps in (4, 24))
-        packed_sizes = [len(pack_for_board(chain_model(steps)).packed) for steps in (4, 24)]
+        packed_sizes = [len(packed_for(kind, chain_model(steps)).packed) for steps in (4, 24)]
         step = (many - few - packed_sizes[1] + packed_sizes[0]) // 20
-        print(f"{kind}: step {step}, modules {tuple(modules.values())}", flush=True)
+        print(f"{kind}: step {step}, modules {modules}", flush=True)
         for name, model in (("digits", MODEL.read_bytes()), ("chain", chain_model(24))):
             print(f"  base by {name}: {left_for_base(kind, model, step, modules)}", flush=True)
 

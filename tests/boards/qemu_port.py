@@ -12,23 +12,35 @@ from pathlib import Path
 from typing import Any
 
 from microinterp_boards import Board, runtime, virtual_board
+from microinterp_boards.packing import BoardModel
 from tests.boards.unix_port import Job, Outcome, outcome, written
 
 CPUS = ("m4", "m3")
 """The CPUs that kernels and models are tested on: an M7 gets the same files as an M4."""
 ALL_CPUS = (*CPUS, "m7")
 """Those that the board itself is tested on."""
-SETS = dict.fromkeys(ALL_CPUS, "viper-armv7m")
-"""The set of .mpy files with viper kernels that each CPU gets."""
+THUMB = {"m4": "armv7em", "m3": "armv7m", "m7": "armv7em"}
+"""The set of .mpy files that each CPU gets."""
 _JOBS = Path(__file__).with_name("board_jobs.py")
 _HEAP = 1 << 20
 _LIMIT = 120.0  # seconds for the next answer
 
 
+def set_of(cpu: str, tier: str) -> str:
+    """The set of .mpy files with "thumb" or "viper" kernels for a CPU, or the one of that name."""
+    return runtime.built({"thumb": THUMB[cpu], "viper": "viper-armv7m"}.get(tier, tier))
+
+
 def mapped_runtime(cpu: str, tier: str) -> list[tuple[str, bytes]]:
-    """The runtime's files to be preloaded: viper for a CPU, or the set of another name."""
-    files = runtime.shipped(SETS[cpu] if tier == "viper" else tier)
+    """The files of a set to be preloaded."""
+    files = runtime.shipped(set_of(cpu, tier))
     return [(f"lib/microinterp/{name}", data) for name, data in files.items()]
+
+
+def mapped_model(model: BoardModel, cpu: str, tier: str = "thumb") -> list[tuple[str, bytes]]:
+    """A model, in the layout that a set reads, and the files of that set to be preloaded."""
+    packed = model.for_tier(runtime.tier_of(set_of(cpu, tier))).packed
+    return [(model.file_name, packed), *mapped_runtime(cpu, tier)]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from microinterp.model_builder import ModelBuilder
 from microinterp_boards.packing import MemoryPasses, pack_for_board
 from tests.boards.golden_files import block_starts, with_crcs, write_bundle
 from tests.boards.model_boards import MODEL, other_digits, weight_of
-from tests.boards.qemu_port import mapped_runtime, qemu_board
+from tests.boards.qemu_port import mapped_model, qemu_board
 from tests.boards.unix_port import ROOT, SETS, run_script
 from tests.test_wakewords import wakeword
 
@@ -291,13 +291,13 @@ def test_on_a_cortex_m4(tmp_path: Path) -> None:
             crcs[0, 9] ^= 1 << 31
 
     files = [
-        ("m.mipk", pack_for_board(DIGITS).packed),
+        *mapped_model(pack_for_board(DIGITS, "m"), "m4"),
         ("good", write_bundle(DIGITS, tmp_path / "good", 20)),
         ("bad", write_bundle(DIGITS, tmp_path / "bad", 20, change)),
         ("cut", (tmp_path / "good").read_bytes()[:-1]),
     ]
     script = f"{_HEAD}told('good'), told('bad'), told('cut')"
-    with qemu_board("m4", heap=65536, preload=[*files, *mapped_runtime("m4", "viper")]) as board:
+    with qemu_board("m4", heap=65536, preload=files) as board:
         found, bad, cut = values(board.exec(script, 60.0))
     assert found == good(20)
     assert (bad["differing"], bad["first"]["sample"], bad["first"]["op"]) == (1, 15, 9)

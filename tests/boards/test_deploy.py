@@ -9,6 +9,7 @@ import pytest
 
 from microinterp.errors import DeviceError, ModelError, UnsupportedError
 from microinterp_boards import runtime
+from microinterp_boards.kernel_sets import Choice
 from microinterp_boards.packing import pack_for_board
 from tests.boards.model_boards import GOLDEN, MODEL, NAME, board_with, needs_viper
 from tests.digits import DIGITS
@@ -141,8 +142,8 @@ def test_firmware_that_cannot_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _pretend_old(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the firmware loaded only .mpy files of version 5."""
-    answer = (None, "it loads .mpy version 5")
-    monkeypatch.setattr("microinterp_boards.probe.choose_set", lambda *facts: answer)
+    answer = Choice(None, (), "it loads .mpy version 5")
+    monkeypatch.setattr("microinterp_boards.probe.choose", lambda *facts: answer)
 
 
 def test_installations_without_the_boards_files(monkeypatch: pytest.MonkeyPatch) -> None:

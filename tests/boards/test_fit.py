@@ -17,6 +17,7 @@ from microinterp.model_builder import ModelBuilder
 from microinterp_boards import runtime
 from microinterp_boards.boards_table import BoardRow, boards, find
 from microinterp_boards.fit import CORE_BYTES, Fitter, Remedy
+from microinterp_boards.packing import pack_for_board
 from tests.boards.model_boards import MODEL
 from tests.digits import DIGITS
 from tests.random_graphs import random_graphs
@@ -41,6 +42,13 @@ ROW = BoardRow(
 @cache
 def digits() -> Fitter:
     return Fitter(MODEL.read_bytes())
+
+
+def packed_size() -> int:
+    """Bytes of the digits model as the kernels of ROW read it; the collector's blocks fit."""
+    size = len(pack_for_board(MODEL).for_tier(runtime.tier_of(ROW.kernels)).packed)
+    assert size % 16 == 0
+    return size
 
 
 @cache
@@ -145,15 +153,13 @@ def test_the_heap_to_the_byte() -> None:
     found = digits().micropython(replace(ROW, micropython_heap_bytes=needed - 5))
     assert (found.fits, found.short_bytes) == (False, 5)
     assert found.parts is not None
-    assert digits().packed is not None
-    assert found.parts.model == len(digits().packed.data)  # type: ignore[union-attr]
+    assert found.parts.model == packed_size()
 
 
 def test_the_filesystem_as_deploy_counts_it() -> None:
     """Blocks of 512: files up to 64 bytes lie with their names, others in whole blocks."""
     sizes = [len(data) for data in runtime.shipped("armv7em").values()]
-    assert digits().packed is not None
-    sizes.append(len(digits().packed.data))  # type: ignore[union-attr]
+    sizes.append(packed_size())
     needed = sum(size if size <= 64 else -(-size // 512) * 512 for size in sizes)
     for room, short in ((needed, 0), (needed - 1, 1)):
         row = replace(ROW, filesystem_bytes=room, filesystem_block_bytes=512)
@@ -162,11 +168,19 @@ def test_the_filesystem_as_deploy_counts_it() -> None:
         assert found.fits == (not short)
 
 
+@pytest.mark.parametrize("kernels", ["armv6m", "armv7m", "armv7em", "bytecode"])
+def test_a_model_is_packed_for_the_boards_kernels(kernels: str) -> None:
+    model = pack_for_board(MODEL).for_tier(runtime.tier_of(kernels))
+    found = digits().micropython(replace(ROW, kernels=kernels)).parts
+    assert found is not None
+    sizes = len(model.packed), model.report.arena_bytes
+    assert (found.model, found.arena) == tuple(-(-size // 16) * 16 for size in sizes)
+
+
 def test_weights_in_flash_are_a_remedy_where_there_is_room() -> None:
     needed = digits().micropython(ROW).needed_bytes
     assert needed is not None
-    assert digits().packed is not None
-    size = len(digits().packed.data)  # type: ignore[union-attr]
+    size = packed_size()
     short = replace(ROW, micropython_heap_bytes=needed - 8000)
     assert digits().micropython(short).remedy is None
     for room, fits in ((size, True), (size - 1, False)):

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from microinterp.model_builder import ModelBuilder
-from microinterp_boards.packing import pack_for_board
-from tests.boards.heap_figures import deployed
+from tests.boards.heap_figures import deployed, packed_for
 from tests.boards.model_boards import MODEL, needs_viper
 from tests.boards.test_fit import wide_model
 from tests.boards.test_fit_heap import SLACK
@@ -106,7 +105,7 @@ def test_qemu_with_weights_in_the_heap_or_mapped(tmp_path: Path) -> None:
     remedy = verdict["remedy"]
     assert (remedy["passes"], remedy["mapping"]) == ([], "preload")
     assert remedy["needed_bytes"] <= heap
-    assert "does not fit into the board's heap" in deployed("thumb", heap, data)
-    preload = [("model.mipk", pack_for_board(data).packed)]
-    assert deployed("thumb", remedy["needed_bytes"], data, preload=preload) == ""
-    assert deployed("thumb", remedy["needed_bytes"] - 8192, data, preload=preload) != ""
+    assert "does not fit into the board's heap" in deployed("armv7em", heap, data)
+    preload = [("model.mipk", packed_for("armv7em", data).packed)]
+    assert deployed("armv7em", remedy["needed_bytes"], data, preload=preload) == ""
+    assert deployed("armv7em", remedy["needed_bytes"] - 8192, data, preload=preload) != ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import platform
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -19,12 +20,15 @@ from microinterp_boards.heap_need import (
     BYTECODE_LIMIT,
     COSTS,
     PORT_BYTES,
-    STEP_MODULES,
     bytecode_refusal,
+    costs_of,
     heap_need,
+    modules_of,
 )
+from microinterp_boards.kernel_sets import SETS
 from microinterp_boards.packing import pack_for_board
-from tests.boards.heap_figures import BOARDS, deployed, module_costs
+from microinterp_boards.processor import TIERS
+from tests.boards.heap_figures import BOARDS, deployed, module_costs, packed_for
 from tests.boards.model_boards import MODEL
 from tests.boards.unix_port import ROOT
 from tests.models import chain_model
@@ -33,7 +37,12 @@ SLACK = 4096
 """Bytes by which the account may exceed what is really needed; measured: at most 2,100."""
 
 
-@pytest.fixture(params=["x64", "thumb", pytest.param("bytecode", marks=pytest.mark.slow)])
+_SLOW = ("armv7m", "viper", "bytecode")
+
+
+@pytest.fixture(
+    params=[pytest.param(k, marks=pytest.mark.slow if k in _SLOW else ()) for k in BOARDS]
+)
 def kind(request: pytest.FixtureRequest) -> str:
     """A kind of kernels that has a virtual board here."""
     request.getfixturevalue("interpreter" if request.param == "x64" else "qemu")
@@ -44,7 +53,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @cache
 def need(kind: str, model: bytes) -> int:
-    made = pack_for_board(model)
+    made = packed_for(kind, model)
     mpy_set = BOARDS[kind][1]
     return heap_need(packed.load(made.packed), len(made.packed), mpy_set, is_virtual=True).total
 
@@ -65,9 +74,10 @@ def test_the_need_is_enough_and_little_less_is_not(kind: str, model: str) -> Non
 
 def test_the_parts_by_hand() -> None:
     """3 steps of one kind: 16-byte blocks, 3 bits of tables for each, and one block's slack."""
-    model = packed.load(pack_for_board(chain_model(3)).packed)
-    costs = COSTS["thumb"]
-    objects = costs.base + 3 * costs.step + costs.modules["_check_filter"] + costs.modules["_conv"]
+    model = packed.load(packed_for("armv6m", chain_model(3)).packed)
+    costs = COSTS["armv6m"]
+    modules = sum(costs.modules[name] for name in ("_check_filter", "_check_layout", "_conv"))
+    objects = costs.base + 3 * costs.step + modules
     found = heap_need(model, 1001, "armv6m", is_virtual=True)
     assert (found.model, found.arena, found.objects) == (1008, model.arena_bytes, objects)
     blocks = -(-(1008 + model.arena_bytes + objects) // 16)
@@ -77,25 +87,32 @@ def test_the_parts_by_hand() -> None:
     assert (mapped.model, mapped.objects) == (0, objects)
 
 
-def test_steps_import_what_the_runtimes_own_table_says() -> None:
+@pytest.mark.parametrize("mpy_set", SETS)
+def test_steps_import_what_the_runtimes_own_table_says(mpy_set: str) -> None:
     """firmware/microinterp/_load.py: code - 1 -> name, arguments, module that checks, and runs."""
-    tree = ast.parse((ROOT / "firmware" / "microinterp" / "_load.py").read_text())
-    (steps,) = (
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_STEPS"
-    )
+    folder = "thumb" if mpy_set in TIERS else "portable"
+    assert "from microinterp._check_filter import" in source(folder, "_check_layout")
+    tier = "thumb" if mpy_set in TIERS else "bytecode" if mpy_set == "bytecode" else "viper"
+    (lut,) = re.findall(r'^LUT = "(.+?)"', source(tier, "_tier"), re.MULTILINE)
+    table = re.search(r"^_STEPS = (\(.+?^\))", source("microinterp", "_load"), re.M | re.S)
+    assert table is not None
+    steps = ast.literal_eval(table[1].replace(", LUT)", f", {lut!r})"))
+    costs = costs_of(mpy_set)
     for kind in STEP_TYPES.values():
         checker, runner = steps[CODES[kind] - 1][2:4]
-        imported = tuple(name for name in (checker, runner) if name not in ("", "_check"))
-        assert STEP_MODULES[kind.__name__] == imported, kind
-    modules = {name for names in STEP_MODULES.values() for name in names}
-    for costs in COSTS.values():
-        assert costs.modules.keys() == modules
+        imported = {checker, runner} - {"", "_check"}
+        imported |= {"_check_filter"} if checker == "_check_layout" else set()
+        assert set(modules_of(kind.__name__, mpy_set)) == imported, kind
+        assert imported <= costs.modules.keys()
+
+
+def source(folder: str, module: str) -> str:
+    """The text of a module of the runtime."""
+    return (ROOT / "firmware" / folder / f"{module}.py").read_text()
 
 
 def test_the_bytecode_tiers_limit_is_the_runtimes() -> None:
-    text = (ROOT / "firmware" / "bytecode" / "_tier.py").read_text()
+    text = source("bytecode", "_tier")
     (line,) = (line for line in text.splitlines() if line.startswith("LIMIT = "))
     low, high = line.removeprefix("LIMIT = ").split(" << ")
     assert int(low) << int(high) == BYTECODE_LIMIT

@@ -12,12 +12,12 @@ import pytest
 
 from microinterp import packed
 from microinterp.errors import ArenaError, DeviceError, InputError
-from microinterp_boards import Board
+from microinterp_boards import Board, runtime
 from microinterp_boards.deploy import Deployment
 from microinterp_boards.packing import MemoryPasses, pack_for_board
 from microinterp_boards.validate import Validation
 from tests.boards.model_boards import MODEL, NAME, board_with, change_byte, needs_viper
-from tests.boards.qemu_port import mapped_runtime, qemu_board
+from tests.boards.qemu_port import THUMB, mapped_model, qemu_board
 from tests.boards.test_bench import follows_schema
 from tests.boards.test_model_troubles import run
 from tests.boards.unix_port import ROOT
@@ -253,8 +253,9 @@ def test_cortex_m(kind: str, cpu: str) -> None:
     data = in_place_net() if kind == "in place" else digits()
     asked = MemoryPasses(PASSES[kind])
     usual, model = pack_for_board(data), pack_for_board(data, passes=asked)
-    preload = [(model.file_name, model.packed), *mapped_runtime(cpu, "viper")]
-    with qemu_board(cpu, preload=preload) as board:
+    tier = runtime.tier_of(THUMB[cpu])
+    usual, model = usual.for_tier(tier), model.for_tier(tier)
+    with qemu_board(cpu, preload=mapped_model(model, cpu)) as board:
         kept = board.deploy(data, passes=asked.names)
         done = both_ways(board, data, asked.names, 2)
         instructions = board.bench(data, runs=1, passes=asked.names)["median"]

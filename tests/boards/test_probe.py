@@ -9,8 +9,7 @@ import pytest
 from microinterp.errors import DeviceError
 from microinterp_boards import Board, virtual_board
 from microinterp_boards.link import Link
-from microinterp_boards.probe import CEILING, choose_set, probe
-from microinterp_boards.processor import Core
+from microinterp_boards.probe import CEILING, probe
 
 PICO = """name x6d6963726f707974686f6e
 version x312e32362e30
@@ -23,14 +22,10 @@ heap_total 233024
 files_free 860160
 files_total 868352
 frequency 125000000
+inline_asm 1
 cpuid 1091356161
 end
 """
-
-
-M0 = Core("Cortex-M0+", "armv6m", False)
-M3 = Core("Cortex-M3", "armv7m", False)
-M4 = Core("Cortex-M4", "armv7em", True)
 
 
 class Saying:
@@ -69,13 +64,14 @@ def test_the_virtual_board() -> None:
     assert facts.int_bits == 64
     assert (facts.cpu_id, facts.cpu, facts.frequency) == (None, None, None)
     assert (facts.cpu_architecture, facts.dsp, facts.tier) == (None, None, None)
+    assert facts.inline_asm is None
     assert 124_000 < facts.heap_free < facts.heap_total < 131_072
     assert 49_000 < facts.heap_free - after.heap_free < 53_000
     assert facts.files_total == 131_072
     assert facts.files_free is not None
     assert after.files_free == facts.files_free - 3 * 4096
     if facts.architecture == "x64":
-        assert (facts.mpy_set, facts.kernels) == ("x64", "viper")
+        assert (facts.mpy_set, facts.kernels, facts.sets) == ("x64", "viper", ("x64", "bytecode"))
 
 
 def test_a_pico() -> None:
@@ -89,16 +85,20 @@ def test_a_pico() -> None:
     assert (facts.int_bits, facts.heap_free, facts.heap_total) == (32, 220000, 233024)
     assert (facts.files_free, facts.files_total) == (860160, 868352)
     assert facts.frequency == 125_000_000
-    assert (facts.mpy_set, facts.kernels) == ("armv6m", "viper")
+    assert facts.inline_asm is True
+    assert (facts.mpy_set, facts.kernels) == ("armv6m", "armv6m")
+    assert facts.sets == ("armv6m", "viper-armv6m", "bytecode")
     assert probe(link(PICO.replace("\n", "\r\n"))) == facts  # as hardware prints
 
 
 def test_facts_that_a_board_does_not_tell() -> None:
-    lines = [line for line in PICO.splitlines() if not line.startswith(("f", "cpuid"))]
+    lines = [line for line in PICO.splitlines() if not line.startswith(("f", "cpuid", "inline"))]
     facts = probe(link("\n".join([*lines, ""])))
     assert (facts.files_free, facts.files_total, facts.frequency) == (None, None, None)
     assert (facts.cpu_id, facts.cpu, facts.cpu_architecture, facts.dsp) == (None,) * 4
     assert facts.tier == "armv6m"  # as far as the firmware goes
+    assert (facts.inline_asm, facts.mpy_set) == (None, "viper-armv6m")
+    assert facts.reason.endswith("does not tell whether it loads inline assembler")
 
 
 def test_words_of_a_board_act_on_no_terminal() -> None:
@@ -133,36 +133,9 @@ def test_nonsense_is_refused(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "subversion", "architecture", "core", "chosen", "reason"),
-    [
-        (6, 3, "x64", None, "x64", "its firmware runs x64"),
-        (6, 3, "armv6m", M0, "armv6m", "Cortex-M0+ has armv6m"),
-        (6, 3, "armv7m", M4, "armv7m", "its firmware runs armv7m"),
-        (6, 3, "armv7emsp", M4, "armv7em", "Cortex-M4 with DSP"),
-        (6, 3, "armv7em", M3, "armv7m", "Cortex-M3 without DSP"),
-        (6, 3, "armv7em", None, "armv7m", "an unknown core, which may lack DSP"),
-        (6, 3, "none", None, "bytecode", "loads no native code"),
-        (6, 3, "xtensawin", None, "bytecode", "no native kernels for xtensawin"),
-        (6, 3, "rv32imc", None, "bytecode", "no native kernels for rv32imc"),
-        (6, 3, "unknown 14", None, "bytecode", "no native kernels for unknown 14"),
-        (6, 2, "armv6m", M0, "bytecode", "its native code is 6.2, ours is 6.3"),
-        (6, 1, "none", None, "bytecode", "loads no native code"),
-        (5, 0, "armv6m", M0, None, "it loads .mpy version 5"),
-        (0, 0, "none", None, None, "it loads no .mpy files"),
-    ],
-)
-def test_the_set_of_mpy_files(
-    version: int, subversion: int, architecture: str, core: Core | None, chosen: str, reason: str
-) -> None:
-    found, why = choose_set(version, subversion, architecture, core)
-    assert found == chosen
-    assert reason in why
-
-
-@pytest.mark.parametrize(
     ("mpy", "kernels", "mpy_set"),
     [
-        (6 | 3 << 8 | 4 << 10, "viper", "armv6m"),
+        (6 | 3 << 8 | 4 << 10, "armv6m", "armv6m"),
         (6 | 3 << 8, "bytecode", "bytecode"),
         (5, None, None),
     ],
@@ -170,6 +143,14 @@ def test_the_set_of_mpy_files(
 def test_kernels_go_with_the_set(mpy: int, kernels: str | None, mpy_set: str | None) -> None:
     facts = probe(link(PICO.replace("mpy 4870", f"mpy {mpy}")))
     assert (facts.kernels, facts.mpy_set) == (kernels, mpy_set)
+
+
+def test_firmware_without_inline_assembler() -> None:
+    facts = probe(link(PICO.replace("inline_asm 1", "inline_asm 0")))
+    assert (facts.inline_asm, facts.tier) == (False, "armv6m")
+    assert (facts.mpy_set, facts.kernels) == ("viper-armv6m", "viper")
+    wanted = "Cortex-M0+ has armv6m; its firmware loads no inline assembler"
+    assert facts.reason == wanted
 
 
 def pretend(memory: str) -> str:
@@ -206,6 +187,7 @@ def test_the_registers_are_read_on_cortex_m_only(board: Board) -> None:
         assert facts.cpu_id == (0x410CC601 if is_thumb else None)
         assert facts.cpu == ("Cortex-M0+" if is_thumb else None)
         assert facts.tier == ("armv6m" if is_thumb else None)
+        assert facts.inline_asm == (False if is_thumb else None)  # it is the unix port's compiler
         assert facts.frequency == 168_000_000
         assert facts.version == "1.26.0"
     board.exec(mpy(10))
@@ -231,7 +213,8 @@ def test_an_m33_has_what_its_registers_say(board: Board, isar: tuple[int, ...], 
     board.exec(pretend(m33(isar)) + mpy(7))
     facts = board.probe()
     assert (facts.cpu, facts.cpu_architecture, facts.dsp) == ("Cortex-M33", "armv8m.main", dsp)
-    assert facts.tier == facts.mpy_set == ("armv7em" if dsp else "armv7m")
+    assert facts.tier == ("armv7em" if dsp else "armv7m")
+    assert facts.mpy_set == "viper-armv7m"  # the unix port has no inline assembler for Thumb
 
 
 def test_firmware_that_has_stm_in_place_of_machine(board: Board) -> None:

@@ -12,11 +12,18 @@ from typing import Any
 
 import pytest
 
-from microinterp_boards import Board
+from microinterp_boards import Board, runtime
+from microinterp_boards.kernel_sets import kernels_of
 from microinterp_boards.packing import BoardModel, pack_for_board
 from microinterp_boards.validate import Validation
 from tests.boards.model_boards import MODEL
-from tests.boards.qemu_port import CPUS, SETS, mapped_runtime, qemu_board
+from tests.boards.qemu_port import (
+    CPUS,
+    mapped_model,
+    mapped_runtime,
+    qemu_board,
+    set_of,
+)
 from tests.boards.test_bench import follows_schema
 from tests.boards.unix_port import ROOT
 from tests.conftest import shared_model
@@ -28,8 +35,10 @@ SAMPLES = 3
 HEAP = 262144
 SMALL = {"kws": 131072, "hello_world": 32768}
 """Heaps that are enough for some."""
-CASES = [(name, SMALL.get(name, HEAP), cpu) for name in NAMES for cpu in CPUS]
-CASES += [("digits", HEAP, "m7")]
+PLACES = (("m4", "thumb"), ("m3", "thumb"), ("m3", "armv6m"))
+CASES = [(name, SMALL.get(name, HEAP), *place) for name in NAMES for place in PLACES]
+CASES += [("digits", HEAP, "m7", "thumb"), ("digits", HEAP, "m4", "viper")]
+"""Model, heap, CPU and set: of the Thumb kernels all, and viper, which gets the smallest tests."""
 
 
 def content(name: str) -> bytes:
@@ -38,12 +47,11 @@ def content(name: str) -> bytes:
 
 @contextmanager
 def mapped(
-    name: str, cpu: str, heap: int = HEAP, tier: str = "viper"
+    name: str, cpu: str, heap: int = HEAP, tier: str = "thumb"
 ) -> Iterator[tuple[Board, BoardModel]]:
     """A board that has the model and the runtime of a tier in mapped memory."""
-    model = pack_for_board(content(name), name)
-    preload = [(model.file_name, model.packed), *mapped_runtime(cpu, tier)]
-    with qemu_board(cpu, heap=heap, preload=preload) as board:
+    model = pack_for_board(content(name), name).for_tier(runtime.tier_of(set_of(cpu, tier)))
+    with qemu_board(cpu, heap=heap, preload=mapped_model(model, cpu, tier)) as board:
         yield board, model
 
 
@@ -54,24 +62,26 @@ def validated(board: Board, name: str, samples: int = SAMPLES) -> list[Validatio
     return [plain, board.validate(data, samples=samples, per_op=True, seed=1, name=name)]
 
 
-def assert_equal(done: list[Validation], tier: str, mpy_set: str, samples: int = SAMPLES) -> None:
+def assert_equal(done: list[Validation], mpy_set: str, samples: int = SAMPLES) -> None:
     for each in done:
-        assert (each.kernels, each.mpy_set) == (tier, mpy_set)
+        assert (each.kernels, each.mpy_set) == (kernels_of(mpy_set), mpy_set)
         assert (each.samples, each.differing_bytes, each.first_difference) == (samples, 0, None)
         assert each.model_intact
         assert each.compared_bytes > 0
     assert done[1].compared_crcs >= samples
 
 
-@pytest.mark.parametrize(("name", "heap", "cpu"), CASES)
-def test_no_byte_differs(name: str, heap: int, cpu: str) -> None:
-    with mapped(name, cpu, heap) as (board, _):
+@pytest.mark.parametrize(("name", "heap", "cpu", "tier"), CASES)
+def test_no_byte_differs(name: str, heap: int, cpu: str, tier: str) -> None:
+    mpy_set = set_of(cpu, tier)
+    with mapped(name, cpu, heap, tier) as (board, _):
         done = validated(board, name)
-        kept = board.deploy(content(name), name)  # it finds everything there
-    assert_equal(done, "viper", SETS[cpu])
+        kept = board.deploy(content(name), name, mpy_set=mpy_set)  # it finds everything there
+    assert_equal(done, mpy_set)
     assert (kept.files_sent, kept.sent_bytes) == ((), 0)
     taken = kept.heap_imported - kept.heap_loaded
-    print(f"\n{name} {cpu}: file {kept.model_bytes}, arena {kept.arena_bytes}, heap taken {taken}")
+    sizes = f"file {kept.model_bytes}, arena {kept.arena_bytes}"
+    print(f"\n{name} {cpu} {mpy_set}: {sizes}, heap taken {taken}")
     # The arena and the kernels lie in the heap, and the file does not.
     assert kept.arena_bytes < taken < kept.arena_bytes + 14000
     if name in ("kws", "ad01"):
@@ -90,7 +100,7 @@ def test_bytecode_tier(name: str, cpu: str) -> None:
     samples = 1 if name == "micro_speech" else SAMPLES
     with mapped(name, cpu, tier="bytecode") as (board, _):
         done = validated(board, name, samples)
-    assert_equal(done, "bytecode", "bytecode", samples)
+    assert_equal(done, "bytecode", samples)
 
 
 SENT = ["hello_world", *(pytest.param(n, marks=pytest.mark.slow) for n in ("digits", "kws"))]
@@ -102,17 +112,17 @@ def test_sent_by_the_link(name: str, cpu: str) -> None:
     data = content(name)
     with qemu_board(cpu) as board:
         sent = board.deploy(data, name)
-        assert sent.mpy_set == SETS[cpu]
+        assert sent.mpy_set == set_of(cpu, "thumb")
         assert sent.sent_bytes > sent.model_bytes
-        assert_equal(validated(board, name), "viper", SETS[cpu])
+        assert_equal(validated(board, name), sent.mpy_set)
         again = board.deploy(data, name)
     assert again.files_sent == ()
 
 
 def test_a_mapped_model_takes_its_size_less_heap_than_one_that_is_sent() -> None:
     data = content("digits")
-    model = pack_for_board(data, "digits")
-    with qemu_board("m4", preload=mapped_runtime("m4", "viper")) as board:
+    model = pack_for_board(data, "digits").for_tier(runtime.tier_of("armv7em"))
+    with qemu_board("m4", preload=mapped_runtime("m4", "thumb")) as board:
         sent = board.deploy(data, "digits")
         (name,) = sent.files_sent
     with mapped("digits", "m4") as (board, _):

@@ -13,7 +13,7 @@ from microinterp.errors import DeviceError
 from microinterp_boards import Board
 from microinterp_boards.files import Files
 from microinterp_boards.virtual.qemu_elf import MACHINES
-from tests.boards.qemu_port import ALL_CPUS, SETS, qemu_board
+from tests.boards.qemu_port import ALL_CPUS, THUMB, qemu_board
 
 CPU_PARTS = {"m4": "0xc24", "m3": "0xc23", "m7": "0xc27"}
 MODULE = """
@@ -203,8 +203,9 @@ def test_the_probe_chooses_the_set(board: Board, cpu: str) -> None:
     about = board.probe()
     assert about.machine == f"QEMU {MACHINES[cpu].name} with Cortex-M{cpu[1:]}"
     assert (about.cpu, about.dsp) == (f"Cortex-M{cpu[1:]}", cpu != "m3")
-    assert about.cpu_architecture == about.tier == about.mpy_set == SETS[cpu]
+    assert about.cpu_architecture == about.tier == about.mpy_set == THUMB[cpu]
     assert about.architecture == "armv7em"  # says the firmware, on the M3 too
-    assert about.kernels == "viper"
+    assert about.kernels == about.tier
+    assert about.inline_asm
     assert about.int_bits == 32
     assert about.files_total == 504 * 4096

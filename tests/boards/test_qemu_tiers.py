@@ -17,10 +17,11 @@ from microinterp.errors import DeviceError
 from microinterp_boards import Board, virtual_board
 from microinterp_boards.cli import app
 from microinterp_boards.files import Files
+from microinterp_boards.kernel_sets import kernels_of
 from microinterp_boards.packing import pack_for_board
 from microinterp_boards.probe import CEILING
 from tests.boards.model_boards import MODEL
-from tests.boards.qemu_port import ALL_CPUS, mapped_runtime, qemu_board
+from tests.boards.qemu_port import ALL_CPUS, mapped_model, qemu_board, set_of
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
@@ -29,8 +30,7 @@ pytestmark = pytest.mark.usefixtures("qemu")
 def mapped(cpu: str, mpy_set: str) -> Iterator[Board]:
     """A board that has the digits model and a set of the runtime's files in mapped memory."""
     model = pack_for_board(MODEL.read_bytes(), "digits")
-    preload = [(model.file_name, model.packed), *mapped_runtime(cpu, mpy_set)]
-    with qemu_board(cpu, preload=preload) as board:
+    with qemu_board(cpu, preload=mapped_model(model, cpu, mpy_set)) as board:
         yield board
 
 
@@ -51,7 +51,7 @@ def test_an_m3_whose_firmware_claims_dsp_gets_none(m3: Board) -> None:
 def test_dsp_kernels_for_an_m3_are_refused_before_anything_is_sent(m3: Board) -> None:
     with pytest.raises(DeviceError, match="'armv7em' is not for this board: Cortex-M3 with") as it:
         m3.deploy(MODEL, mpy_set="armv7em")
-    assert it.value.hint == "it runs armv7m, armv6m, bytecode"
+    assert it.value.hint == "it runs armv7m, armv6m, viper-armv7m, viper-armv6m, bytecode"
     assert Files(m3.link).list() == []
 
 
@@ -75,8 +75,9 @@ def test_armv6m_kernels_on_a_larger_processor(
                 board.deploy(MODEL, "digits", mpy_set="armv7m")
         kept = board.deploy(MODEL, "digits", mpy_set=None if way == "environment" else "armv6m")
         done = board.validate(MODEL, samples=1, name="digits")
-    assert (kept.mpy_set, kept.files_sent, kept.kernels) == ("armv6m", (), "viper")
-    assert (done.mpy_set, done.differing_bytes, done.equal) == ("armv6m", 0, True)
+    mpy_set = set_of(cpu, "armv6m")
+    assert (kept.mpy_set, kept.files_sent, kept.kernels) == (mpy_set, (), kernels_of(mpy_set))
+    assert (done.mpy_set, done.differing_bytes, done.equal) == (mpy_set, 0, True)
 
 
 def test_what_the_command_tells() -> None:
@@ -84,7 +85,9 @@ def test_what_the_command_tells() -> None:
         told = CliRunner().invoke(app, ["probe", port])
         held = CliRunner().invoke(app, ["probe", port, "--json"], env={CEILING: "armv6m"})
     assert "Cortex-M3 (CPUID 0x410fc231), armv7m, no DSP, 32 bits" in told.output
-    assert "viper for armv7m: Cortex-M3 without DSP instructions" in told.output
+    assert "armv7m: Cortex-M3 without DSP instructions" in told.output
     facts = json.loads(held.output)
     assert (facts["cpu"], facts["cpu_architecture"], facts["dsp"]) == ("Cortex-M3", "armv7m", False)
     assert (facts["architecture"], facts["tier"]) == ("armv7em", "armv6m")
+    assert facts["inline_asm"]
+    assert facts["sets"] == ["armv6m", "viper-armv6m", "bytecode"]

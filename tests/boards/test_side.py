@@ -26,7 +26,7 @@ from tests.boards.model_boards import (
     other_digits,
     weight_of,
 )
-from tests.boards.qemu_port import mapped_runtime
+from tests.boards.qemu_port import mapped_model
 from tests.boards.tiny_models import dense_model
 from tests.test_wakewords import wakeword
 
@@ -222,7 +222,7 @@ def test_an_interrupted_run_leaves_a_board_that_answers(
 
 @pytest.mark.usefixtures("qemu")
 def test_on_a_cortex_m4() -> None:
-    preload = [("d.mipk", pack_for_board(DIGITS).packed), *mapped_runtime("m4", "viper")]
+    preload = mapped_model(pack_for_board(DIGITS, "d"), "m4")
     inputs, places = samples(DIGITS), all_places(DIGITS)
     board = virtual_board("qemu", cpu="m4", heap=65536, preload=preload)
     with board as port, BoardSide(port, DIGITS) as side:
