@@ -30,7 +30,7 @@ TARGET = HERE.parent / "host_tools" / "microinterp_boards" / "_firmware"
 VIPER = {"viper-armv6m": "armv6m", "viper-armv7m": "armv7m", "x64": "x64"}
 """Sets of viper kernels -> the architecture that mpy-cross compiles for."""
 THUMB = ("armv6m", "armv7m", "armv7em")
-SETS = ("bytecode", *VIPER)
+SETS = ("bytecode", *VIPER, *THUMB)
 _DECORATOR = "@micropython.viper\n"
 _IMPORT = "import micropython\n"
 

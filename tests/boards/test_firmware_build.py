@@ -17,7 +17,8 @@ from tests.boards.unix_port import FIRMWARE, ROOT
 from tests.conftest import require_or_skip
 
 SOURCES = ROOT / "firmware"
-SMALL_SETS = ("bytecode", "viper-armv6m", "viper-armv7m")
+THUMB = ("armv6m", "armv7m", "armv7em")
+SMALL_SETS = ("bytecode", "viper-armv6m", "viper-armv7m", *THUMB)
 MODULE_LIMIT, KWS_LIMIT = 4096, 20 * 1024
 # kws has CONV_2D, DEPTHWISE_CONV_2D, AVERAGE_POOL_2D, RESHAPE, FULLY_CONNECTED and SOFTMAX.
 KWS = (
@@ -117,6 +118,7 @@ def mpy_arch(data: bytes) -> int:
 def test_native_code_is_only_where_it_belongs() -> None:
     # MicroPython's numbers of CPUs: py/persistentcode.h.
     numbers = {"bytecode": 0, "x64": 2, "viper-armv6m": 4, "viper-armv7m": 5}
+    numbers |= {"armv6m": 4, "armv7m": 5, "armv7em": 6}
     for kind, number in numbers.items():
         found = {mpy_arch(data) for name, data in files().items() if name.startswith(f"{kind}/")}
         assert found == ({0, number} if number else {0})
