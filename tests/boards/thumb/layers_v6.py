@@ -28,7 +28,8 @@ class Layer:
 
     w: [oc][taps], int8, before packing. bias, m, shift: of each channel, or one for all. x: int8 of
     the whole input. multiplier: None in a CONV. x_at, dst_at: offsets in the arena; x_at None: x is
-    among the weights. gap: bytes between the outputs of two pixels.
+    among the weights, behind all else there. gap: bytes between the outputs of pixels. order: of
+    the blocks in the weights.
     """
 
     x: Sequence[int]
@@ -52,6 +53,7 @@ class Layer:
     dst_at: int | None = None
     backward: bool = False
     gap: int = 0
+    order: tuple[str, str] = ("w", "channels")
 
     @property
     def is_conv(self) -> bool:
@@ -113,11 +115,11 @@ class Layer:
         else:
             packed = _LAYOUT.depthwise(filters, self.multiplier)
         weights = bytearray(b"\x77" * 4)
-        refs = {}
-        for name, data in zip(("w", "channels"), packed, strict=True):
+        refs, data = {}, dict(zip(("w", "channels"), packed, strict=True))
+        for name in self.order:
             weights += bytes(-len(weights) % 4)
             refs[name] = len(weights)
-            weights += data.tobytes()
+            weights += data[name].tobytes()
         x = self.x_at
         if x is None:
             x = ~len(weights)

@@ -159,11 +159,11 @@ def test_dst_over_x(qemu: None, tmp_path: Path, backward: bool) -> None:
 def test_dst_over_x_with_groups(qemu: None, tmp_path: Path, backward: bool) -> None:
     """A pixel's outputs must not lie over what a later group of the pixel before reads."""
     rng = random.Random(9)
-    one = Axis(1, 1, 1, 1, 1, 0)
+    one, line = Axis(1, 1, 1, 1, 1, 0), Axis(8, 8, 1, 1, 1, 0)
     layers = []
-    for down, across in ((Axis(8, 8, 1, 1, 1, 0), one), (one, Axis(8, 8, 1, 1, 1, 0))):
-        place = over_itself(Geometry(1, down, across, 6, 6), backward)
+    for (down, across), (ic, oc) in product(((line, one), (one, line)), ((6, 12), (12, 6), (6, 6))):
+        place = over_itself(Geometry(1, down, across, ic, oc), backward)
         size = down.size, across.size
-        layer = Layer(noise(rng, 48), rows(rng, 6, 2), size, size, groups=3, shift=-3)
-        layers.append(replace(layer, **place))
+        w = rows(rng, oc, ic // 3)
+        layers.append(Layer(noise(rng, 8 * ic), w, size, size, groups=3, shift=-3, **place))
     run(layers, tmp_path)
