@@ -38,6 +38,7 @@ FRAME_BYTES = 4 * len(_FRAME)
 TAP, W, DST, OFFSET, TABLE_END = lr, r8, r10, r11, r12
 ENTRY = (r0, r1, r2, r3)
 """bias, multiplier, round, shifts of a channel, see requantise_v7.py."""
+ENTRY_BYTES = 4 * len(ENTRY)
 BLOCK = (r4, r5, r6, r7)
 """Sums of a block's channels."""
 

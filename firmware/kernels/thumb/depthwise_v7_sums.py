@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .assembler import Kernel
-from .depthwise_v7_frame import BLOCK, DST, ENTRY, OFFSET, TABLE_END, TAP, W, at, p
+from .depthwise_v7_frame import BLOCK, DST, ENTRY, ENTRY_BYTES, OFFSET, TABLE_END, TAP, W, at, p
 from .operands import lr, r0, r1, r2, r3, r4, r5, r6, r7, r9
 from .requantise_v7 import narrow, wide
 
@@ -13,11 +13,11 @@ UNROLLED = {"block": 3, "single": 5}
 """Taps between two looks at where they end; most filters have 9, some 25."""
 
 _BIAS, _MULTIPLIER, _ROUND, _SHIFTS = ENTRY
+_ENTRIES = r9  # where a block's next entry lies
 
 
 def blocks(k: Kernel) -> None:
-    """Blocks of four channels, for each pixel of the run."""
-    entries = r9
+    """Blocks of four channels, for each pixel of the run. Sets TABLE_END for `singles` too."""
     k.ldr(DST, at("dst"))
     k.ldr(TABLE_END, at("table_end"))
     k.movs(r0, 0)
@@ -29,18 +29,25 @@ def blocks(k: Kernel) -> None:
     k.label("block_pixel")
     k.ldr(OFFSET, at("moved"))
     k.ldr(W, at("w"))
-    k.ldr(entries, at("channels"))
+    k.ldr(_ENTRIES, at("channels"))
     k.label("block")
     for number, total in enumerate(BLOCK):
-        k.ldr(total, entries[16 * number])
+        k.ldr(total, _ENTRIES[ENTRY_BYTES * number])
     k.ldr(r0, at("block_entry"))
     k.ldr(TAP, at("table"))
     k.bx(r0)
     _taps(k, "block", _dsp_block_tap if k.arch == "armv7em" else _block_tap)
+    _block_outputs(k)
+    _next_block(k)
+    k.label("no_block")
+
+
+def _block_outputs(k: Kernel) -> None:
+    """From the block's sums to dst."""
     k.ldr(r0, at("special"))
     k.cbz(r0, "block_is_plain")
     for total in BLOCK:
-        k.ldm(entries.up, *ENTRY)
+        k.ldm(_ENTRIES.up, *ENTRY)
         k.mov(r0, total)
         k.ldr(lr, at("special"))
         k.blx(lr)
@@ -48,14 +55,18 @@ def blocks(k: Kernel) -> None:
     k.b("block_store")
     k.label("block_is_plain")
     for total in BLOCK:
-        k.ldm(entries.up, *ENTRY)
+        k.ldm(_ENTRIES.up, *ENTRY)
         narrow(k, total, _MULTIPLIER, _ROUND, _SHIFTS, temp=_BIAS)
     k.label("block_store")
     for total in BLOCK:
         k.strb(total, DST.post(1))
-    k.add(OFFSET, 4)
+
+
+def _next_block(k: Kernel) -> None:
+    """On to the next block, and to the run's next pixel after the last."""
+    k.add(OFFSET, len(BLOCK))
     k.ldr(r0, at("blocks_end"))
-    k.cmp(entries, r0)
+    k.cmp(_ENTRIES, r0)
     k.bne("block")
     k.ldr(r0, at("past_blocks"))
     k.add(DST, r0)
@@ -66,7 +77,6 @@ def blocks(k: Kernel) -> None:
     k.ldr(r0, at("dst_end"))
     k.cmp(DST, r0)
     k.bne("block_pixel")
-    k.label("no_block")
 
 
 def _taps(k: Kernel, kind: str, tap: Callable[[Kernel], None]) -> None:

@@ -121,6 +121,7 @@ def channel_counts() -> list[Layer]:
 def strides() -> list[Layer]:
     rng = random.Random(7)
     axes = [Axis(size, -(-size // n), 3, n, 1, 1) for size in (7, 8) for n in (1, 2, 3)]
+    axes += [Axis(9, 4, 3, 1, 1, 0), Axis(9, 2, 3, 2, 1, 1)]  # fewer outputs than would fit
     layers = [made(rng, *pair, 5) for pair in product(axes, axes)]
     return layers + [replace(layer, backward=True) for layer in layers]
 
@@ -205,9 +206,16 @@ def square(size: int, kernel: int, ic: int, skip: int = 0) -> Layer:
     return made(random.Random(0), axis, axis, ic, skip=skip)
 
 
+def row(size: int) -> Layer:
+    """One channel of an image of one row, as DEPTHWISE_IN_PLACE has it."""
+    columns = Axis(size, size, 9, 1, 1, 4)
+    return made(random.Random(0), plain(1, 1), columns, 1, skip=15)
+
+
 SPEEDS = {
     "3 by 3": (square(24, 3, 32), {"m4": 4.4, "m3": 5.3}),
     "5 by 5": (square(24, 5, 32), {"m4": 3.6, "m3": 4.4}),
+    "a row": (row(96), {"m4": 8.6, "m3": 8.7}),
     "a column": (square(48, 3, 1, skip=15), {"m4": 8.9, "m3": 9.0}),
 }
 """Layers, and the most instructions per MAC, all included, on each CPU."""
