@@ -16,12 +16,15 @@ from .requantise_v6 import DST, END, SUMS, TABLE
 
 _ARGUMENTS = Arguments(DEPTHWISE)
 _WORDS = (
-    f"p w table dst skip ic tap_step addresses outside channel input next_table blocks_left "
-    f"singles singles_left sharing sums:4 {PLACE} {pixels_v6.OTHERS} {requantise_v6.LIMITS}"
+    f"p w table dst skip ic oc block_step tap_step within addresses outside channel input "
+    f"next_table blocks_end table_end sharing sums:4 {PLACE} {pixels_v6.OTHERS} "
+    f"{requantise_v6.LIMITS}"
 )
-"""outside: the row of zx; tap_step: bytes from a tap to the next in a row; channel: the next output
-channel, input: the one that it reads; singles: channels that are computed one by one; sharing:
-how many of them are still to read the same input."""
+"""outside: the row of zx; tap_step: bytes of x from a tap to the next in a row; oc and block_step:
+bytes of w that are left to the next tap; within: windows that begin in a column below have all
+columns inside; channel: the next output channel, input: the one that it reads; blocks_end: where
+the table goes on with single channels; sharing: how many of these are still to read the same
+input."""
 _CHANNELS = 4
 _ADDRESS, _W, _TO_NEXT = r0, r1, r9
 
@@ -62,12 +65,8 @@ def _start(k: Kernel, frame: Frame) -> None:
     pixels_v6.start(k, _ARGUMENTS, frame)
     pixels_v6.start_outputs(k, _ARGUMENTS, frame, "w", "table")
     requantise_v6.prepare(k, _ARGUMENTS, frame, r2)
-    _ARGUMENTS.load(k, r2, ic=r3, dw=r4, skip=r5, oc=r6, blocks=r7)
-    k.muls(r4, r3)
-    frame.store(ic=r3, tap_step=r4, skip=r5)
-    k.lsls(r7, r7, 2)
-    k.subs(r6, r6, r7)
-    frame.store(singles=r6)
+    _start_table(k, frame)
+    _start_columns(k, frame)
     _ARGUMENTS.load(k, r2, patch=r4, taps=r5, zx=r6)
     k.adds(r4, r4, r0)
     k.lsls(r5, r5, 2)
@@ -78,6 +77,34 @@ def _start(k: Kernel, frame: Frame) -> None:
     k.adds(r5, 1)
     k.subs(r3, 1)
     k.bne("fill")
+
+
+def _start_table(k: Kernel, frame: Frame) -> None:
+    frame.load(table=r3)
+    _ARGUMENTS.load(k, r2, blocks=r4, oc=r5)
+    k.movs(r6, requantise_v6.ENTRY)
+    k.muls(r5, r6)
+    k.adds(r5, r5, r3)
+    k.lsls(r4, r4, 2)
+    k.muls(r4, r6)
+    k.adds(r4, r4, r3)
+    frame.store(blocks_end=r4, table_end=r5)
+
+
+def _start_columns(k: Kernel, frame: Frame) -> None:
+    """r3 becomes ic."""
+    _ARGUMENTS.load(k, r2, kw=r3, dw=r4, iw=r5)
+    k.subs(r3, 1)
+    k.muls(r3, r4)
+    k.subs(r5, r5, r3)
+    k.bpl("some_within")
+    k.movs(r5, 0)
+    k.label("some_within")
+    frame.store(within=r5)
+    _ARGUMENTS.load(k, r2, ic=r3, skip=r5, oc=r6)
+    k.muls(r4, r3)
+    k.subs(r7, r6, 2)
+    frame.store(ic=r3, tap_step=r4, skip=r5, oc=r6, block_step=r7)
 
 
 def _find_taps(k: Kernel, frame: Frame) -> None:
@@ -102,6 +129,15 @@ def _find_taps(k: Kernel, frame: Frame) -> None:
     frame.load(ic=r1, image=address)
     k.muls(r0, r1)
     k.adds(address, address, r0)
+    frame.load(within=r1)
+    k.cmp(column, r1)
+    k.bhs("tap")
+    k.label("tap_within")
+    k.stm(to.up, address)
+    k.add(address, step)
+    k.subs(r2, 1)
+    k.bne("tap_within")
+    k.b("row_done")
     k.label("tap")
     k.movs(r0, address)
     k.cmp(column, iw)
@@ -113,6 +149,7 @@ def _find_taps(k: Kernel, frame: Frame) -> None:
     k.add(column, dilation)
     k.subs(r2, 1)
     k.bne("tap")
+    k.label("row_done")
     frame.load(p=r2)
     _ARGUMENTS.load(k, r2, dh=r0)
     k.add(row, r0)
@@ -120,32 +157,26 @@ def _find_taps(k: Kernel, frame: Frame) -> None:
     k.subs(r0, 1)
     k.mov(rows_left, r0)
     k.bne("filter_row")
-    frame.load(table=r0)
-    _ARGUMENTS.load(k, r2, blocks=r1)
-    k.movs(r2, 0)
-    frame.store(next_table=r0, blocks_left=r1, channel=r2, input=r2)
 
 
-def _start_taps(k: Kernel, frame: Frame, moved: int) -> None:
-    """Registers of both loops over taps; changes r2 to r4.
-
-    moved: how far a tap moves the address in w before it goes on to the next tap.
-    """
-    frame.load(p=r2, outside=r3)
-    _ARGUMENTS.load(k, r2, oc=r4)
-    k.mov(END, r3)  # begins where the addresses end
-    k.subs(r4, moved)
+def _start_taps(k: Kernel, frame: Frame, step: str) -> None:
+    """Registers of both loops over taps. Changes r4."""
+    frame.load(outside=r4)
+    k.mov(END, r4)  # begins where the addresses end
+    frame.load(**{step: r4})
     k.mov(_TO_NEXT, r4)
     frame.load(addresses=_ADDRESS, w=_W)
 
 
 def _blocks(k: Kernel, frame: Frame) -> None:
-    """Four channels at a time."""
-    frame.load(blocks_left=r0)
-    k.cmp(r0, 0)
+    """Four channels at a time; TABLE ends up at the single channels' entries."""
+    frame.load(table=TABLE, blocks_end=r0)
+    k.movs(r2, 0)
+    frame.store(next_table=TABLE, channel=r2)
+    k.cmp(TABLE, r0)
     k.beq("blocks_done")
     k.label("block")
-    _start_taps(k, frame, moved=2)
+    _start_taps(k, frame, "block_step")
     frame.load(channel=r2)
     k.adds(r3, r2, 1)
     sums = r7, r8, r10, r11
@@ -159,13 +190,12 @@ def _blocks(k: Kernel, frame: Frame) -> None:
     for low, total in zip((r4, r5, r6, r7), sums, strict=True):
         k.mov(low, total)
     k.adds(r2, _CHANNELS)
-    frame.store(channel=r2, input=r2)
+    frame.store(channel=r2)
     frame.point(r0, "sums")
     k.stm(r0.up, r4, r5, r6, r7)
     _outputs(k, frame, _CHANNELS)
-    frame.load(blocks_left=r0)
-    k.subs(r0, 1)
-    frame.store(blocks_left=r0)
+    frame.load(blocks_end=r0)
+    k.cmp(TABLE, r0)
     k.bne("block")
     k.label("blocks_done")
 
@@ -187,14 +217,14 @@ def _tap_of_four(k: Kernel, sums: tuple[Register, ...]) -> None:
 
 
 def _singles(k: Kernel, frame: Frame) -> None:
-    """The channels that are left, one at a time."""
-    frame.load(singles=r0, p=r1)
-    k.cmp(r0, 0)
+    """The channels that are left, one at a time; TABLE is at their entries."""
+    frame.load(table_end=r0, channel=r2, p=r3)
+    k.cmp(TABLE, r0)
     k.beq("singles_done")
-    _ARGUMENTS.load(k, r1, multiplier=r1)
-    frame.store(singles_left=r0, sharing=r1)
+    _ARGUMENTS.load(k, r3, multiplier=r3)
+    frame.store(input=r2, sharing=r3)
     k.label("single")
-    _start_taps(k, frame, moved=0)
+    _start_taps(k, frame, "oc")
     frame.load(input=r2, channel=r3)
     k.movs(r7, 0)
     k.label("tap_of_one")
@@ -205,9 +235,8 @@ def _singles(k: Kernel, frame: Frame) -> None:
     k.stm(r0.up, r7)
     _outputs(k, frame, 1)
     _next_single(k, frame)
-    frame.load(singles_left=r0)
-    k.subs(r0, 1)
-    frame.store(singles_left=r0)
+    frame.load(next_table=r0, table_end=r1)
+    k.cmp(r0, r1)
     k.bne("single")
     k.label("singles_done")
 
