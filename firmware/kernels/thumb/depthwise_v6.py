@@ -26,7 +26,11 @@ columns inside; channel: the next output channel, input: the one that it reads; 
 the table goes on with single channels; sharing: how many of these are still to read the same
 input."""
 _CHANNELS = 4
+_TO, _TAP, _COLUMN, _IW, _OUTSIDE = r7, r4, r3, r5, r6
+_ROWS_LEFT, _ROW, _STEP, _DILATION = r8, r9, r10, r11
+"""Registers of _find_taps."""
 _ADDRESS, _W, _TO_NEXT = r0, r1, r9
+"""Registers of the loops over taps."""
 
 
 def module(arch: str) -> str:
@@ -109,54 +113,57 @@ def _start_columns(k: Kernel, frame: Frame) -> None:
 
 def _find_taps(k: Kernel, frame: Frame) -> None:
     """The addresses of the next pixel's taps."""
-    to, address, column, iw, outside = r7, r4, r3, r5, r6
-    rows_left, row, step, dilation = r8, r9, r10, r11
-    frame.load(addresses=to, p=r2, row=r0, tap_step=r1, outside=outside)
-    _ARGUMENTS.load(k, r2, kh=r3, dw=r4, iw=iw)
-    for high, register in ((rows_left, r3), (row, r0), (step, r1), (dilation, r4)):
+    frame.load(addresses=_TO, p=r2, row=r0, tap_step=r1, outside=_OUTSIDE)
+    _ARGUMENTS.load(k, r2, kh=r3, dw=r4, iw=_IW)
+    for high, register in ((_ROWS_LEFT, r3), (_ROW, r0), (_STEP, r1), (_DILATION, r4)):
         k.mov(high, register)
     k.label("filter_row")
-    k.mov(r0, row)
+    k.mov(r0, _ROW)
     frame.load(p=r2)
     _ARGUMENTS.load(k, r2, ih=r1, kw=r2)
-    frame.load(column=column)
+    frame.load(column=_COLUMN)
     k.cmp(r0, r1)
     k.blo("row_inside")  # a row above the image is a large number here
-    k.movs(column, iw)  # and so are all columns of it outside
+    k.movs(_COLUMN, _IW)  # and so are all columns of it outside
     k.label("row_inside")
-    k.muls(r0, iw)
-    k.adds(r0, r0, column)
-    frame.load(ic=r1, image=address)
+    k.muls(r0, _IW)
+    k.adds(r0, r0, _COLUMN)
+    frame.load(ic=r1, image=_TAP)
     k.muls(r0, r1)
-    k.adds(address, address, r0)
+    k.adds(_TAP, _TAP, r0)
+    _row_of_taps(k, frame)
+    frame.load(p=r2)
+    _ARGUMENTS.load(k, r2, dh=r0)
+    k.add(_ROW, r0)
+    k.mov(r0, _ROWS_LEFT)
+    k.subs(r0, 1)
+    k.mov(_ROWS_LEFT, r0)
+    k.bne("filter_row")
+
+
+def _row_of_taps(k: Kernel, frame: Frame) -> None:
+    """r2 taps from _COLUMN on, the first of which would be at _TAP."""
     frame.load(within=r1)
-    k.cmp(column, r1)
+    k.cmp(_COLUMN, r1)
     k.bhs("tap")
     k.label("tap_within")
-    k.stm(to.up, address)
-    k.add(address, step)
+    k.stm(_TO.up, _TAP)
+    k.add(_TAP, _STEP)
     k.subs(r2, 1)
     k.bne("tap_within")
     k.b("row_done")
     k.label("tap")
-    k.movs(r0, address)
-    k.cmp(column, iw)
+    k.movs(r0, _TAP)
+    k.cmp(_COLUMN, _IW)
     k.blo("tap_inside")
-    k.movs(r0, outside)
+    k.movs(r0, _OUTSIDE)
     k.label("tap_inside")
-    k.stm(to.up, r0)
-    k.add(address, step)
-    k.add(column, dilation)
+    k.stm(_TO.up, r0)
+    k.add(_TAP, _STEP)
+    k.add(_COLUMN, _DILATION)
     k.subs(r2, 1)
     k.bne("tap")
     k.label("row_done")
-    frame.load(p=r2)
-    _ARGUMENTS.load(k, r2, dh=r0)
-    k.add(row, r0)
-    k.mov(r0, rows_left)
-    k.subs(r0, 1)
-    k.mov(rows_left, r0)
-    k.bne("filter_row")
 
 
 def _start_taps(k: Kernel, frame: Frame, step: str) -> None:

@@ -99,24 +99,7 @@ def _segment(k: Kernel, frame: Frame) -> None:
     k.mov(inside, end)
     k.b("copy_segment")
     k.label("beside")
-    # first = min(max(begin, 0), end), inside = max(min(end, iw), first): where the image is.
-    k.movs(r5, begin)
-    k.bpl("not_left")
-    k.movs(r5, 0)
-    k.label("not_left")
-    k.cmp(r5, end)
-    k.ble("first_known")
-    k.movs(r5, end)
-    k.label("first_known")
-    k.movs(inside, end)
-    k.cmp(inside, iw)
-    k.ble("not_right")
-    k.movs(inside, iw)
-    k.label("not_right")
-    k.cmp(inside, r5)
-    k.bge("inside_known")
-    k.movs(inside, r5)
-    k.label("inside_known")
+    _clip(k, r5)
     k.subs(r4, r5, begin)
     k.movs(begin, r5)
     frame.load(depth=r3)
@@ -136,6 +119,31 @@ def _segment(k: Kernel, frame: Frame) -> None:
     k.muls(r4, r3)
     k.bl("fill")
     k.label("segment_done")
+
+
+def _clip(k: Kernel, first: Register) -> None:
+    """The part of a segment that is inside: from first = min(max(begin, 0), end) on.
+
+    inside, where it ends, becomes max(min(end, iw), first).
+    """
+    begin, end, inside, iw = r0, r1, r2, r3
+    k.movs(first, begin)
+    k.bpl("not_left")
+    k.movs(first, 0)
+    k.label("not_left")
+    k.cmp(first, end)
+    k.ble("first_known")
+    k.movs(first, end)
+    k.label("first_known")
+    k.movs(inside, end)
+    k.cmp(inside, iw)
+    k.ble("not_right")
+    k.movs(inside, iw)
+    k.label("not_right")
+    k.cmp(inside, first)
+    k.bge("inside_known")
+    k.movs(inside, first)
+    k.label("inside_known")
 
 
 def routines(k: Kernel, frame: Frame) -> None:
