@@ -15,10 +15,10 @@ from __future__ import annotations
 from . import conv_v7_gather, conv_v7_tiles
 from .assembler import Kernel
 from .conv_v7_frame import FRAME_BYTES, Argument, Slot, argument, slot
+from .conv_v7_tiles import TABLE, WEIGHTS
 from .operands import Register, r0, r1, r2, r3, r4, r5, r6, sp
 
 ARENA, BASE, P = r0, r1, r2  # where the arena, the weights and the arguments lie
-WEIGHTS, TABLE = conv_v7_tiles.registers()
 _MORE_THAN_ALL = 1 << 30  # pixels
 
 

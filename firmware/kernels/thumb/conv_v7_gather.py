@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .assembler import Kernel
 from .conv_v7_frame import Argument, Slot, argument, slot
-from .operands import lr, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12
+from .operands import Register, lr, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12
 
 # Registers from the patch's begin to its end.
 TO, FROM, P, COUNT = r0, r1, r2, r3  # COUNT: of elements to fill or to copy
@@ -175,7 +175,7 @@ def _fill(k: Kernel) -> None:
     k.bx(lr)
 
 
-def _store(k: Kernel, register: object) -> None:
+def _store(k: Kernel, register: Register) -> None:
     """One element of the patch."""
     if k.arch == "armv7em":
         k.strh(register, TO.post(2))

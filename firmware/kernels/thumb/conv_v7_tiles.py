@@ -10,7 +10,6 @@ from __future__ import annotations
 from .assembler import Kernel
 from .conv_v7_frame import Slot, slot
 from .operands import (
-    Register,
     lr,
     r0,
     r1,
@@ -147,8 +146,3 @@ def exact(k: Kernel) -> None:
     limits = (slot(Slot.LOW), slot(Slot.HIGH))
     wide(k, acc, multiplier, shifts, temp, slot(Slot.ZERO), limits)
     k.bx(lr)
-
-
-def registers() -> tuple[Register, Register]:
-    """Where tiles find the weights and the table at first."""
-    return WEIGHTS, TABLE
