@@ -122,7 +122,7 @@ def add_v6() -> Kernel:
     """The kernel for ARMv6-M."""
     k = Kernel("add", 3, "armv6m")
     terms = "a_hi a_lo a_right b_hi b_lo b_right rest"
-    frame = Frame(k, f"{rounding.HIGH_WORDS} {rounding.LIMIT_WORD} {terms} {runs.FRAME}")
+    frame = Frame(k, f"{rounding.MULTIPLIER_WORDS} {rounding.LIMIT_WORD} {terms} {runs.FRAME}")
     k.save_high()
     frame.open()
     p = r7

@@ -28,7 +28,7 @@ def mean(arch: str) -> Kernel:
     """The kernel, mean(arena, weights, arguments)."""
     k = Kernel("mean", 3, arch)
     is_v6 = arch == "armv6m"
-    frame = Frame(k, f"{_FRAME} {rounding.HIGH_WORDS}" if is_v6 else _FRAME)
+    frame = Frame(k, f"{_FRAME} {rounding.MULTIPLIER_WORDS}" if is_v6 else _FRAME)
     k.save_high()
     frame.open()
     p = r7

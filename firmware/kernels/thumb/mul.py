@@ -82,7 +82,7 @@ _MINUS_A_ZERO, _MINUS_B_ZERO, _HIGH, _SPAN, _LOW = r8, r9, r10, r11, r12
 def mul_v6() -> Kernel:
     """The kernel for ARMv6-M."""
     k = Kernel("mul", 3, "armv6m")
-    frame = Frame(k, f"{rounding.HIGH_WORDS} {rounding.LIMIT_WORD} {runs.FRAME}")
+    frame = Frame(k, f"{rounding.MULTIPLIER_WORDS} {rounding.LIMIT_WORD} {runs.FRAME}")
     k.save_high()
     frame.open()
     p = r7

@@ -14,7 +14,7 @@ from .assembler import Kernel
 from .frame_v6 import Arguments, Frame
 from .operands import Address, Register, Shifted, r3, r4, r5, r6
 
-HIGH_WORDS = "hi lo left right"
+MULTIPLIER_WORDS = "hi lo left right"
 """Words of a frame for prepare_v6."""
 LIMIT_WORD = "above"
 """A word of a frame for the limits on ARMv6-M."""
@@ -65,7 +65,7 @@ def quotient_v7(
 
 
 def prepare_v6(k: Kernel, arguments: Arguments, p: Register, frame: Frame) -> None:
-    """Fill HIGH_WORDS from the arguments hi, lo and shift; m is hi << 15 | lo there.
+    """Fill MULTIPLIER_WORDS from the arguments hi, lo and shift; m is hi << 15 | lo there.
 
     Changes r3 to r6; p is another register.
     """
