@@ -24,22 +24,24 @@ def narrow(
 ) -> None:
     """acc becomes the output, where pack has set `wide` to 0 and the limits are those of int8.
 
-    6 instructions, 7 without the DSP extension. Registers may be any but sp, all different; temp
+    5 instructions, 7 without the DSP extension. Registers may be any but sp, all different; temp
     changes, flags and the other registers stay.
 
     |acc| < 2^30, so that it can be doubled: the product's upper word, rounded, is SRDHM(acc, m).
     round = (zero point << right) + (1 << right >> 1), so that adding it before the shift adds the
-    zero point after it; right is 1 to 22.
+    zero point after it; right is 1 to 22. The sign that halves go away by may be the sum's, instead
+    of the product's: they differ where the product is 0, which gives 0 with either.
     """
-    k.lsl(acc, acc, 1)
     if k.arch == "armv7em":
-        k.smmulr(acc, acc, multiplier)
         k.add(temp, round_, acc.asr(31))
+        k.lsl(acc, acc, 1)
+        k.smmlar(acc, acc, multiplier, temp)
     else:
+        k.lsl(acc, acc, 1)
         k.smull(temp, acc, acc, multiplier)
         k.add(acc, acc, temp.lsr(31))
         k.add(temp, round_, acc.asr(31))
-    k.add(acc, acc, temp)
+        k.add(acc, acc, temp)
     k.asr(acc, acc, shifts)
     k.ssat(acc, 8, acc)
 
