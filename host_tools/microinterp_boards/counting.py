@@ -47,7 +47,7 @@ def count(link: Link, name: str, samples: Sequence[Sequence[bytes]]) -> Iterator
     Raises DeviceError when board or line fail.
     """
     with Session(link, name, counts=True) as session:
-        _run(session, samples[0])  # what runs once only is done behind this
+        session.invoke()  # what runs once only is done behind this, whatever the inputs
         wholes = [_run(session, sample) for sample in samples]
         for whole, sample in zip(wholes, samples, strict=True):
             _set_inputs(session, sample)
