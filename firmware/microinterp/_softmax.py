@@ -1,4 +1,4 @@
-"""SOFTMAX, in plain bytecode for both tiers: a row costs little beside the layers before it.
+"""SOFTMAX, in plain bytecode, for sets without Thumb kernels: little beside the layers before it.
 
 Q0.31 numbers are kept as two parts, h << 16 | l, so that no intermediate leaves [-2^30, 2^30).
 The product of (ah, al), signed, and (bh, bl), positive, is gemmlowp's

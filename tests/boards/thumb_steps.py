@@ -27,6 +27,8 @@ TIERS_OF = {"m3": ("armv7m", "armv6m"), "m4": ("armv7em",), "m7": ("armv7em",)}
 """What each emulated CPU is to run: the M3 also stands for a Cortex-M0+."""
 _MOST_TOLD = 3
 KERNELS = (
+    "MOVE",
+    "FILL",
     "CONV",
     "DEPTHWISE",
     "DEPTHWISE_IN_PLACE",
@@ -36,6 +38,7 @@ KERNELS = (
     "ADD",
     "MUL",
     "LUT",
+    "SOFTMAX",
 )
 """Steps that have Thumb kernels."""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import add, conv_v6, conv_v7, depthwise_v6, depthwise_v7, lut, mean, mul, pool
+from . import add, conv_v6, conv_v7, depthwise_v6, depthwise_v7, lut, mean, move, mul, pool, softmax
 
 Make = Callable[[str], str]
 _SHARED: dict[str, Make] = {
     "_add.py": add.module,
     "_lut.py": lut.module,
     "_mean.py": mean.module,
+    "_move.py": move.module,
     "_mul.py": mul.module,
     "_pool.py": pool.module,
+    "_softmax.py": softmax.module,
 }
 _FILTERS: dict[str, dict[str, Make]] = {
     "armv6m": {"_conv.py": conv_v6.module, "_depthwise.py": depthwise_v6.module},

@@ -1,4 +1,4 @@
-"""Direct calls of the kernels that work on plain steps: pools, MEAN, ADD, MUL, LUT, SOFTMAX.
+"""Direct calls of the kernels for plain steps: all but CONV and DEPTHWISE.
 
 Arguments are brought into the form that the loader gives. Kernels for ARMv6-M run in the trap of
 test_alignment_v6.py, where a word or a halfword that is not aligned faults.
@@ -20,7 +20,8 @@ CPUS = {"armv7em": "m4", "armv7m": "m3", "armv6m": "m3"}
 """What the kernels of each tier run on."""
 HALF = (32768, 0, 0)
 """hi, lo and shift of 1/2: the multiplier is 2^30."""
-_MODULES = {"AVERAGE_POOL": "pool", "MAX_POOL": "pool"}
+_POOLS = ("AVERAGE_POOL", "MAX_POOL")
+_MODULES = dict.fromkeys(_POOLS, "pool") | {"FILL": "move"}
 _TABLES = {"LUT": 4, "SOFTMAX": 5}
 _MULTIPLIERS = {"MEAN": (7,), "ADD": (10, 13, 16), "MUL": (9,)}
 
@@ -31,9 +32,13 @@ def loaded(name: str, args: Sequence[int]) -> list[int]:
     for at in _MULTIPLIERS.get(name, ()):
         m = p[at] << 15 | p[at + 1]
         p[at : at + 2] = m >> 16, m & 0xFFFF
+    if name == "FILL":
+        size, value = p[3], p[4]
+        p[2] *= size
+        p[4:] = [value >> 8 * (byte % size) & 255 for byte in range(4)]
     if name in _TABLES:
         p[_TABLES[name]] = ~p[_TABLES[name]]
-    if name in _MODULES:
+    if name in _POOLS:
         channels, pixels = p[6], p[7] * p[8]
         backward = p[17] if len(p) > 17 else 0
         last = pixels - 1 if backward else 0
