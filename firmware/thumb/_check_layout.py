@@ -52,6 +52,9 @@ def depthwise(c, p, channels=0):
     taps, ic, oc, wide, patch = p[12] * p[13], p[8], p[11], p[26], p[27]
     c.need(ic * p[20] == oc, "multiplier")
     _filter(c, p, taps * oc, oc, wide, patch, 4 * taps + _up(channels or ic, 4))
+    # The kernel keeps addresses there: outputs over them would be read as such.
+    end = p[4] + p[5] * p[9] * p[10] * oc
+    c.need(end <= patch or patch + 4 * taps <= p[4], "scratch under the destination")
     c.spend(p[5] * p[9] * p[10] * oc * (taps + 1))
     p = p[:26]
     order(c, p, 25, 4, p[9], p[10], oc)

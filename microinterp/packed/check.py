@@ -15,7 +15,7 @@ import numpy as np
 
 from microinterp.packed import steps as s
 from microinterp.packed.steps import MAX_NUMBER, Step
-from microinterp.packed.tiers import layout_of
+from microinterp.packed.tiers import ADDRESS_BYTES, layout_of
 
 _INT8 = (-128, 127)
 _NORMAL_SCALES = (1 << 23, (231 << 23) - 1)
@@ -198,7 +198,18 @@ def _channelwise(step: s.Depthwise, memory: Memory, at_once: int) -> int:
     _need(memory.layout.is_thumb or not step.patch, f"patch is {step.patch}, wanted none")
     patch = memory.layout.depthwise_patch(taps, at_once)
     _filter(step, memory, taps * step.oc, step.oc, patch)
+    if memory.layout.is_thumb:
+        _addresses(step, step.patch + ADDRESS_BYTES * taps)
     return step.batches * step.oh * step.ow * step.oc * (step.kh * step.kw + 1)
+
+
+def _addresses(step: s.Depthwise, end: int) -> None:
+    """Kernels keep addresses from patch to `end`: an output over them would be read as one."""
+    outputs = step.dst + step.batches * step.oh * step.ow * step.oc
+    _need(
+        outputs <= step.patch or end <= step.dst,
+        f"patch at {step.patch} to {end} is under dst at {step.dst} to {outputs}",
+    )
 
 
 def _depthwise_in_place(step: s.DepthwiseInPlace, memory: Memory) -> int:

@@ -27,7 +27,8 @@ _INT8_LOW, _INT8_HIGH = -128, 127
 _NARROW_SUM = 1 << 30
 _NARROW_RIGHT = 22
 _BLOCK = 4  # channels of a DEPTHWISE that are computed together
-_ADDRESS = 4
+ADDRESS_BYTES = 4
+"""Of a tap's address in the scratch of a DEPTHWISE."""
 _SHORT = np.dtype(
     [("bias", "<i4"), ("hi", "<u2"), ("lo", "<u2"), ("left", "u1"), ("right", "u1"), ("", "u2")]
 )
@@ -158,7 +159,7 @@ class Layout:
 
     def depthwise_patch(self, taps: int, ic: int) -> int:
         """Size of a DEPTHWISE's scratch."""
-        return taps * _ADDRESS + up(ic, _ADDRESS) if self.is_thumb else 0
+        return taps * ADDRESS_BYTES + up(ic, 4) if self.is_thumb else 0
 
     def fitted(self, filters: Filters, lo: int, hi: int) -> Filters:
         """Filters that give the same outputs, limits included, the way that kernels like best."""

@@ -12,14 +12,21 @@ from pathlib import Path
 import pytest
 
 from microinterp.errors import ModelError
-from microinterp.packed.reader import load
+from microinterp.packed.reader import TABLES, load
 from tests.boards import qemu_port
 from tests.boards.packed_builder import INT8, Packed, Subgraph, build
 from tests.boards.random_steps import MAKERS, make
+from tests.boards.thumb_steps import tiered
 from tests.boards.unix_port import SETS, Job, run_jobs
 from tests.boards.viper_emulator import Board
+from tests.packed.compare import pack_model
+from tests.packed.mutants import layout_of, weights_of
+from tests.packed.mutants import mutants as zoo_mutants
+from tests.packed.zoo import every_step
 
 COUNT, EMULATED = 2000, 400
+THUMB = [("m4", "armv7em"), ("m3", "armv7m"), ("m3", "armv6m")]
+_BATCH = 400  # mutants that a board gets at a time
 INTERESTING = (0, 1, -1, 2, 7, 127, 128, -128, 255, 2**15, 2**16, 2**28, 2**29, 2**30, 2**31 - 1)
 
 
@@ -41,9 +48,11 @@ def int32(value: int) -> int:
     return (value + 2**31) % 2**32 - 2**31
 
 
-def whole_model(name: str, rng: random.Random) -> tuple[Packed, bytes]:
+def whole_model(name: str, rng: random.Random, tier: str = "portable") -> tuple[Packed, bytes]:
     """A step of that name, called from the main sub-graph too, with tensors, state and ops."""
     case = make(name, rng)
+    if tier != "portable":
+        case = tiered(case, tier)
     n = len(case.arena)
     arena = case.arena + bytes(8)
     op = (0, name, 0, 2, [(1, 0, n)])
@@ -55,6 +64,7 @@ def whole_model(name: str, rng: random.Random) -> tuple[Packed, bytes]:
         [(0, min(n, 4), INT8)],
         [(n // 2, 2, INT8)],
         [(n, 1, 0, True), (n + 1, 2, 7, False)],
+        tier=tier,
     )
     return packed, arena
 
@@ -66,8 +76,11 @@ def mutated_arguments(packed: Packed, rng: random.Random) -> bytes:
         steps = [(name, list(args)) for name, args in subgraph.steps]
         args = rng.choice(steps)[1]
         i, j = rng.randrange(len(args)), rng.randrange(len(args))
-        if rng.random() < 0.15:
+        kind = rng.random()
+        if kind < 0.1:
             args[i], args[j] = args[j], args[i]
+        elif kind < 0.25:
+            args[i] = args[j] - rng.choice((0, args[j] % 4))
         else:
             args[i] = int32(value_like(rng, args[i]))
         subgraph.steps = steps
@@ -93,12 +106,12 @@ def mutated_file(packed: Packed, rng: random.Random) -> bytes:
     return bytes(file[: rng.randrange(len(file))] if rng.random() < 0.03 else file)
 
 
-def mutants(count: int, seed: str) -> list[Job]:
+def mutants(count: int, seed: str, tier: str = "portable") -> list[Job]:
     rng = random.Random(seed)
     names = list(MAKERS)
     jobs = []
     for i in range(count):
-        packed, arena = whole_model(names[i % len(names)], rng)
+        packed, arena = whole_model(names[i % len(names)], rng, tier)
         change = mutated_arguments if rng.random() < 0.6 else mutated_file
         jobs.append(Job(change(packed, rng), arena, per_op=rng.random() < 0.3))
     return jobs
@@ -124,21 +137,77 @@ def test_mutants_on_a_cortex_m(cpu: str, tier: str, count: int, tmp_path: Path) 
     assert count // 5 < sum(outcome.arena is None for outcome in outcomes) < count * 4 // 5
 
 
-def test_host_and_board_refuse_the_same_steps(tmp_path: Path) -> None:
+def told_by_host(job: Job) -> str:
+    """What the host's reader has against a model; nothing if it takes it."""
+    try:
+        load(job.model)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+# What only a board has to say: names are text to it, and an arena and a set are given.
+BOARD_ONLY = ("UnicodeError", "ModelError: arena has", "ModelError: packed for")
+
+
+@pytest.mark.usefixtures("qemu")
+@pytest.mark.parametrize("count", [COUNT // 5, pytest.param(5 * COUNT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("cpu", "tier"), THUMB)
+def test_mutants_for_thumb_kernels(cpu: str, tier: str, count: int) -> None:
+    """No canary is touched, nothing faults or hangs; what the host takes, the board takes too."""
+    refused = 0
+    for first in range(0, count, _BATCH):
+        jobs = mutants(min(_BATCH, count - first), f"{tier} {first}", tier)
+        for job, outcome in zip(jobs, qemu_port.run_jobs(jobs, tier, cpu), strict=True):
+            refused += bool(outcome.error)
+            if outcome.error and not told_by_host(job):
+                assert outcome.error.startswith(BOARD_ONLY)
+    assert count // 5 < refused < count * 4 // 5
+
+
+@pytest.mark.usefixtures("qemu")
+@pytest.mark.parametrize("count", [60, pytest.param(COUNT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("cpu", "tier"), THUMB)
+@pytest.mark.parametrize("passes", [(), ("in-place", "in-place-depthwise")])
+def test_mutants_of_a_packed_zoo(passes: tuple[str, ...], cpu: str, tier: str, count: int) -> None:
+    """A model with every step, as the packer writes it; its weights and tables stay as they are."""
+    data = pack_model(every_step(), passes, tier)
+    layout = layout_of(data, TABLES, "Model", weights_of(data))
+    arena = random.Random(tier).randbytes(load(data).arena_bytes)
+    changed = [data, *zoo_mutants(data, layout, 9, count)]
+    refused = 0
+    for first in range(0, len(changed), _BATCH):
+        jobs = [
+            Job(each, arena, per_op=i % 3 == 0) for i, each in enumerate(changed[first:][:_BATCH])
+        ]
+        outcomes = qemu_port.run_jobs(jobs, tier, cpu)
+        assert first or not outcomes[0].error
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            refused += bool(outcome.error)
+            if outcome.error and not told_by_host(job):
+                assert outcome.error.startswith(BOARD_ONLY)
+    assert count // 5 < refused < count * 4 // 5
+
+
+@pytest.mark.parametrize("tier", ["viper", *(tier for _, tier in THUMB)])
+def test_host_and_board_refuse_the_same_steps(
+    tier: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Two readers of schemas/steps.md, written apart."""
     rng = random.Random("refuse")
     names = list(MAKERS)
     jobs = []
+    layout = "portable" if tier == "viper" else tier
     for i in range(COUNT // 4):
-        packed, arena = whole_model(names[i % len(names)], rng)
+        packed, arena = whole_model(names[i % len(names)], rng, layout)
         jobs.append(Job(mutated_arguments(packed, rng), arena))
-    outcomes = run_jobs(jobs, "viper", tmp_path)
+    if tier == "viper":
+        outcomes = run_jobs(jobs, tier, tmp_path)
+    else:
+        request.getfixturevalue("qemu")
+        outcomes = qemu_port.run_jobs(jobs, tier, "m4" if tier == "armv7em" else "m3")
     for job, outcome in zip(jobs, outcomes, strict=True):
-        try:
-            load(job.model)
-            told = ""
-        except ModelError as error:
-            told = str(error)
+        told = told_by_host(job)
         assert bool(told) == bool(outcome.error), (told, outcome.error)
 
 

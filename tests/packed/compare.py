@@ -15,7 +15,7 @@ from microinterp.errors import UnsupportedError
 from microinterp.interpreter import prepare_model
 from microinterp.packed import PackedInterpreter, pack
 from microinterp.packed.checksums import PackedChecksums
-from microinterp.packed.tiers import TIERS
+from microinterp.packed.tiers import TIERS, Tier
 from microinterp.passes import Passed, run_passes
 from microinterp.trace import Checksums
 from tests.oracle import Sample, random_samples
@@ -38,10 +38,10 @@ class Packed:
         return len(self.answers[0][0])
 
 
-def pack_model(data: bytes, passes: Sequence[str] = ()) -> bytes:
+def pack_model(data: bytes, passes: Sequence[str] = (), tier: Tier = "portable") -> bytes:
     """Pack the contents of a .tflite file."""
     passed = run_passes(prepare_model(data), passes, strips=True)
-    return pack(passed.prepared, passed.plan)
+    return pack(passed.prepared, passed.plan, tier)
 
 
 def compare(data: bytes, samples: Sequence[Sample], passed: Passed | None = None) -> Packed:
