@@ -140,6 +140,10 @@ def counted(board: Board, name: str) -> dict[str, Any]:
     return result
 
 
+LOOP = 4100
+"""Instructions of an invoke that are no op's: those between its steps, and before the first."""
+
+
 @pytest.mark.parametrize("cpu", CPUS)
 @pytest.mark.parametrize("name", ["digits", "kws"])
 def test_instruction_counts_are_the_same_in_three_runs(name: str, cpu: str) -> None:
@@ -155,8 +159,9 @@ def test_instruction_counts_are_the_same_in_three_runs(name: str, cpu: str) -> N
         ]
         assert run["heap_free"] == first["heap_free"]
     total = sum(op["time"] for op in first["ops"])
-    assert first["median"] == pytest.approx(total, rel=0.01)
-    print(f"\n{name} {cpu}: {first['median']} instructions")
+    outside = first["median"] - total
+    assert 0 <= outside <= LOOP
+    print(f"\n{name} {cpu}: {first['median']} instructions, {outside} of them outside of ops")
 
 
 def test_the_clock_of_another_firmware_is_microseconds() -> None:
