@@ -41,8 +41,8 @@ TFLM_CUSTOM = frozenset(
 )
 """Its custom operators, by the names that files give them."""
 
-BOARD_TIERS = ("viper", "bytecode")
-"""Kernel tiers of boards; an operator that boards have is in all of them."""
+BOARD_TIERS = ("thumb", "viper", "bytecode")
+"""Kinds of kernels on boards; an operator that boards have is in all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Row:
         exactness: "exact", or the bound against TFLM with its reason, or "refused: " and why.
         refused: why no model with it runs; empty where it runs.
         fast: types that some layers run in a fast twin of the plain kernel.
-        boards: kernel tiers of boards that have it (int8); empty where boards lack it.
+        boards: kinds of kernels on boards that have it (int8); empty where boards lack it.
         test: the command that compares it with TFLM on random models.
     """
 

@@ -51,7 +51,7 @@ def test_json_is_a_list_of_every_operator() -> None:
         "exactness": "exact",
         "refused": "",
         "fast": ["int8", "int16"],
-        "boards": ["viper", "bytecode"],
+        "boards": ["thumb", "viper", "bytecode"],
         "test": "python -m tests.differential --op MAX_POOL_2D",
     }
     assert all(row.keys() == found.keys() for row in rows)
@@ -103,7 +103,7 @@ def test_text_of_one_operator(monkeypatch: pytest.MonkeyPatch) -> None:
         "              int16 -> int8 / int16 / int32",
         "              int8 -> int8 / uint8 / int16 / int32",
         "              uint8 -> int8",
-        "boards        viper, bytecode kernels",
+        "boards        thumb, viper, bytecode kernels",
         "compare       python -m tests.differential --op QUANTIZE  # in a checkout",
     ]
     assert "command stream" in good("ops", "ethos-u")

@@ -42,12 +42,14 @@ class Deployed:
 def find(link: Link, model: BoardModel) -> Deployed:
     """The model on the board, packed for the runtime that is there.
 
-    Raises DeviceError if one of them is not there, or the runtime is damaged.
+    Raises DeviceError if one of them is not there, or the runtime is damaged or not for
+    this board.
     """
     link.soft_reset()  # in a small heap, what an earlier program left is too much for the probe
-    if source_form.is_for(probe(link)):
+    about = probe(link)
+    if source_form.is_for(about):
         return _find_source(link, model)
-    mpy_set, folder = runtime.require_sound(link)
+    mpy_set, folder = runtime.require_sound(link, about)
     state = Files(link).stat(model.file_name)
     if state is None:
         raise _no_model(link, model)

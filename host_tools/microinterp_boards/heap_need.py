@@ -63,12 +63,17 @@ class Costs:
     modules: Mapping[str, int]
 
 
-def _modules(*sizes: int) -> Mapping[str, int]:
+def _modules(sizes: str) -> Mapping[str, int]:
     names = (
         "_check_filter _check_layout _check_more _conv _depthwise _pool _softmax _add _mul _mean"
         " _move _dequantize _in_place _lut"
     )
-    return MappingProxyType(dict(zip(names.split(), sizes, strict=False)))
+    return MappingProxyType(dict(zip(names.split(), map(int, sizes.split()), strict=False)))
+
+
+def _arm(base: int, step: int, modules: str) -> Costs:
+    """Words of 32 bits; native code lies in the heap."""
+    return Costs(block=16, base=base, step=step, state=96, modules=_modules(modules))
 
 
 COSTS: Mapping[str, Costs] = MappingProxyType(
@@ -79,54 +84,17 @@ COSTS: Mapping[str, Costs] = MappingProxyType(
             base=33_900,
             step=200,
             state=192,
-            modules=_modules(1344, 1152, 2816, 320, 384, 320, 1056, 352, 224, 384, 512, 736, 384),
+            modules=_modules("1344 1152 2816 320 384 320 1056 352 224 384 512 736 384"),
         ),
-        # Cortex-M under QEMU: 32-bit words, native code in the heap. Hand-written kernels by tier.
-        "armv6m": Costs(
-            block=16,
-            base=21_700,
-            step=176,
-            state=96,
-            modules=_modules(
-                *(992, 944, 2048, 2128, 2256, 2560, 880, 1360, 1104, 1136, 1648, 592, 432, 0)
-            ),
+        # Cortex-M under QEMU, Thumb kernels of each tier; then viper's, and plain Python.
+        "armv6m": _arm(22_000, 192, "992 1472 2096 1632 976 1184 592 576 608 512 512 464 592 192"),
+        "armv7m": _arm(22_000, 192, "992 1472 2096 1632 1632 1120 544 944 784 560 480 464 560 192"),
+        "armv7em": _arm(
+            22_800, 192, "992 1520 2128 1568 1552 1552 480 912 784 592 400 528 528 192"
         ),
-        "armv7m": Costs(
-            block=16,
-            base=21_700,
-            step=176,
-            state=96,
-            modules=_modules(
-                *(992, 944, 2048, 2128, 2256, 2560, 880, 1360, 1104, 1136, 1648, 592, 432, 0)
-            ),
-        ),
-        "armv7em": Costs(
-            block=16,
-            base=21_700,
-            step=176,
-            state=96,
-            modules=_modules(
-                *(992, 944, 2048, 2128, 2256, 2560, 880, 1360, 1104, 1136, 1648, 592, 432, 0)
-            ),
-        ),
-        # The same boards, viper kernels.
-        "viper": Costs(
-            block=16,
-            base=21_700,
-            step=176,
-            state=96,
-            modules=_modules(
-                *(992, 944, 2048, 2128, 2256, 2560, 880, 1360, 1104, 1136, 1648, 592, 432)
-            ),
-        ),
-        # The same boards, bytecode kernels; taken for every other 32-bit processor too.
-        "bytecode": Costs(
-            block=16,
-            base=21_700,
-            step=176,
-            state=96,
-            modules=_modules(1008, 976, 2048, 912, 896, 928, 1008, 496, 560, 480, 672, 464, 432),
-        ),
+        "viper": _arm(21_700, 176, "992 944 2048 2128 2256 2560 880 1360 1104 1136 1648 592 432"),
+        # Taken for every other 32-bit processor too.
+        "bytecode": _arm(21_700, 176, "1008 976 2048 912 896 928 1008 496 560 480 672 464 432"),
     }
 )
 """By kind of kernels; what each figure is and how it was measured is told in docs/fit.md."""

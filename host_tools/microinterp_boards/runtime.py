@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import device
 from microinterp_boards.files import Files, FileState
-from microinterp_boards.kernel_sets import VIPER
 from microinterp_boards.link import Link
 from microinterp_boards.probe import Probe
-from microinterp_boards.processor import TIERS
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -67,17 +65,10 @@ def manifest() -> dict[str, Any]:
     return found
 
 
-def built(mpy_set: str) -> str:
-    """The set, or the one with viper kernels in place of Thumb kernels that are not built yet."""
-    if mpy_set in TIERS and mpy_set not in manifest()["sets"]:
-        return VIPER.get(mpy_set, VIPER["armv7m"])
-    return mpy_set
-
-
 @cache
 def shipped(mpy_set: str) -> dict[str, bytes]:
     """The .mpy files of a set by name. Raises DeviceError if they are not those of the manifest."""
-    mpy_set, sets = built(mpy_set), manifest()["sets"]
+    sets = manifest()["sets"]
     if mpy_set not in sets:
         raise DeviceError(
             f"there is no set of .mpy files '{printable(mpy_set)}'",
@@ -98,7 +89,7 @@ def shipped(mpy_set: str) -> dict[str, bytes]:
 
 def tier_of(mpy_set: str) -> str:
     """The layout of weights that a set's kernels read: one of microinterp.packed.tiers.TIERS."""
-    return str(manifest()["tiers"][built(mpy_set)])
+    return str(manifest()["tiers"][mpy_set])
 
 
 def choose_set(probe: Probe, wanted: str | None) -> str:
@@ -113,13 +104,13 @@ def choose_set(probe: Probe, wanted: str | None) -> str:
             hint="flash MicroPython 1.23 or later",
         )
     if wanted is None:
-        return built(probe.mpy_set)
+        return probe.mpy_set
     if wanted not in probe.sets:
         raise DeviceError(
             f"the set '{printable(wanted)}' is not for this board: {probe.reason}",
             hint=f"it runs {', '.join(probe.sets)}",
         )
-    return built(wanted)
+    return wanted
 
 
 def installed(link: Link) -> Installed:
@@ -167,11 +158,11 @@ def install(link: Link, mpy_set: str, there: Installed) -> Update:
     return Update(tuple(sent), tuple(name for name in wanted if name not in sent), tuple(removed))
 
 
-def require_sound(link: Link) -> tuple[str, str]:
+def require_sound(link: Link, about: Probe) -> tuple[str, str]:
     """The set that is installed, every byte of it, and its folder.
 
-    Raises DeviceError that says what is wrong if there is none, or it is damaged or another
-    version.
+    Raises DeviceError that says what is wrong if there is none, it is damaged or another version,
+    or it is not for this board.
     """
     there = installed(link)
     port = printable(link.port)
@@ -187,6 +178,12 @@ def require_sound(link: Link) -> tuple[str, str]:
             f"{port}: the runtime on the board is damaged or another version: {len(wrong[best])} of"
             f" {len(shipped(best))} files are not those of version {manifest()['version']}"
             f" ({best}): {some}",
+            hint=_AGAIN,
+        )
+    if best not in about.sets:
+        raise DeviceError(
+            f"{port}: the runtime on the board is the set '{best}', which is not for it:"
+            f" {about.reason}",
             hint=_AGAIN,
         )
     return best, there.folder

@@ -164,7 +164,7 @@ def _open(link: Link, model: BoardModel, about: Probe) -> tuple[Session | Source
     if source_form.is_for(about):
         return _open_source(link, model), ""
     try:
-        mpy_set, folder = runtime.require_sound(link)
+        mpy_set, folder = runtime.require_sound(link, about)
     except DeviceError as error:
         raise DeviceError(error.message, error.where, _deploy_hint(link)) from None
     names = [name for name, digest in _models(link) if digest == model.sha256]

@@ -28,7 +28,7 @@ _LIMIT = 120.0  # seconds for the next answer
 
 def set_of(cpu: str, tier: str) -> str:
     """The set of .mpy files with "thumb" or "viper" kernels for a CPU, or the one of that name."""
-    return runtime.built({"thumb": THUMB[cpu], "viper": "viper-armv7m"}.get(tier, tier))
+    return {"thumb": THUMB[cpu], "viper": "viper-armv7m"}.get(tier, tier)
 
 
 def mapped_runtime(cpu: str, tier: str) -> list[tuple[str, bytes]]:
