@@ -9,11 +9,11 @@ WORKERS ?= auto
 QEMU_BOARD = $(BIN)/python -c 'from microinterp_boards.virtual.qemu_elf import main; exit(main())'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test test-slow bench labs lint digits firmware qemu-board schemas \
-	ops-table clean
+.PHONY: help setup system-deps demo test test-slow bench bench-instructions labs lint digits \
+	firmware qemu-board schemas ops-table clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: $(STAMP)  ## make .venv with the package, the TFLM wheel and the test tools
 
@@ -52,6 +52,9 @@ test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random i
 BENCH ?=
 bench: $(STAMP)  ## time against the TFLM wheel and LiteRT in one run (BENCH=--quick: a minute)
 	@$(BIN)/python -m benchmarks.bench $(BENCH)
+
+bench-instructions: $(STAMP)  ## count instructions on boards under QEMU, and write docs/instructions.md
+	@$(BIN)/python -m benchmarks.instructions $(BENCH)
 
 labs: $(STAMP)  ## run the teaching notebooks
 	@echo "there are no notebooks yet"
