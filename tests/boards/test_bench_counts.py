@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 
 from microinterp.inspect_model import inspect_model
-from microinterp_boards import device
+from microinterp_boards import Board, device, virtual_board
 from microinterp_boards.bench import bench
 from microinterp_boards.counting import count
+from microinterp_boards.packing import pack_for_board
 from tests.boards.model_boards import MODEL, NAME, board_with, needs_viper
-from tests.boards.qemu_port import mapped_runtime, qemu_board
+from tests.boards.qemu_port import mapped_model, mapped_runtime, qemu_board
 from tests.boards.test_bench import follows_schema
 from tests.boards.test_qemu_models import content, mapped
+from tests.cli import good
 from tests.test_wakewords import wakeword
 
 KERNELS = """
@@ -162,3 +164,38 @@ def test_a_clock_of_microseconds_tells_no_instructions() -> None:
     assert result["model"]["macs"] == inspect_model(MODEL.read_bytes()).macs > 0
     assert {(op["in_kernels"], op["per_mac"]) for op in result["ops"]} == {(None, None)}
     assert result["model"]["name"] == NAME
+
+
+@pytest.mark.usefixtures("qemu")
+def test_the_command_shows_them() -> None:
+    model = pack_for_board(MODEL).for_tier("armv7em")
+    with virtual_board("qemu", preload=mapped_model(model, "m4")) as port:
+        lines = good("board", "bench", MODEL, "--port", port, "--runs", 1).splitlines()
+        with Board(port) as board:
+            result = board.bench(MODEL, runs=1)
+    told, (conv, *_) = result["instructions"], result["ops"]
+    (line,) = (line for line in lines if line.startswith("of these"))
+    assert line.split(maxsplit=2)[2] == (
+        f"{told['per_mac']:.3f} per MAC, {told['in_kernels']:,} inside of kernels,"
+        f" {told['outside']:,} ({told['outside_share']:.2%}) outside"
+    )
+    table = lines[lines.index("") + 1 :]
+    head, first = table[:2]
+    assert head.split() == [
+        "op",
+        "name",
+        "instructions",
+        "share",
+        "MACs",
+        "per",
+        "MAC",
+        "in",
+        "kernels",
+    ]
+    share = f"{conv['time'] / told['whole']:.1%}"
+    per_mac = f"{conv['time'] / conv['macs']:.3f}"
+    assert first.split() == [
+        *("0", "CONV_2D", f"{conv['time']:,}", share),
+        *(f"{conv['macs']:,}", per_mac, f"{conv['in_kernels']:,}"),
+    ]
+    assert max(map(len, table)) <= 80
