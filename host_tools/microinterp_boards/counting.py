@@ -44,14 +44,20 @@ class Counts:
 def count(link: Link, name: str, samples: Sequence[Sequence[bytes]]) -> Iterator[Counts]:
     """Count each sample, given as the bytes of every input, with the model `name` of the board.
 
-    Raises DeviceError when board or line fail.
+    Raises DeviceError when board or line fail, or its counts contradict each other.
     """
     with Session(link, name, counts=True) as session:
         session.invoke()  # what runs once only is done behind this, whatever the inputs
         wholes = [_run(session, sample) for sample in samples]
         for whole, sample in zip(wholes, samples, strict=True):
             _set_inputs(session, sample)
-            yield Counts(whole, session.count_ops())
+            counts = Counts(whole, session.count_ops())
+            if counts.whole < max(1, counts.in_kernels):
+                raise link.transport.error(
+                    f"an invoke takes {whole} instructions, and its kernels {counts.in_kernels}",
+                    "is something else running on the board?",
+                )
+            yield counts
 
 
 def _run(session: Session, sample: Sequence[bytes]) -> int:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from microinterp.errors import DeviceError
 from microinterp.inspect_model import inspect_model
 from microinterp_boards import Board, device, virtual_board
 from microinterp_boards.bench import bench
 from microinterp_boards.counting import count
 from microinterp_boards.packing import pack_for_board
+from microinterp_boards.session import OpCount, Session
 from tests.boards.model_boards import MODEL, NAME, board_with, needs_viper
 from tests.boards.qemu_port import mapped_model, mapped_runtime, qemu_board
 from tests.boards.test_bench import follows_schema
@@ -164,6 +166,19 @@ def test_a_clock_of_microseconds_tells_no_instructions() -> None:
     assert result["model"]["macs"] == inspect_model(MODEL.read_bytes()).macs > 0
     assert {(op["in_kernels"], op["per_mac"]) for op in result["ops"]} == {(None, None)}
     assert result["model"]["name"] == NAME
+
+
+@pytest.mark.usefixtures("qemu")
+@pytest.mark.parametrize(("whole", "inside"), [(0, 0), (99, 100)])
+def test_counts_that_contradict_each_other(
+    monkeypatch: pytest.MonkeyPatch, whole: int, inside: int
+) -> None:
+    monkeypatch.setattr(Session, "invoke", lambda self: whole)
+    monkeypatch.setattr(Session, "count_ops", lambda self: [OpCount(0, 0, inside, inside)])
+    with mapped("digits", "m4") as (board, model):
+        text = f"an invoke takes {whole} instructions, and its kernels {inside}"
+        with pytest.raises(DeviceError, match=text):
+            list(count(board.link, model.name, [(bytes(64),)]))
 
 
 @pytest.mark.usefixtures("qemu")
