@@ -1,6 +1,7 @@
 """Runs on the board (tests/boards/unix_port.py starts it): samples through packed models.
 
-usage: board_samples.py jobs.bin answers.bin
+usage: board_samples.py jobs.bin answers.bin. Sent over a serial line, it reads the file jobs.bin
+and writes the answers to the line.
 
 A job is a model and samples; a sample is a mode and its inputs' bytes. Answered are the outputs'
 bytes and the CRC32 of each tensor that an op has written, op after op; a job that raises is
@@ -55,16 +56,21 @@ def job(jobs):
         return 0, [f"{type(error).__name__}: {error}".encode()]
 
 
-def main():
+def main(jobs, answer):
+    (count,) = struct.unpack("<I", jobs.read(4))
+    for _ in range(count):
+        good, texts = job(jobs)
+        answer(struct.pack("<2I", good, len(texts)))
+        for text in texts:
+            answer(struct.pack("<I", len(text)))
+            answer(text)
+        del texts
+        gc.collect()
+
+
+if len(sys.argv) == 3:
     with open(sys.argv[1], "rb") as jobs, open(sys.argv[2], "wb") as answers:
-        (count,) = struct.unpack("<I", jobs.read(4))
-        for _ in range(count):
-            good, texts = job(jobs)
-            answers.write(struct.pack("<2I", good, len(texts)))
-            for text in texts:
-                answers.write(struct.pack("<I", len(text)))
-                answers.write(text)
-            gc.collect()
-
-
-main()
+        main(jobs, answers.write)
+else:
+    with open("jobs.bin", "rb") as jobs:
+        main(jobs, sys.stdout.buffer.write)

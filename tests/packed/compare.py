@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,22 +15,37 @@ from microinterp.errors import UnsupportedError
 from microinterp.interpreter import prepare_model
 from microinterp.packed import PackedInterpreter, pack
 from microinterp.packed.checksums import PackedChecksums
+from microinterp.packed.reader import load
 from microinterp.packed.tiers import TIERS, Tier
 from microinterp.passes import Passed, run_passes
 from microinterp.trace import Checksums
 from tests.oracle import Sample, random_samples
-from tests.packed.boards import KEEP, PLAIN, RESET, BoardRun, BoardSample, run_on_board
+from tests.packed.boards import (
+    KEEP,
+    PLAIN,
+    RESET,
+    BoardJob,
+    BoardRun,
+    BoardSample,
+    run_on_board,
+    run_on_cortex_m,
+)
 
+CORTEX_M_HEAP = 1 << 20
 TOO_WIDE = ("partial sum", "sum too wide", "shift", "accumulator")
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A packed model, what it was given, and what it must answer sample by sample."""
+    """A packed model, what it was given, and what it must answer sample by sample.
+
+    thumb: the same model packed for Thumb tiers.
+    """
 
     data: bytes
     samples: tuple[BoardSample, ...]
     answers: tuple[tuple[bytes, tuple[tuple[int, int, int], ...]], ...]
+    thumb: Mapping[str, bytes]
 
     @property
     def output_bytes(self) -> int:
@@ -59,7 +74,8 @@ def compare(data: bytes, samples: Sequence[Sample], passed: Passed | None = None
     packed = pack(prepared, plan)
     assert packed == pack(prepared, plan)
     got = PackedInterpreter(packed)
-    thumb = [PackedInterpreter(pack(prepared, plan, tier)) for tier in TIERS[1:]]
+    for_thumb = {tier: pack(prepared, plan, tier) for tier in TIERS[1:]}
+    thumb = [PackedInterpreter(data) for data in for_thumb.values()]
     given, answers, mode = [], [], KEEP
     for sample in samples:
         if sample is None:
@@ -93,7 +109,7 @@ def compare(data: bytes, samples: Sequence[Sample], passed: Passed | None = None
         given.append(BoardSample(sample, mode))
         answers.append((b"".join(wanted.get_output(i).tobytes() for i in outputs), told))
         mode = KEEP
-    return Packed(packed, tuple(given), tuple(answers))
+    return Packed(packed, tuple(given), tuple(answers), for_thumb)
 
 
 @dataclass
@@ -137,12 +153,7 @@ class Family:
 
 def check_on_board(models: Sequence[Packed], tier: str, folder: Path) -> Counter[str]:
     """Run all on the unix port and compare; what was refused is counted by the reason."""
-    jobs = []
-    for model in models:
-        # once more with a plain invoke: from the start, because there may be state
-        again = BoardSample(model.samples[0].inputs, RESET)
-        plain = BoardSample(model.samples[0].inputs, PLAIN)
-        jobs.append((model.data, [*model.samples, again, plain], model.output_bytes))
+    jobs = [_job(model, model.data) for model in models]
     refusals: Counter[str] = Counter()
     for model, run in zip(models, run_on_board(jobs, tier, folder), strict=True):
         if run.error:
@@ -150,6 +161,23 @@ def check_on_board(models: Sequence[Packed], tier: str, folder: Path) -> Counter
         else:
             _check_run(model, run)
     return refusals
+
+
+def check_on_cortex_m(
+    models: Sequence[Packed], tier: str, cpu: str, heap: int = CORTEX_M_HEAP
+) -> None:
+    """Run all, packed for a Thumb tier, on a board under QEMU; nothing may differ or be refused."""
+    jobs = [_job(model, model.thumb[tier]) for model in models]
+    for model, run in zip(models, run_on_cortex_m(jobs, tier, cpu, heap), strict=True):
+        assert not run.error
+        _check_run(model, run)
+
+
+def _job(model: Packed, data: bytes) -> BoardJob:
+    """All samples, and the first again, once with a plain invoke, after a reset of any state."""
+    again = BoardSample(model.samples[0].inputs, RESET)
+    plain = BoardSample(model.samples[0].inputs, PLAIN)
+    return data, [*model.samples, again, plain], model.output_bytes
 
 
 def _place(told: tuple[int, int, int]) -> tuple[int, int]:
@@ -165,3 +193,5 @@ def _check_run(model: Packed, run: BoardRun) -> None:
         assert not differing, f"sample {i}: the first of {len(differing)} CRCs: {differing[0]}"
         assert have[0] == want[0], f"sample {i}: outputs"
     assert len(run.answers[-1][0]) == model.output_bytes
+    if not load(model.data).state:
+        assert {outputs for outputs, _ in run.answers[-2:]} == {model.answers[0][0]}
