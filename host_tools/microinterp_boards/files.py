@@ -136,7 +136,22 @@ class Files:
                 f"the board reads other bytes from '{name}' than it was sent",
                 "its flash or filesystem may be damaged: format it",
             )
-        self._link.exec(device.call("rename", part, self._join(name)), _PATIENCE)
+        self._replace(part, name)
+
+    def _replace(self, part: bytes, name: str) -> None:
+        """Give a file its name; where the board keeps an older one of it, `part` is removed."""
+        try:
+            self._link.exec(device.call("rename", part, self._join(name)), _PATIENCE)
+        except DeviceError as error:
+            raised = re.search(r"the board raised OSError: .*?([0-9]{1,10})", error.message)
+            if raised is None:
+                raise
+            self._remove(part)
+            what = _ERRORS.get(int(raised[1]), f"error {raised[1]}")
+            raise self._link.transport.error(
+                f"file '{name}' is there and cannot be replaced: {what}",
+                "a file in mapped memory stays what it is: map one that fits, or take another name",
+            ) from None
 
     def _send(self, part: bytes, name: str, data: bytes, progress: Callable[[int], object]) -> None:
         """Send `data` into the file `part`, which is removed if the board says no."""

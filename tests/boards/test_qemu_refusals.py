@@ -78,6 +78,17 @@ def test_another_model_is_deployed_for_other_kernels() -> None:
         assert board.validate(MODEL, samples=1, name="first").model_intact
 
 
+def test_a_mapped_model_for_other_kernels_cannot_be_replaced() -> None:
+    """It lies in flash under the name that deploy would give its own: told, and nothing is left."""
+    with qemu_board("m4", preload=[(DIGITS.file_name, DIGITS.packed)]) as board:
+        told = f"file '{DIGITS.file_name}' is there and cannot be replaced: the filesystem is read-"
+        with pytest.raises(DeviceError, match=told) as it:
+            board.deploy(MODEL)
+        assert "take another name" in it.value.hint
+        assert [entry.name for entry in board.files.list()] == [DIGITS.file_name, "lib"]
+        assert board.deploy(MODEL, "other").kernels == "armv7em"
+
+
 def test_dsp_kernels_that_were_put_on_an_m3() -> None:
     """Refused from here by CPUID, and by the runtime itself, which looks there too."""
     with qemu_board("m3", preload=mapped_model(DIGITS, "m3", "armv7em")) as board:
