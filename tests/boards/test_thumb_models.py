@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from microinterp import Interpreter
 from microinterp.interpreter import prepare_model
@@ -19,6 +20,7 @@ from microinterp.passes import run_passes
 from tests.ops.strategies import seeds
 from tests.ops.variable_programs import Program, programs
 from tests.oracle import random_samples
+from tests.packed import test_filters, test_movement, test_values
 from tests.packed.compare import Family, check_on_cortex_m, compare
 from tests.packed.test_passes import CHOICES, SMALLER, checked, random_net
 from tests.packed.test_real import MODELS, packed
@@ -75,6 +77,32 @@ def test_random_models_with_passes(cpu: str, tier: str, count: int) -> None:
     kinds = ("in place, depthwise", "in place", "backward", "joined", "strips", "over one another")
     assert min(seen[kind] for kind in kinds) >= 3, seen
     check_on_cortex_m(models, tier, cpu)
+
+
+OPS: dict[str, st.SearchStrategy[bytes]] = {
+    **{
+        name: layers.filter(lambda layer: not layer.computed).map(lambda layer: layer.data())
+        for name, layers in test_filters.LAYERS.items()
+    },
+    **test_values.MODELS,
+    **{name: cases.map(lambda case: case.data) for name, cases in test_movement.CASES.items()},
+}
+
+
+@pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("op", OPS)
+def test_ops(op: str, count: int) -> None:
+    family = Family()
+
+    @settings(max_examples=count)
+    @given(data=OPS[op], seed=seeds())
+    def check(data: bytes, seed: int) -> None:
+        family.add(data, seed)
+
+    check()
+    assert family.packed
+    for cpu, tier in PLACES:
+        check_on_cortex_m(family.packed, tier, cpu)
 
 
 def marked(names: Sequence[str], *more: str) -> list[object]:
