@@ -19,10 +19,8 @@ def _facts():
     mpy = getattr(about, "_mpy", getattr(about, "mpy", 0))  # without _ before 1.19
     tell("name", about.name)
     tell("version", ".".join([str(part) for part in about.version[:3]]))
-    try:
-        tell("machine", getattr(about, "_machine", None) or os.uname().machine)
-    except AttributeError:
-        tell("machine", "")
+    named = getattr(about, "_machine", None)
+    tell("machine", named or (os.uname().machine if hasattr(os, "uname") else ""))
     tell("platform", sys.platform)
     tell("mpy", mpy)
     tell("bits", struct.calcsize("P") * 8)
