@@ -1,6 +1,6 @@
 """The commands `microinterp board ...`: find, look at, talk to and imitate boards.
 
-What is done with models is in cli_models.py.
+What is done with models is in cli_models.py, with firmware in cli_flash.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import DeviceError, printable
-from microinterp_boards import cli_models
+from microinterp_boards import cli_flash, cli_models
 from microinterp_boards.board import Board
 from microinterp_boards.ports import choose, ports
 from microinterp_boards.probe import Probe
@@ -158,6 +158,7 @@ app.command("deploy")(cli_models.deploy_command)
 app.command("validate")(cli_models.validate_command)
 app.command("bench")(cli_models.bench_command)
 app.command("uninstall")(cli_models.uninstall_command)
+app.command("flash")(cli_flash.flash_command)
 
 
 def _show(port: str, facts: Probe) -> None:

@@ -1,0 +1,225 @@
+"""`board flash` with boards that run MicroPython: --enter before, and a probe afterwards.
+
+The board is the unix one, with a module `machine` in its filesystem whose bootloader() leaves a
+note there; the test plays the bootloader that then appears.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from microinterp.errors import DeviceError
+from microinterp_boards import Board, virtual_board
+from microinterp_boards.flash import running, volumes
+from microinterp_boards.flash.firmware import parse
+from microinterp_boards.flash.flasher import Flashed
+from microinterp_boards.flash.targets import Wanted
+from microinterp_boards.ports import Port
+from tests.boards.conftest import Terminal
+from tests.boards.firmware_files import uf2, words
+from tests.boards.flash_boards import METRO, Bootloader, leaves, uf2_volume
+
+pytestmark = pytest.mark.usefixtures("interpreter")
+
+MACHINE = """\
+def bootloader():
+    import os, time
+    open('note', 'w').close()
+    while True:  # the board's port would be gone
+        time.sleep(1)
+"""
+
+
+def wanted(machine: str = "Raspberry Pi Pico with RP2040", version: str = "1.29.0") -> Wanted:
+    return Wanted(parse(Path("x.uf2"), uf2(words(machine, version))))
+
+
+def quiet(done: int, of: int) -> None:
+    pass
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "files"
+
+
+@pytest.fixture
+def port(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A board that says it is a Pico."""
+    with virtual_board("unix", folder=folder) as port:
+        real = running.probe
+
+        def probe(link: running.Link) -> running.Probe:
+            facts = real(link)
+            return running.Probe(
+                **{name: getattr(facts, name) for name in facts.__slots__}
+                | {"machine": "Raspberry Pi Pico with RP2040"}
+            )
+
+        monkeypatch.setattr(running, "probe", probe)
+        yield port
+
+
+@pytest.fixture
+def mounted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    there: list[Path] = []
+    monkeypatch.setattr(volumes, "mount_points", lambda: there)
+    monkeypatch.setattr(running, "_GONE", 0.5)
+    return there
+
+
+def plays(note: Path, then: Callable[[], None]) -> threading.Thread:
+    """Waits for the board to enter its bootloader, then does something."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + 10
+        while not note.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if note.exists():
+            then()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_board_enters_its_bootloader(
+    port: str, folder: Path, tmp_path: Path, mounted: list[Path]
+) -> None:
+    (folder / "machine.py").write_text(MACHINE)
+    old = uf2_volume(tmp_path / "old")  # another Pico, which waits for something else
+    mounted.append(old)
+    new = tmp_path / "new"
+    data = wanted().firmware.data
+    board = Bootloader(new / "FIRMWARE.UF2", len(data), leaves(new))
+
+    def appear() -> None:
+        mounted.append(uf2_volume(new))
+        board.start()
+
+    thread = plays(folder / "note", appear)
+    plan = running.plan_from_running(wanted(), port, 115200, 10.0)
+    assert not (folder / "note").exists()
+    assert plan.steps[0] == f"ask the board on {port} what it is: it must have RP2040"
+    done = plan.run(quiet)
+    thread.join(5)
+    board.stop()
+    assert board.taken == data
+    assert (done.target, done.verified, done.note) == (str(new), "", "")
+    assert not (old / "FIRMWARE.UF2").exists()
+
+
+def test_a_board_of_another_chip_stays_as_it_is(
+    port: str, folder: Path, mounted: list[Path]
+) -> None:
+    (folder / "machine.py").write_text(MACHINE)
+    plan = running.plan_from_running(
+        Wanted(parse(Path("x.uf2"), uf2(words("x"), 0x55114460))), port, 115200, 1.0
+    )
+    with pytest.raises(DeviceError, match=r"is for SAMD51 .*Pico with RP2040\) has RP2040"):
+        plan.run(quiet)
+    assert not (folder / "note").exists()
+
+
+def test_a_board_that_does_not_tell_its_chip(folder: Path, mounted: list[Path]) -> None:
+    with virtual_board("unix", folder=folder) as port:
+        (folder / "machine.py").write_text(MACHINE)
+        plan = running.plan_from_running(wanted(), port, 115200, 1.0)
+        with pytest.raises(DeviceError, match="does not tell a chip that is known here"):
+            plan.run(quiet)
+    assert not (folder / "note").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("", r"the board has no machine\.bootloader\(\)"),
+        ("def bootloader():\n    pass\n", "the board did not leave MicroPython"),
+    ],
+)
+def test_firmware_without_a_bootloader(
+    module: str, message: str, port: str, folder: Path, mounted: list[Path]
+) -> None:
+    (folder / "machine.py").write_text(module)
+    plan = running.plan_from_running(wanted(), port, 115200, 1.0)
+    with pytest.raises(DeviceError, match=message) as caught:
+        plan.run(quiet)
+    assert "BOOTSEL" in caught.value.hint
+
+
+def test_a_bootloader_that_does_not_appear(
+    port: str, folder: Path, tmp_path: Path, mounted: list[Path]
+) -> None:
+    (folder / "machine.py").write_text(MACHINE)
+    mounted.append(uf2_volume(tmp_path / "old"))
+    plan = running.plan_from_running(wanted(), port, 115200, 0.5)
+    with pytest.raises(DeviceError, match=r"but no volume appeared within 0\.5 s"):
+        plan.run(quiet)
+
+
+def test_another_bootloader_appears(
+    port: str, folder: Path, tmp_path: Path, mounted: list[Path]
+) -> None:
+    (folder / "machine.py").write_text(MACHINE)
+    other = tmp_path / "other"
+    plays(folder / "note", lambda: mounted.append(uf2_volume(other, METRO)))
+    plan = running.plan_from_running(wanted(), port, 115200, 1.0)
+    with pytest.raises(DeviceError, match=r"but .*Metro M4 Express, .* appeared"):
+        plan.run(quiet)
+    assert not (other / "FIRMWARE.UF2").exists()
+
+
+TAKEN = Flashed("uf2", "x.uf2", "/media/RPI-RP2", 1024, "")
+
+
+def test_a_board_that_runs_what_was_written(port: str) -> None:
+    with Board(port) as board:
+        version = board.probe().version
+    done = running.ask(TAKEN, wanted(version=version), [], port, 10.0)
+    assert done.verified == (
+        "the board's own words for firmware and machine, which are those in the file"
+    )
+    assert done.answer == f"micropython {version} on Raspberry Pi Pico with RP2040"
+    for other in (wanted(version="1.2.3"), wanted(machine="Pimoroni Tiny with RP2040")):
+        done = running.ask(TAKEN, other, [], port, 10.0)
+        assert done.verified == ""
+        assert done.note.startswith("the board answers in other words")
+        assert done.answer
+
+
+def test_the_port_that_is_new(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [Port("/dev/nowhere", "serial", "old", 1, 2), Port(port, "virtual", "board")]
+    monkeypatch.setattr(running, "ports", lambda: there)
+    assert running.ask(TAKEN, wanted(), there[:1], None, 10.0).answer
+    done = running.ask(TAKEN, wanted(), there, None, 0.5)
+    assert (done.answer, done.note[:12]) == ("", "not verified")
+    done = running.ask(TAKEN, wanted(), [], None, 0.5)  # two could be it
+    assert (done.answer, done.note[:12]) == ("", "not verified")
+
+
+def test_a_microbit_keeps_its_port(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [Port(port, "serial", "micro:bit", 0x0D28, 0x0204)]
+    monkeypatch.setattr(running, "ports", lambda: there)
+    taken = Flashed("hex", "x.hex", "/media/MICROBIT", 1024, "")
+    assert running.ask(taken, wanted(), there, None, 10.0).answer
+
+
+def test_a_port_that_does_not_answer(terminal: Terminal) -> None:
+    started = time.monotonic()
+    done = running.ask(TAKEN, wanted(), [], terminal.port, 0.5)
+    assert done.note.startswith("not verified: no board has answered")
+    assert time.monotonic() - started < 10
+
+
+def test_what_is_known_is_not_asked_again() -> None:
+    for flashed in (
+        Flashed("esptool", "x", "y", 1, "the flash's MD5"),
+        Flashed("uf2", "x", "y", 1, "", "the volume is as before"),
+    ):
+        assert running.ask(flashed, wanted(), [], "/dev/nowhere", 10.0) is flashed
+    assert running.ask(TAKEN, wanted(), [], "/dev/nowhere", 0.0) is TAKEN
