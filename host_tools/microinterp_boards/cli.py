@@ -114,6 +114,16 @@ def virtual_command(
             help="qemu: a file that lies in its memory and is used there. May be given often.",
         ),
     ] = None,
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            "--faults",
+            metavar="LIST",
+            help="A bad line: drop=0.01,flip=0.005:3,dup=P,noise=P,stall=P:0.5,ctrl-c,"
+            "overflow=260,reset-on-open,reset-at=BYTES,die-at=BYTES,seed=N,log=FILE. P is for each"
+            " byte; to-host. or to-board. before a name: that way only. See docs/boards.md.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run a virtual board until Ctrl-C. Its port is printed first, alone on a line.
@@ -125,7 +135,14 @@ def virtual_command(
     empty).
     """
     board = virtual_board(
-        kind, cpu=cpu, heap=heap, folder=folder, flash=flash, elf=elf, preload=preload or ()
+        kind,
+        cpu=cpu,
+        heap=heap,
+        folder=folder,
+        flash=flash,
+        elf=elf,
+        preload=preload or (),
+        faults=faults,
     )
     with board as port:
         if json:

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from microinterp.errors import DeviceError, printable
-from microinterp_boards.virtual import qemu, unix
+from microinterp_boards.faults.options import Faults
+from microinterp_boards.virtual import bad_line, qemu, unix
 from microinterp_boards.virtual.preload import Preload
 
 KINDS = ("unix", "qemu", "microbit")
@@ -24,6 +25,7 @@ def virtual_board(
     flash: int | None = None,
     elf: str | Path | None = None,
     preload: Iterable[Preload] = (),
+    faults: str | Faults | None = None,
 ) -> Iterator[str]:
     """Run a virtual board for as long as the `with` block lasts; gives the path of its port.
 
@@ -40,6 +42,8 @@ def virtual_board(
         elf: of qemu: another MicroPython for that machine; None is our own board.
         preload: of qemu: files that lie in the board's memory as in mapped flash: paths, FILE=NAME,
             or (name, contents). A packed model or .mpy file among them is used in place.
+        faults: what goes wrong on its line, and with it: Faults, or text as of parse_faults:
+            "drop=0.01,to-host.flip=0.005:3,stall=0.001:0.5,seed=7,log=faults.jsonl".
 
     Raises:
         DeviceError: no such kind, it has not that option, it cannot run here (with the package to
@@ -70,11 +74,12 @@ def virtual_board(
             hint=f"its options: {', '.join(sorted(own[kind])) or 'none'}",
         )
     board: AbstractContextManager[str]
+    line = {} if faults is None else bad_line.config(faults, kind)
     if kind == "unix":
-        board = unix.start(heap=heap, folder=folder, flash=flash)
+        board = unix.start(heap=heap, folder=folder, flash=flash, line=line)
     elif kind == "qemu":
-        board = qemu.start(cpu=cpu, heap=heap, elf=elf, preload=files)
+        board = qemu.start(cpu=cpu, heap=heap, elf=elf, preload=files, line=line)
     else:
-        board = qemu.start_microbit()
+        board = qemu.start_microbit(line=line)
     with board as port:
         yield port

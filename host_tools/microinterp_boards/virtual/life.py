@@ -54,6 +54,7 @@ class Life(ABC):
     ) -> None:
         """Start Python with `code`; its standard error goes to the terminal, or to `errors`."""
         self.master, slave = os.openpty()
+        self._terminal = os.ttyname(slave)
         tty.setraw(slave)
         modes = termios.tcgetattr(slave)
         modes[_OUTPUT_MODES] = 0  # QEMU switches output processing on again
@@ -96,6 +97,23 @@ class Life(ABC):
         except OSError:
             return 0
 
+    def take_unread(self) -> bytes:
+        """Take away what was typed and not yet read (Linux)."""
+        terminal = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            taken = b""
+            with contextlib.suppress(BlockingIOError):
+                while data := os.read(terminal, BUFFER):
+                    taken += data
+            return taken
+        finally:
+            os.close(terminal)
+
+    @property
+    def catches_interrupts(self) -> bool:
+        """Whether 0x03 would be acted on by `take_interrupt`."""
+        return False
+
     def take_interrupt(self) -> bool:
         """Act on one 0x03 where the program itself would not; False if it is a byte like others."""
         return False
@@ -104,11 +122,15 @@ class Life(ABC):
         """What it said where the host cannot see it."""
         return ""
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """Kill it and whatever it started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def end(self) -> None:
+        """Kill it and give its terminal up."""
+        self.kill()
         os.close(self.master)
 
 

@@ -36,13 +36,15 @@ def board_process(
 ) -> Iterator[str]:
     """Run the relay with `config` (see relay.py) and announce the board; gives its port.
 
-    Raises NotStartedError with the board's own words if it does not come up.
+    With "faults" in `config` that is faulty_relay.py. Raises NotStartedError with the board's own
+    words if it does not come up.
     """
     entry = {"kind": kind, "heap": heap, "folder": folder, "cpu": cpu}
     file = registry.directory() / f"{secrets.token_hex(8)}.json"
     whole = {"entry": entry, "registry": str(file), "temporary": "", **config}
+    program = Path(__file__).with_name("faulty_relay.py" if "faults" in config else "relay.py")
     relay = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(Path(__file__).with_name("relay.py")), json.dumps(whole)],
+        [sys.executable, "-I", "-S", str(program), json.dumps(whole)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # a Ctrl-C in the terminal is for the host program

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from microinterp.errors import DeviceError, printable, printable_path
 from microinterp_boards.virtual import preload as preloading
 from microinterp_boards.virtual import qemu_elf
+from microinterp_boards.virtual.bad_line import NO_FAULTS
 from microinterp_boards.virtual.process import NotStartedError, board_process, require_posix
 
 PROGRAM = "qemu-system-arm"
@@ -27,9 +29,17 @@ _ARM_32 = (b"\x7fELF\x01\x01", (40).to_bytes(2, "little"))
 
 @contextmanager
 def start(
-    *, cpu: str, heap: int, elf: str | Path | None, preload: Iterable[preloading.Preload]
+    *,
+    cpu: str,
+    heap: int,
+    elf: str | Path | None,
+    preload: Iterable[preloading.Preload],
+    line: Mapping[str, Any] = NO_FAULTS,
 ) -> Iterator[str]:
-    """Run our Cortex-M board, or another MicroPython `elf` for that machine; see virtual_board."""
+    """Run our Cortex-M board, or another MicroPython `elf` for that machine; see virtual_board.
+
+    `line`: see bad_line.config.
+    """
     require_posix("qemu")
     if cpu not in qemu_elf.MACHINES:
         raise DeviceError(
@@ -58,13 +68,13 @@ def start(
             path.write_bytes(image)
             where = f"addr={machine.preload_address:#x},force-raw=on"
             command += ["-device", f"loader,file={_escaped(path)},{where}"]
-        config: dict[str, object] = {"command": command, "temporary": folder}
+        config = {"command": command, "temporary": folder, **line}
         with _machine("qemu", config, heap, cpu) as port:
             yield port
 
 
 @contextmanager
-def start_microbit() -> Iterator[str]:
+def start_microbit(*, line: Mapping[str, Any] = NO_FAULTS) -> Iterator[str]:
     """Run the BBC micro:bit with Debian's MicroPython 1.9.2; its heap is what that firmware has."""
     require_posix("microbit")
     program = _program("microbit")
@@ -79,7 +89,7 @@ def start_microbit() -> Iterator[str]:
         "-device",
         f"loader,file={MICROBIT}",
     ]
-    with _machine("microbit", {"command": command}, 0, "") as port:
+    with _machine("microbit", {"command": command, **line}, 0, "") as port:
         yield port
 
 
@@ -92,7 +102,7 @@ def _command(program: str, machine: str, shift: int) -> list[str]:
 
 
 @contextmanager
-def _machine(kind: str, config: dict[str, object], heap: int, cpu: str) -> Iterator[str]:
+def _machine(kind: str, config: dict[str, Any], heap: int, cpu: str) -> Iterator[str]:
     try:
         with board_process(kind, config, heap=heap, cpu=cpu) as port:
             yield port

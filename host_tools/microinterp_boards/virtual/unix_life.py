@@ -84,7 +84,7 @@ class Interpreter(Life):
         if raw != friendly:
             self.in_raw = raw > friendly
         self._tail = seen[-64:]
-        if not self._catches_interrupts():
+        if not self.catches_interrupts:
             self._interrupted = -_SETTLE
         return data
 
@@ -109,7 +109,7 @@ class Interpreter(Life):
 
     def take_interrupt(self) -> bool:
         """Act on one 0x03 as a board does; False if it is data, at a prompt or by kbd_intr(-1)."""
-        if not self._catches_interrupts():
+        if not self.catches_interrupts:
             return False
         now = time.monotonic()
         if now - self._interrupted > _SETTLE:
@@ -118,7 +118,8 @@ class Interpreter(Life):
                 os.kill(self.process.pid, signal.SIGINT)
         return True
 
-    def _catches_interrupts(self) -> bool:
+    @property
+    def catches_interrupts(self) -> bool:
         """Whether it has a handler for SIGINT, which is so while code runs with kbd_intr(3)."""
         if self.phase == _BOOTING:
             return False
