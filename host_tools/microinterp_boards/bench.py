@@ -6,7 +6,6 @@ The board says what its clock counts: microseconds, or instructions where it can
 from __future__ import annotations
 
 import math
-import platform
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-import microinterp
 from microinterp.errors import InputError
 from microinterp.inputs import random_samples
 from microinterp.inspect_model import inspect_model
@@ -30,10 +28,11 @@ from microinterp_boards.packing import (
     pack_for_board,
 )
 from microinterp_boards.probe import probe
+from microinterp_boards.results import environment
 from microinterp_boards.session import Loaded, OpCount, OpRun, Session
 from microinterp_boards.source_form.session import SourceSession
 
-FORMAT = "microinterp bench 1"
+FORMAT = "microinterp bench 2"
 RUNS = 20
 _MOST_OP_RUNS = 5
 Sample = tuple[bytes, ...]
@@ -54,6 +53,7 @@ def bench(
     """See Board.bench."""
     if not 1 <= runs <= 100_000:
         raise InputError(f"wanted 1 to 100000 runs, got {runs}")
+    git = environment.git_state()  # before the runs: files may change while they last
     model = pack_for_board(source, name, passes)
     there = forms.find(link, model)
     link.soft_reset()
@@ -96,6 +96,7 @@ def bench(
         "board": asdict(board),
         "runtime": {"version": loaded.version, "mpy_set": there.mpy_set, "kernels": loaded.tier},
         "clock_unit": loaded.clock,
+        "seed": seed,
         "runs": runs,
         "median": statistics.median(times),
         "p10": percentile(times, 10),
@@ -104,8 +105,9 @@ def bench(
         "ops": rows,
         "instructions": _instructions(counted, macs),
         "heap_free": _heap(loaded, heap_after),
-        "tools": {"microinterp": microinterp.__version__, "python": platform.python_version()},
-        "host": {"system": platform.system(), "machine": platform.machine()},
+        "tools": environment.tools(),
+        "host": environment.host(),
+        "git": git,
         "timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -162,6 +164,8 @@ def _rows(
             "name": name,
             "runs": len(times[place]),
             "time": (median := statistics.median(times[place])),
+            "least": min(times[place]),
+            "most": max(times[place]),
             "macs": macs[place],
             "in_kernels": statistics.median(inside[place]) if counted else None,
             "per_mac": median / macs[place] if counted and macs[place] else None,

@@ -11,6 +11,8 @@ import pytest
 from microinterp.errors import InputError
 from microinterp.interpreter import Interpreter
 from microinterp_boards.bench import percentile
+from microinterp_boards.results.environment import git_state
+from microinterp_boards.results.environment import host as host_facts
 from tests.boards.model_boards import MODEL, NAME, board_with, needs_viper
 from tests.boards.unix_port import ROOT
 from tests.test_wakewords import wakeword
@@ -27,7 +29,7 @@ def follows_schema(result: object) -> None:
 def test_schema_is_sound_and_closed() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
-        follows_schema({"format": "microinterp bench 1"})
+        follows_schema({"format": "microinterp bench 2"})
 
     def objects(part: object) -> list[dict[str, object]]:
         if not isinstance(part, dict):
@@ -46,7 +48,7 @@ def test_digits() -> None:
     host = Interpreter.from_file(MODEL)
     with board_with() as board:
         deployed = board.deploy(MODEL)
-        result = board.bench(MODEL, runs=8)
+        result = board.bench(MODEL, runs=8, seed=7)
         probe = board.probe()
     follows_schema(result)
     assert (result["runs"], result["op_runs"]) == (8, 5)
@@ -55,6 +57,10 @@ def test_digits() -> None:
         (node.index, node.name) for node in host.graph.main.nodes
     ]
     assert all(op["runs"] == 5 for op in result["ops"])
+    assert all(0 <= op["least"] <= op["time"] <= op["most"] for op in result["ops"])
+    assert result["seed"] == 7
+    assert result["host"] == host_facts()
+    assert (result["git"] is None) == (git_state() is None)
     # op by op the board does the same work: the ops' sum is near the whole, with slack for noise
     assert 0.3 * result["p10"] < sum(op["time"] for op in result["ops"]) < 10 * result["p90"]
     model = result["model"]

@@ -1,0 +1,1 @@
+"""Results of `board bench`: what they tell of where they were made."""
