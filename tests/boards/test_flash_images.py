@@ -135,6 +135,14 @@ def test_dfu_files() -> None:
     assert (about.kind, about.chips) == ("dfu", ("STM32F405RG",))
 
 
+def test_dfu_files_of_dfuse_pack() -> None:
+    """That of dfu-util 0.11 counts the suffix too, where MicroPython's tools/dfu.py does not."""
+    assert dfuse.parse(patched(6, "<I", len(DFU))) == dfuse.parse(DFU)
+    for size in (len(DFU) - 15, len(DFU) + 1):
+        with pytest.raises(DeviceError, match="and the suffix"):
+            dfuse.parse(patched(6, "<I", size))
+
+
 def patched(at: int, layout: str, value: int) -> bytes:
     data = bytearray(DFU)
     struct.pack_into(layout, data, at, value)
@@ -149,7 +157,7 @@ DFU_DAMAGE: dict[str, tuple[Callable[[], bytes], str]] = {
     "magic": (lambda: patched(0, "<B", 0x45), "it is of revision 1"),
     "revision": (lambda: patched(5, "<B", 2), "it is of revision 2"),
     "plain DFU": (lambda: patched(len(DFU) - 10, "<H", 0x0100), "DFU 0x0100, not 1 and 0x011a"),
-    "whole": (lambda: patched(6, "<I", 7), "it says 7 bytes without suffix"),
+    "whole": (lambda: patched(6, "<I", 7), "it says 7 bytes and has 1581, and the suffix"),
     "no target": (lambda: patched(10, "<B", 0), "belong to no target"),
     "a target more": (lambda: patched(10, "<B", 2), "it ends in the header of a target"),
     "target's name": (lambda: patched(11, "<B", 0x74), "no target begins at byte 0xb"),

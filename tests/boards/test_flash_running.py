@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -190,6 +191,29 @@ def test_a_board_that_runs_what_was_written(port: str) -> None:
         assert done.verified == ""
         assert done.note.startswith("the board answers in other words")
         assert done.answer
+
+
+@pytest.mark.parametrize(
+    ("told", "held", "is_same"),
+    [
+        ("1.29.0", "1.29.0", True),
+        ("1.29.0", "1.29.0-preview.12.g1234567", True),
+        ("1.13.0", "1.13", True),  # as files were before 1.20
+        ("1.9.2", "1.9.2-34-gd64154c73", True),
+        ("1.29.1", "1.29.0", False),
+        ("1.29.0", "1.29.1", False),
+        ("1.2.0", "1.29.0", False),
+        ("1.29.0", "1.2", False),
+        ("1.9.2", "1.9.20", False),
+        ("1.9.2", "1.9", False),
+    ],
+)
+def test_versions_in_files(told: str, held: str, is_same: bool) -> None:
+    facts = SimpleNamespace(version=told, machine="Raspberry Pi Pico with RP2040")
+    for machine in (facts.machine, "another board with RP2040"):
+        found = running._is_told_in(words(machine, held), facts)
+        assert found == (is_same and machine == facts.machine)
+    assert not running._is_told_in(words("", held), SimpleNamespace(version=told, machine=""))
 
 
 def test_the_port_that_is_new(port: str, monkeypatch: pytest.MonkeyPatch) -> None:

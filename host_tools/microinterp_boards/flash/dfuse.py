@@ -63,14 +63,15 @@ def parse(data: bytes) -> DfuFile:
     magic, revision, whole, targets = _PREFIX.unpack_from(data)
     if magic != MAGIC or revision != 1 or version != _VERSION:
         raise _wrong(f"it is of revision {revision} and DFU {version:#06x}, not 1 and 0x011a")
-    if whole != len(data) - _SUFFIX.size:
-        raise _wrong(f"it says {whole} bytes without suffix and has {len(data) - _SUFFIX.size}")
+    end = len(data) - _SUFFIX.size
+    if whole not in (end, len(data)):  # MicroPython's tool leaves the suffix out, dfuse-pack not
+        raise _wrong(f"it says {whole} bytes and has {end}, and the suffix")
     elements: list[Element] = []
     at = _PREFIX.size
     for _ in range(targets):
-        at = _take_target(data[:whole], at, elements)
-    if at != whole or not elements:
-        raise _wrong(f"{whole - at} bytes in it belong to no target")
+        at = _take_target(data[:end], at, elements)
+    if at != end or not elements:
+        raise _wrong(f"{end - at} bytes in it belong to no target")
     image = b"".join(element.data for element in elements)
     return DfuFile(vendor, product, tuple(elements), chips_named_in(image))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -124,13 +125,22 @@ def ask(
         note = "not verified: no board has answered on a serial port that could be it"
         return replace(flashed, note=note)
     answer = f"{facts.implementation} {facts.version} on {facts.machine}"
-    image = wanted.firmware.image
-    words = (facts.machine.encode(), f"MicroPython v{facts.version}".encode())
-    if facts.machine and all(word in image for word in words):
+    if _is_told_in(wanted.firmware.image, facts):
         told = "the board's own words for firmware and machine, which are those in the file"
         return replace(flashed, verified=told, answer=answer)
     note = "the board answers in other words than those in the file: is it another, or its old one?"
     return replace(flashed, note=note, answer=answer)
+
+
+def _is_told_in(image: bytes, facts: Probe) -> bool:
+    """Whether firmware holds the version and the machine that a board says of itself.
+
+    The file's "v1.13" and "v1.29.0-preview.1" are a board's 1.13.0 and 1.29.0.
+    """
+    number = re.escape(facts.version.removesuffix(".0")).encode()
+    name = rb"MicroPython v" + number + (rb"(?:\.0)?" * facts.version.endswith(".0"))
+    has_version = re.search(name + rb"(?![.0-9])", image) is not None
+    return has_version and bool(facts.machine) and facts.machine.encode() in image
 
 
 def _probe_again(
