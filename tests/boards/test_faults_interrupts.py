@@ -136,6 +136,20 @@ def test_it_is_data_where_interrupts_are_off(board: Board, log: Path) -> None:
     assert read_log(log) == []
 
 
+def test_a_copy_of_interrupts_that_are_data_is_one_fault(tmp_path: Path, log: Path) -> None:
+    main = tmp_path / "b" / "main.py"
+    main.parent.mkdir()
+    main.write_text("import micropython\nmicropython.kbd_intr(-1)\n" + RECORD)
+    faults = f"ctrl-c,to-board.dup=1:10,log={log}"
+    with virtual_board(folder=main.parent, faults=faults) as port:
+        assert wait_for(lambda: (main.parent / "got").exists())
+        with serial.Serial(port, timeout=5) as line:
+            line.write(b"\x03" * 99 + b"!")
+            assert wait_for(lambda: (main.parent / "got").read_bytes().endswith(b"!"))
+    assert [event.now for event in read_log(log)] == [b"\x03" * 10] * 9 + [b"\x03" * 9 + b"!"]
+    assert (main.parent / "got").read_bytes() == b"\x03" * 189 + b"!"
+
+
 def test_it_is_data_at_a_prompt(board: Board, log: Path) -> None:
     board.exec("value = 1")
     board.link.write(b"garbage\x03\x03")  # the raw REPL clears its line

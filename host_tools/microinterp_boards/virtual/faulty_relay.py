@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +91,7 @@ class FaultyRelay(Relay):
         self._look_for_openings()
         now = time.monotonic()
         for piece in self.typed.due(now):
-            for part in _cut(piece) if self.faults["ctrl_c"] else [piece]:
+            for part in self._parts(piece):
                 self._type(part)
             if self.is_over:
                 return
@@ -129,6 +129,12 @@ class FaultyRelay(Relay):
             self.unanswered += room
             self._deliver(piece, room)
             self._lose("overflow", piece, room)
+
+    def _parts(self, piece: Piece) -> Iterable[Piece]:
+        """A piece, cut where interrupts in it are to be acted on."""
+        if self.faults["ctrl_c"] and _INTERRUPT in piece.data and self.life.catches_interrupts:
+            return _cut(piece)
+        return [piece]
 
     def _deliver(self, piece: Piece, room: int) -> None:
         """Put the first `room` bytes of a piece where the board reads them."""
