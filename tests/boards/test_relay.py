@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from microinterp_boards.virtual import unix_life
+from microinterp_boards.virtual.life import Machine
 from microinterp_boards.virtual.unix_life import Interpreter
 
 TOKEN = b"\0token\0"
@@ -33,6 +34,17 @@ def status(monkeypatch: pytest.MonkeyPatch, caught: int) -> None:
     """What /proc tells of the signals it catches."""
     text = f"Name:\tx\nSigIgn:\tffffffffffffffff\nSigCgt:\t{caught:016x}\nCapInh:\t0\n"
     monkeypatch.setattr(unix_life.Path, "read_text", lambda path: text)
+
+
+def test_a_life_that_has_ended_can_be_ended_again() -> None:
+    """The relay does so when it is told to go between two lives."""
+    life = Machine(["sleep", "9"])
+    life.end()
+    assert life.process.returncode is not None
+    following = Machine(["sleep", "9"])  # it has the number of the terminal that was given up
+    life.end()
+    assert following.read() == b""
+    following.end()
 
 
 def test_one_signal_for_a_burst_of_interrupts(

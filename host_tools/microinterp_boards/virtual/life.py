@@ -129,9 +129,11 @@ class Life(ABC):
         self.process.wait()
 
     def end(self) -> None:
-        """Kill it and give its terminal up."""
-        self.kill()
-        os.close(self.master)
+        """Kill it and give its terminal up; nothing happens the second time."""
+        master, self.master = self.master, -1
+        if master >= 0:
+            self.kill()
+            os.close(master)
 
 
 class Machine(Life):
