@@ -99,15 +99,18 @@ class Program:
         self.path.write_text(_FAKE.format(python=sys.executable, folder=str(self._folder)))
         self.path.chmod(0o755)
         self.steps: list[dict[str, object]] = []
-        self._save()
+        self.save()
 
     def on(self, *words: str, **what: object) -> Program:
         self.steps.append({"words": list(words), **what})
-        self._save()
+        self.save()
         return self
 
-    def _save(self) -> None:
-        (self._folder / "plan.json").write_text(json.dumps(self.steps))
+    def save(self) -> None:
+        """Let runs from now on follow the steps as they are."""
+        new = self._folder / "plan.new"
+        new.write_text(json.dumps(self.steps))
+        new.replace(self._folder / "plan.json")
 
     @property
     def calls(self) -> list[list[str]]:

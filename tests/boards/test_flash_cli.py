@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from microinterp_boards.flash import firmware, running, volumes
+from microinterp_boards.flash import copying, firmware, running, volumes
 from microinterp_boards.ports import Port
 from tests.boards.firmware_files import (
     END,
@@ -37,6 +37,11 @@ PICO_UF2 = uf2(words(MACHINE))
 PICO2_UF2 = e10_block() + uf2(words("Raspberry Pi Pico2 with RP2350"), RP2350_ARM_S)
 FLASH = ("board", "flash", "--wait", 0.3)
 Mount = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "_LEAVING", 0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -264,6 +269,24 @@ def test_firmware_of_the_cache(
     stored(tmp_path / "cache", PICO_UF2, "outside.uf2")
     for name in ("../../outside.uf2", "..", "", str(tmp_path / "absent.uf2")):
         assert "there is no file" in refused(*FLASH, name)
+
+
+def test_dry_run_of_a_board_that_runs_opens_nothing(tmp_path: Path, mount: Mount) -> None:
+    file = stored(tmp_path, PICO_UF2)
+    plan = good_json(*FLASH, "--dry-run", "--enter", "--port", "/dev/nowhere", file)
+    assert (plan["way"], plan["target"]) == ("uf2", "/dev/nowhere")
+    assert plan["steps"] == [
+        "ask the board on /dev/nowhere what it is: it must have RP2040",
+        "run machine.bootloader() on it",
+        "wait at most 0.3 s for a volume that was not there before",
+        "write 'firmware.uf2' (UF2 for RP2040 (4 blocks)) to it",
+    ]
+    said = refused(*FLASH, "--enter", "--port", "/dev/nowhere", file)
+    assert said.startswith("/dev/nowhere: there is no such port")
+    said = refused(*FLASH, "--enter", "--volume", tmp_path, file)
+    assert "--enter and --volume do not go together" in said
+    said = refused(*FLASH, "--enter", "--port", "/dev/nowhere", "--board", "pico2", file)
+    assert "Raspberry Pi Pico 2 has RP2350" in said
 
 
 def test_damaged_and_other_files(tmp_path: Path, mount: Mount) -> None:

@@ -148,7 +148,7 @@ def test_answers_that_make_no_sense(tmp_path: Path, install: Install) -> None:
     file = stored(tmp_path, S3, "s3.bin")
     assert "esptool does not tell its version" in refused(*FLASH, *ESP, file)
     program.steps[0]["says"] = "esptool v5.0\n"
-    program.on("nothing")
+    program.save()
     assert "did not tell the chip: it did not say" in refused(*FLASH, *ESP, file)
     program.path.write_text("#!/nowhere/at/all\n")
     assert "cannot run" in refused(*FLASH, *ESP, file)
@@ -258,14 +258,14 @@ def test_devices_that_are_not_the_file_s(tmp_path: Path, install: Install) -> No
         refused(*FLASH, file)
     )
     program.steps[0]["says"] = LISTED.replace("0483:df11", "2341:035b")
-    program.on("nothing")
+    program.save()
     assert "USB 0483:df11; there is 2341:035b" in refused(*FLASH, file)
     program.steps[0]["says"] = LISTED.replace("Found DFU", "Found Runtime")
-    program.on("nothing")
+    program.save()
     assert "no device in DFU mode is there" in refused(*FLASH, file)
     second = LISTED.replace("1-4", "1-5").replace("3576345C3137", "FF")
     program.steps[0]["says"] = LISTED + second
-    program.on("nothing")
+    program.save()
     said = refused(*FLASH, file)
     assert "several devices in DFU mode are there for 'x.dfu', with serial numbers" in said
     assert "3576345C3137, FF\n  hint: unplug all but one" in said

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,8 +23,8 @@ from microinterp_boards.flash.flasher import Flashed
 from microinterp_boards.flash.targets import Wanted
 from microinterp_boards.ports import Port
 from tests.boards.conftest import Terminal
-from tests.boards.firmware_files import uf2, words
-from tests.boards.flash_boards import METRO, Bootloader, leaves, uf2_volume
+from tests.boards.firmware_files import dfu, uf2, words
+from tests.boards.flash_boards import METRO, Bootloader, Program, leaves, uf2_volume
 
 pytestmark = pytest.mark.usefixtures("interpreter")
 
@@ -175,6 +176,39 @@ def test_another_bootloader_appears(
     assert not (other / "FIRMWARE.UF2").exists()
 
 
+def test_a_board_that_enters_dfu_mode(
+    port: str, folder: Path, tmp_path: Path, mounted: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "machine.py").write_text(MACHINE)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    data = words("Raspberry Pi Pico with RP2040")  # the chip that this board says to have
+    file = tmp_path / "x.dfu"
+    file.write_bytes(dfu([(0x08000000, data)]))
+    stm32 = Wanted(parse(file, file.read_bytes()))
+    with pytest.raises(DeviceError, match="dfu-util is not installed"):
+        running.plan_from_running(stm32, port, 115200, 5.0)
+    util = Program(tmp_path, "dfu-util").on("--list", says="dfu-util 0.11\n")
+    plan = running.plan_from_running(stm32, port, 115200, 5.0)
+    assert util.calls == []
+    listed = (
+        'Found DFU: [0483:df11] ver=2200, devnum=5, cfg=1, intf=0, path="1-4", alt=0,'
+        ' name="@Internal Flash  /0x08000000/04*016Kg", serial="X"\n'
+    )
+
+    def appear() -> None:
+        time.sleep(0.8)
+        util.on("--download", says="Done parsing DfuSe file\n")
+        util.on("--upload", files={"--upload": data.hex()})
+        util.steps[0]["says"] = listed
+        util.save()
+
+    thread = plays(folder / "note", appear)
+    done = plan.run(quiet)
+    thread.join(5)
+    assert done.verified == "the flash, read back by dfu-util"
+    assert len([call for call in util.calls if call == ["--list"]]) > 1
+
+
 TAKEN = Flashed("uf2", "x.uf2", "/media/RPI-RP2", 1024, "")
 
 
@@ -231,6 +265,14 @@ def test_a_microbit_keeps_its_port(port: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(running, "ports", lambda: there)
     taken = Flashed("hex", "x.hex", "/media/MICROBIT", 1024, "")
     assert running.ask(taken, wanted(), there, None, 10.0).answer
+    unknown = replace(taken, note="the volume is as before")  # it runs beside its volume
+    with Board(port) as board:
+        version = board.probe().version
+    done = running.ask(unknown, wanted(version=version), there, None, 10.0)
+    assert done.verified.startswith("the board's own words")
+    assert done.note == ""
+    done = running.ask(unknown, wanted(), there, "/dev/nowhere", 0.3)
+    assert (done.verified, done.note) == ("", "the volume is as before")
 
 
 def test_a_port_that_does_not_answer(terminal: Terminal) -> None:

@@ -35,6 +35,11 @@ def quiet(done: int, of: int) -> None:
     pass
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "_LEAVING", 0.2)
+
+
 @pytest.fixture
 def bootloader() -> Iterator[Start]:
     started: list[Bootloader] = []
@@ -138,6 +143,18 @@ def test_the_volume_stays_and_gives_something_else_back(tmp_path: Path, bootload
     with pytest.raises(DeviceError, match="the bootloader did not take the file"):
         copy(volumes.at(path), DATA, 0.3, quiet)
     assert board.taken == DATA
+
+
+def test_a_volume_that_goes_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there at the last look, and gone when the file is to be read back."""
+    path = uf2_volume(tmp_path / "v")
+
+    def read_back(file: Path) -> bytes:
+        shutil.rmtree(path)
+        return b""
+
+    monkeypatch.setattr(copying, "_read_back", read_back)
+    assert copy(volumes.at(path), DATA, 0.0, quiet).was_taken
 
 
 def test_where_the_cache_cannot_be_dropped_nothing_counts_as_read_back(

@@ -20,6 +20,7 @@ from microinterp_boards.flash.volumes import Volume, describe, text_of
 
 _PIECE = 32 * 1024
 _POLL = 0.1  # seconds
+_LEAVING = 3.0  # seconds that a bootloader may take to go, however impatient the user is
 _NAMES = {"uf2": "FIRMWARE.UF2", "hex": "FIRMWARE.HEX"}
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
 _AGAIN = "put the board into its bootloader again, and try again; its boot ROM cannot be lost"
@@ -41,7 +42,7 @@ class Copied:
 
 
 def copy(volume: Volume, data: bytes, patience: float, progress: Progress) -> Copied:
-    """Write `data` to a volume and wait at most `patience` seconds for the board to take it.
+    """Write `data` to a volume and wait `patience` seconds, or a few, for the board to take it.
 
     Raises DeviceError if it was not written whole, or was refused.
     """
@@ -49,13 +50,13 @@ def copy(volume: Volume, data: bytes, patience: float, progress: Progress) -> Co
     has_left = _write(volume, target, data, progress)
     if volume.kind == "hex":
         return Copied(_wait_for_daplink(volume, patience))
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + max(patience, _LEAVING)
     while not has_left and time.monotonic() < deadline:
         has_left = not _is_there(volume)
         time.sleep(_POLL)
-    if has_left:
+    found = None if has_left else _read_back(target)
+    if has_left or not _is_there(volume):
         return Copied(was_taken=True)
-    found = _read_back(target)
     if found is not None and found != data:
         raise DeviceError(
             f"{volume}: the bootloader did not take the file: it is still there, and what it gives"

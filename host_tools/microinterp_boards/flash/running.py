@@ -10,7 +10,7 @@ from dataclasses import replace
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import device
 from microinterp_boards.deploy import Progress
-from microinterp_boards.flash import volumes
+from microinterp_boards.flash import programs, volumes
 from microinterp_boards.flash.chips import chip_of_machine
 from microinterp_boards.flash.flasher import Flashed, Plan, to_volume
 from microinterp_boards.flash.flasher import plan as plan_for
@@ -33,6 +33,8 @@ def plan_from_running(wanted: Wanted, port: str, baud: int, patience: float) -> 
     """
     check_board(wanted)
     kind = wanted.firmware.kind
+    if kind == "dfu":
+        programs.find("dfu-util")  # not first when the board is no longer what it was
     if kind not in ("uf2", "dfu"):
         raise DeviceError(
             f"{wanted.file} needs no --enter",
@@ -118,16 +120,17 @@ def ask(
         before: the ports that were there before.
         port: the board's port if it is known; else the one that is new.
     """
-    if flashed.verified or flashed.note or patience <= 0:
+    is_open = not flashed.note or flashed.way == "hex"  # a micro:bit runs beside its volume
+    if flashed.verified or not is_open or patience <= 0:
         return flashed
     facts = _probe_again(flashed.way, before, port, patience)
     if facts is None:
         note = "not verified: no board has answered on a serial port that could be it"
-        return replace(flashed, note=note)
+        return replace(flashed, note=flashed.note or note)
     answer = f"{facts.implementation} {facts.version} on {facts.machine}"
     if _is_told_in(wanted.firmware.image, facts):
         told = "the board's own words for firmware and machine, which are those in the file"
-        return replace(flashed, verified=told, answer=answer)
+        return replace(flashed, verified=told, answer=answer, note="")
     note = "the board answers in other words than those in the file: is it another, or its old one?"
     return replace(flashed, note=note, answer=answer)
 
