@@ -192,6 +192,33 @@ def test_killed_after_so_many_bytes_and_started_again(folder: Path, log: Path) -
         assert exchange(port, folder, log, b"again") == b"again"
 
 
+def test_killed_after_so_many_bytes_of_its_own(folder: Path, log: Path) -> None:
+    with (
+        virtual_board(folder=folder, faults=f"to-host.die-at=300,log={log}") as port,
+        serial.Serial(port, timeout=5) as line,
+    ):
+        assert has_booted(folder)
+        line.write(SENT[:299])
+        assert line.read(299) == SENT[:299]
+        line.write(SENT[299:400])
+        assert wait_for_end(port) == "die-at: killed after 300 bytes to the host"
+    assert read_log(log) == [FaultEvent("to-host", 299, "die-at", b"", b"")]
+    assert 300 <= size(folder) <= 400
+
+
+def test_a_reset_after_so_many_bytes_of_its_own(folder: Path, log: Path) -> None:
+    with (
+        virtual_board(folder=folder, faults=f"to-host.reset-at=3,log={log}") as port,
+        serial.Serial(port, timeout=5) as line,
+    ):
+        assert has_booted(folder)
+        line.write(b"abc")
+        assert has_booted(folder, 2)
+        line.write(b"def")
+        assert line.read_until(b"def") == b"abc" + BOOT_ROM + b"def"
+    assert read_log(log) == [FaultEvent("to-host", 2, "reset-at", b"", b"")]
+
+
 def test_a_board_that_dies_in_a_transfer_keeps_the_old_file(tmp_path: Path) -> None:
     def board(faults: str | None) -> AbstractContextManager[str]:
         return virtual_board(folder=tmp_path, flash=1 << 17, faults=faults)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,12 @@ def test_all_of_them() -> None:
         Chance(0.01), Chance(0.005, 3), Chance(1.0), Chance(1e-4, 8), Chance(0.001, 0.5)
     )
     wanted = Faults(
-        to_board=way,
+        to_board=replace(way, reset_at=700, die_at=4096),
         to_host=way,
         seed=12,
         ctrl_c=True,
         overflow=260,
         reset_on_open=True,
-        reset_at=700,
-        die_at=4096,
         log=Path("a/b.jsonl"),
     )
     assert parse_faults(text) == wanted
@@ -49,6 +48,10 @@ def test_all_of_them() -> None:
 def test_ways() -> None:
     assert parse_faults("to-host.drop=0.5") == Faults(to_host=WayFaults(drop=Chance(0.5)))
     assert parse_faults("to-board.stall=0.5") == Faults(to_board=WayFaults(stall=Chance(0.5, 0.1)))
+    assert parse_faults("to-host.die-at=5,reset-at=6,to-host.reset-at=7") == Faults(
+        WayFaults(reset_at=6), WayFaults(reset_at=7, die_at=5)
+    )
+    assert parse_faults("to-board.die-at=5") == parse_faults("die-at=5")
     for text in ("drop=0.1,to-host.drop=0.2:4", "to-host.drop=0.2:4,drop=0.1"):
         assert parse_faults(text) == Faults(
             WayFaults(drop=Chance(0.1)), WayFaults(drop=Chance(0.2, 4))
@@ -93,6 +96,8 @@ def test_ways() -> None:
         ("ctrl-c=1", "'ctrl-c' takes no value"),
         ("reset-on-open=", "'reset-on-open' takes no value"),
         ("die-at=0", "die-at cannot be 0"),
+        ("to-host.die-at", "'die-at' needs a value"),
+        ("to-bored.die-at=1", "there is no fault 'to-bored.die-at'"),
         ("reset-at=99999999999999", "reset-at cannot be 99999999999999"),
         ("overflow=0", "overflow cannot be 0"),
         ("overflow=1.5", "overflow: '1.5' is not a whole number"),
@@ -115,7 +120,8 @@ def test_what_is_wrong_is_named(text: str, message: str) -> None:
         lambda: WayFaults(stall=Chance(0.5, 0)),
         lambda: WayFaults(dup=Chance(0.5, 2.5)),
         lambda: WayFaults(dup=Chance(0.5, float("nan"))),
-        lambda: Faults(die_at=-1),
+        lambda: WayFaults(die_at=-1),
+        lambda: Faults(overflow=0),
     ],
 )
 def test_objects_are_checked_too(make: Callable[[], object]) -> None:
@@ -124,18 +130,18 @@ def test_objects_are_checked_too(make: Callable[[], object]) -> None:
 
 
 def test_what_a_board_is_told_is_json() -> None:
-    faults = parse_faults("to-host.flip=0.005:3,overflow=260,log=x")
+    faults = parse_faults("to-host.flip=0.005:3,to-host.die-at=9,overflow=260,log=x")
     told = json.loads(json.dumps(faults.config()))
-    assert told["to_board"] == {}
-    assert told["to_host"] == {"flip": [0.005, 3]}
-    assert (told["overflow"], told["die_at"], told["ctrl_c"], told["seed"]) == (260, None, False, 0)
+    assert told["to_board"] == {"chances": {}, "marks": {}}
+    assert told["to_host"] == {"chances": {"flip": [0.005, 3]}, "marks": {"die-at": 9}}
+    assert (told["overflow"], told["ctrl_c"], told["seed"]) == (260, False, 0)
     assert told["log"] == str(Path("x").absolute())
 
 
-@pytest.mark.parametrize("fault", ["ctrl-c", "reset-on-open", "reset-at=5"])
+@pytest.mark.parametrize("fault", ["ctrl-c", "reset-on-open", "reset-at=5", "to-host.reset-at=5"])
 @pytest.mark.parametrize("kind", ["qemu", "microbit"])
 def test_what_qemu_has_not_is_refused(kind: str, fault: str) -> None:
-    name = fault.partition("=")[0]
+    name = fault.partition("=")[0].removeprefix("to-host.")
     with pytest.raises(DeviceError, match=f"'{kind}' has no fault {name}: ") as caught:
         virtual_board(kind, faults=f"drop=0.1,{fault}").__enter__()
     assert caught.value.hint == "the board 'unix' has it"
@@ -146,7 +152,8 @@ def test_what_only_linux_tells_is_refused_elsewhere(monkeypatch: pytest.MonkeyPa
     for name in ("ctrl-c", "reset-on-open"):
         with pytest.raises(DeviceError, match=f"the fault {name} needs Linux"):
             bad_line.config(name, "unix")
-    assert bad_line.config("drop=0.5,reset-at=4", "unix")["faults"]["reset_at"] == 4
+    told = bad_line.config("drop=0.5,reset-at=4", "unix")["faults"]
+    assert told["to_board"]["marks"] == {"reset-at": 4}
 
 
 def test_a_log_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:

@@ -32,7 +32,11 @@ _FORMS = {
     "seed": "seed=NUMBER",
     "log": "log=FILE",
 }
-_HINT = f"faults: {', '.join(_FORMS.values())}; to-board. or to-host. before one of the first five"
+_HINT = (
+    f"faults: {', '.join(_FORMS.values())}; to-board. or to-host. before those of P, reset-at and"
+    " die-at"
+)
+_MARKS = {"reset-at": "reset_at", "die-at": "die_at"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,13 @@ class Chance:
 
 @dataclass(frozen=True, slots=True)
 class WayFaults:
-    """What happens by chance to bytes that go one way; None is never.
+    """What happens to bytes that go one way, and to the board after so many; None is never.
 
     drop: bytes are lost. flip: one bit of each is turned. dup: they come a second time. noise: as
-    many random ones come after a byte. stall: after a byte the line stands still. Raises
-    DeviceError if a size is out of range: 1 to 1048576 bytes (noise 4096), 0.001 to 3600 seconds.
+    many random ones come after a byte. stall: after a byte the line stands still. reset_at: bytes
+    after which the board is reset, once. die_at: bytes after which it is killed; its port goes.
+    Raises DeviceError if a size is out of range: 1 to 1048576 bytes (noise 4096), 0.001 to 3600
+    seconds; for the last two 1 to 2^40 bytes.
     """
 
     drop: Chance | None = None
@@ -69,9 +75,13 @@ class WayFaults:
     dup: Chance | None = None
     noise: Chance | None = None
     stall: Chance | None = None
+    reset_at: int | None = None
+    die_at: int | None = None
 
     def __post_init__(self) -> None:
         """Check the sizes."""
+        for name, attribute in _MARKS.items():
+            _check_count(name, getattr(self, attribute))
         for kind in KINDS:
             chance: Chance | None = getattr(self, kind)
             if chance is None:
@@ -101,8 +111,6 @@ class Faults:
             of what comes without a word from the board in between, bytes past that are lost.
         reset_on_open: the board is reset when a host opens the port. What comes before it is up
             again is lost.
-        reset_at: bytes from the host after which the board is reset, once.
-        die_at: bytes from the host after which the board is killed; its port goes.
         log: file for a line of JSON about each fault; see read_log. It is emptied at the start.
 
     Raises DeviceError if a number is out of range.
@@ -114,25 +122,21 @@ class Faults:
     ctrl_c: bool = False
     overflow: int | None = None
     reset_on_open: bool = False
-    reset_at: int | None = None
-    die_at: int | None = None
     log: Path | None = None
 
     def __post_init__(self) -> None:
-        """Check counts."""
-        for name in ("overflow", "reset_at", "die_at"):
-            count = getattr(self, name)
-            if count is not None and not 1 <= count <= _MAX_COUNT:
-                raise DeviceError(
-                    f"{name.replace('_', '-')} cannot be {count}", hint=f"from 1 to {_MAX_COUNT}"
-                )
+        """Check the one count."""
+        _check_count("overflow", self.overflow)
 
     def config(self) -> dict[str, Any]:
         """The same as plain values for the process of a virtual board, which reads JSON."""
         plain = asdict(self) | {"log": "" if self.log is None else str(self.log.absolute())}
         for way in ("to_board", "to_host"):
-            chances = {kind: chance for kind, chance in plain[way].items() if chance is not None}
-            plain[way] = {kind: list(chance.values()) for kind, chance in chances.items()}
+            given = {name: value for name, value in plain[way].items() if value is not None}
+            plain[way] = {
+                "chances": {kind: list(given[kind].values()) for kind in KINDS if kind in given},
+                "marks": {name: given[each] for name, each in _MARKS.items() if each in given},
+            }
         return plain
 
 
@@ -140,7 +144,8 @@ def parse_faults(text: str) -> Faults:
     """Faults from text: NAME, NAME=VALUE or WAY.NAME=VALUE, with commas between.
 
     What comes by chance does so both ways, unless WAY, to-board or to-host, says which; a fault
-    given for one way holds there in place of one for both. Raises DeviceError.
+    given for one way holds there in place of one for both. reset-at and die-at count bytes to the
+    board, unless WAY says to-host. Raises DeviceError.
     """
     given: dict[str, str | None] = {}
     for item in text.split(","):
@@ -148,13 +153,15 @@ def parse_faults(text: str) -> Faults:
         if name in given:
             raise DeviceError(f"the fault '{printable(name)}' is given twice", hint=_HINT)
         given[name] = value if equals else None
-    ways: dict[str, dict[str, Chance]] = {way: {} for way in WAYS}
+    ways: dict[str, dict[str, Any]] = {way: {} for way in WAYS}
     rest: dict[str, Any] = {}
     for name, found in sorted(given.items(), key=lambda item: "." in item[0]):  # both ways first
         way, _, kind = name.rpartition(".")
         if kind in KINDS and way in ("", *WAYS):
             for each in (way,) if way else WAYS:
                 ways[each][kind] = _chance(kind, _value(kind, found))
+        elif kind in _MARKS and way in ("", *WAYS):
+            ways[way or WAYS[0]][_MARKS[kind]] = _count(kind, found)
         elif name in _FORMS:
             rest[name.replace("-", "_")] = _READERS[name](name, found)
         else:
@@ -191,6 +198,11 @@ def _count(name: str, text: str | None) -> int:
     return int(value)
 
 
+def _check_count(name: str, count: int | None) -> None:
+    if count is not None and not 1 <= count <= _MAX_COUNT:
+        raise DeviceError(f"{name} cannot be {count}", hint=f"from 1 to {_MAX_COUNT}")
+
+
 def _flag(name: str, value: str | None) -> bool:
     if value is not None:
         raise DeviceError(f"the fault '{name}' takes no value", hint=_FORMS[name])
@@ -205,8 +217,6 @@ _READERS: dict[str, Callable[[str, str | None], object]] = {
     "ctrl-c": _flag,
     "reset-on-open": _flag,
     "overflow": _count,
-    "reset-at": _count,
-    "die-at": _count,
     "seed": _count,
     "log": _path,
 }

@@ -33,7 +33,7 @@ def config(faults: str | Faults, kind: str) -> dict[str, Any]:
     asked = {
         "ctrl-c": checked.ctrl_c,
         "reset-on-open": checked.reset_on_open,
-        "reset-at": checked.reset_at is not None,
+        "reset-at": any(w.reset_at is not None for w in (checked.to_board, checked.to_host)),
     }
     for name in (name for name, is_asked in asked.items() if is_asked):
         if kind != "unix":

@@ -32,6 +32,7 @@ else:
 
 _BOOT = b"\r\nrst:0x1 (POWERON_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n"
 _INTERRUPT = b"\x03"
+_MARKS = ("reset-at", "die-at")
 
 
 class FaultyRelay(Relay):
@@ -41,10 +42,8 @@ class FaultyRelay(Relay):
         """Open the log too, and watch the port if need be."""
         self.faults: dict[str, Any] = config["faults"]
         seed = self.faults["seed"]
-        ends = {"reset-at": self.faults["reset_at"], "die-at": self.faults["die_at"]}
-        marks = {name: count for name, count in ends.items() if count is not None}
-        self.typed = FaultyLine(self.faults["to_board"], f"{seed} to-board", marks)
-        self.printed = FaultyLine(self.faults["to_host"], f"{seed} to-host")
+        self.typed = FaultyLine(**self.faults["to_board"], seed=f"{seed} to-board")
+        self.printed = FaultyLine(**self.faults["to_host"], seed=f"{seed} to-host")
         self.unanswered = 0  # bytes that the board got since it last said something
         self.end_words = ""
         self.cold: object = None  # the life that a reset has begun
@@ -97,6 +96,8 @@ class FaultyRelay(Relay):
                 return
         for piece in self.printed.due(now):
             self._record("to-host", piece)
+            if piece.fault in _MARKS:
+                self._meet(piece, "to the host")
             self.to_host += piece.data
         super()._flush()
 
@@ -113,13 +114,9 @@ class FaultyRelay(Relay):
     def _type(self, piece: Piece) -> None:
         """Hand one piece to the board, or do what it stands for."""
         self._record("to-board", piece)
-        if piece.fault == "die-at":
+        if piece.fault in _MARKS:
             super()._flush()  # what its terminal takes it has got
-            self.life.kill()
-            self.end_words = f"die-at: killed after {piece.at + 1} bytes from the host"
-            self.is_over = True
-        elif piece.fault == "reset-at":
-            self._power_up()
+            self._meet(piece, "from the host")
         elif self.life is self.cold and not self.life.is_up:
             self._lose("boot", piece, 0)
         else:
@@ -129,6 +126,15 @@ class FaultyRelay(Relay):
             self.unanswered += room
             self._deliver(piece, room)
             self._lose("overflow", piece, room)
+
+    def _meet(self, piece: Piece, way: str) -> None:
+        """What the board was to meet with after so many bytes."""
+        if piece.fault == "reset-at":
+            self._power_up()
+            return
+        self.life.kill()
+        self.end_words = f"die-at: killed after {piece.at + 1} bytes {way}"
+        self.is_over = True
 
     def _parts(self, piece: Piece) -> Iterable[Piece]:
         """A piece, cut where interrupts in it are to be acted on."""
