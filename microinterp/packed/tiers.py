@@ -26,6 +26,7 @@ TIERS: tuple[Tier, ...] = ("portable", "armv6m", "armv7m", "armv7em")
 _INT8_LOW, _INT8_HIGH = -128, 127
 _NARROW_SUM = 1 << 30
 _NARROW_RIGHT = 22
+_NEAR_END = (1 << 31) - 512
 _BLOCK = 4  # channels of a DEPTHWISE that are computed together
 ADDRESS_BYTES = 4
 """Of a tap's address in the scratch of a DEPTHWISE."""
@@ -74,6 +75,17 @@ class Filters:
         low, high = self._reach()
         fits = (high < _NARROW_SUM) & (low > -_NARROW_SUM)
         return ~(fits & (self.shift <= -1) & (self.shift >= -_NARROW_RIGHT))
+
+    @property
+    def may_overflow(self) -> bool:
+        """True if a requantised sum may be so near the end of int32 that adding zo leaves it.
+
+        TFLM's sum is undefined then (it wraps around), boards clamp it.
+        """
+        low, high = self._reach()
+        shifted = np.maximum(-low, high).astype(float) * 2.0 ** np.maximum(self.shift, 0)
+        near = (self.shift >= 0) & (self.multiplier > _NEAR_END) & (shifted > _NEAR_END)
+        return bool(near.any())
 
     def simplified(self, lo: int, hi: int) -> Filters:
         """The same outputs with fewer wide channels: those that never change are rewritten.

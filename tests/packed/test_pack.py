@@ -306,3 +306,18 @@ def test_a_mean_over_no_axes() -> None:
     x, out = Input((2, 3), "int8", 0.5, 1), Input((2, 3), "int8", 0.25, 2)
     data = op_model("MEAN", [x, numbers()], [out])
     compare(data, [[np.arange(6, dtype=np.int8).reshape(2, 3)]])
+
+
+@pytest.mark.parametrize(("bias", "fits"), [(2**31 - 1000, True), (2**31 - 300, False)])
+def test_outputs_stay_inside_int32_before_they_are_clamped(bias: int, fits: bool) -> None:
+    """With a scale of 1 - 2^-24 the bias is the output, to which the zero point is added."""
+    w = Constant(np.zeros((1, 1, 1, 2), np.int8), 0.99999994, 0)
+    b = Constant(np.array([bias, -bias], np.int32), 0.99999994, 0)
+    x, out = Input((1, 1, 1, 2), "int8", 1.0, 0), Input((1, 1, 1, 2), "int8", 1.0, 100)
+    options = {**WINDOW, **DILATION, "depth_multiplier": 1}
+    data = op_model("DEPTHWISE_CONV_2D", [x, w, b], [out], **options)
+    if fits:
+        pack_model(data)
+        return
+    with pytest.raises(UnsupportedError, match="may leave int32 before it is clamped"):
+        pack_model(data)

@@ -88,6 +88,11 @@ def _depthwise_filters(op: Lowering, w: Ints, quant: Quant) -> Filters:
 def _filters(op: Lowering, w: Ints, bias: Ints, quant: Quant) -> Filters:
     zx, zo = quant.input_zero_point, quant.output_zero_point
     filters = Filters(w, bias, quant.multiplier, quant.shift, zx, zo)
+    op.require(
+        not filters.may_overflow,
+        "an output may leave int32 before it is clamped",
+        hint="a bias is near the end of int32, and the scale is nearly 1",
+    )
     return op.layout.fitted(filters, quant.low, quant.high)
 
 
