@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,6 +103,9 @@ def test_the_only_volume(tmp_path: Path, mount: Mount, taking: Callable[..., Boo
     }
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "posix_fadvise"), reason="this system cannot read what it has just written"
+)
 def test_what_a_person_reads(tmp_path: Path, mount: Mount) -> None:
     path = mount("RPI-RP2")
     result = call(*FLASH, stored(tmp_path, PICO_UF2))

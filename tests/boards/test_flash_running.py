@@ -276,10 +276,32 @@ def test_a_microbit_keeps_its_port(port: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_port_that_does_not_answer(terminal: Terminal) -> None:
+    heard = bytearray()
+
+    def listen(data: bytes) -> bytes:
+        heard.extend(data)
+        return b""
+
+    terminal.serve(listen)
     started = time.monotonic()
-    done = running.ask(TAKEN, wanted(), [], terminal.port, 0.5)
+    done = running.ask(TAKEN, wanted(), [], terminal.port, 1.0)
     assert done.note.startswith("not verified: no board has answered")
     assert time.monotonic() - started < 10
+    assert b"\x03" in heard  # it was asked
+
+
+def test_a_port_that_comes_back_late(port: str, tmp_path: Path) -> None:
+    link = tmp_path / "ttyACM0"
+
+    def plug() -> None:
+        time.sleep(0.7)
+        link.symlink_to(port)
+
+    thread = threading.Thread(target=plug)
+    thread.start()
+    done = running.ask(TAKEN, wanted(), [], str(link), 10.0)
+    thread.join()
+    assert done.answer.endswith("Raspberry Pi Pico with RP2040")
 
 
 def test_what_is_known_is_not_asked_again() -> None:

@@ -151,10 +151,12 @@ def _probe_again(
 ) -> Probe | None:
     deadline = time.monotonic() + patience
     while (left := deadline - time.monotonic()) > 0:
-        there = [each for each in ports() if _may_be(each, way, before, port)]
-        if len(there) == 1:
+        names = [each.port for each in ports() if _may_be(each, way, before)]
+        if port is not None:
+            names = [port]
+        if len(names) == 1:
             try:
-                with Link(there[0].port, patience=min(left, 5.0)) as link:
+                with Link(names[0], patience=min(left, 5.0)) as link:
                     return probe(link)
             except DeviceError:
                 pass  # it is still starting
@@ -162,8 +164,6 @@ def _probe_again(
     return None
 
 
-def _may_be(each: Port, way: str, before: Sequence[Port], port: str | None) -> bool:
-    if port is not None:
-        return each.port == port
+def _may_be(each: Port, way: str, before: Sequence[Port]) -> bool:
     is_microbit = way == "hex" and (each.vid, each.pid) == _MICROBIT
     return is_microbit or each not in before
