@@ -12,7 +12,7 @@ from tests.boards.thumb_steps import KERNELS, TIERS_OF, differing, narrowed
 from tests.conftest import require_or_skip
 
 FEW, MANY = 60, 2000
-_BATCH = 250  # layers that a board gets at a time
+_BATCH = 500  # layers that a board gets at a time
 RUNS = [(cpu, tier) for cpu, tiers in TIERS_OF.items() for tier in tiers]
 
 
