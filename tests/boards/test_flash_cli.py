@@ -123,8 +123,8 @@ def test_dry_run_does_nothing(tmp_path: Path, mount: Mount) -> None:
     said = good(*FLASH, "--dry-run", stored(tmp_path, PICO_UF2))
     first, second = said.splitlines()
     assert first == (
-        f"1. copy 'firmware.uf2' (2,048 bytes; UF2 for RP2040 (4 blocks)) to {path} (Raspberry Pi"
-        " RP2, Board-ID RPI-RP2)"
+        f"1. copy 'firmware.uf2' (2,048 bytes; UF2 for RP2040 (4 blocks), {MACHINE}) to {path}"
+        " (Raspberry Pi RP2, Board-ID RPI-RP2)"
     )
     assert second == "2. wait at most 0.3 s for the board to take it"
     assert sorted(each.name for each in path.iterdir()) == before
@@ -149,13 +149,32 @@ def test_a_file_for_another_family_is_refused(tmp_path: Path, mount: Mount) -> N
     path = mount("RPI-RP2")
     said = refused(*FLASH, stored(tmp_path, PICO2_UF2))
     assert said.startswith(
-        "'firmware.uf2' is for RP2350 (UF2 for RP2350_ARM_S (4 blocks)), and"
+        "'firmware.uf2' is for RP2350 (UF2 for RP2350_ARM_S (4 blocks), Raspberry Pi"
+        " Pico2 with RP2350), and"
         f" {path} (Raspberry Pi RP2, Board-ID RPI-RP2) has RP2040\n  hint: nothing was written"
     )
     said = refused(*FLASH, "--volume", path, stored(tmp_path, uf2(bytes(256), SAMD51)))
     assert "is for SAMD51" in said
     assert "has RP2040" in said
     assert not (path / "FIRMWARE.UF2").exists()
+
+
+def test_a_file_for_another_board_of_the_same_family(tmp_path: Path, mount: Mount) -> None:
+    metro = mount("METROM4BOOT", METRO)
+    image = words("Adafruit ItsyBitsy M4 Express with SAMD51G19A")
+    file = stored(tmp_path, uf2(image, SAMD51, 0x4000))
+    for options in ((), ("--volume", metro)):
+        said = refused(*FLASH, *options, file)
+        assert said.startswith(
+            "'firmware.uf2' is for another board, with SAMD51G19A (UF2 for SAMD51 (4 blocks),"
+            f" Adafruit ItsyBitsy M4 Express with SAMD51G19A), than {metro} (Metro M4 Express"
+        )
+    itsy = mount("ITSYM4BOOT", METRO.replace("J19A-Metro", "G19A-Itsy"))
+    assert good_json(*FLASH, "--dry-run", file)["target"] == str(itsy)
+    same = stored(tmp_path, uf2(words("Metro M4 with SAMD51J19A"), SAMD51, 0x4000))
+    assert good_json(*FLASH, "--dry-run", same)["target"] == str(metro)
+    silent = stored(tmp_path, uf2(bytes(256), SAMD51, 0x4000))
+    assert "several boards wait" in refused(*FLASH, silent)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, mount: Mount) -> None:
@@ -283,7 +302,7 @@ def test_dry_run_of_a_board_that_runs_opens_nothing(tmp_path: Path, mount: Mount
         "ask the board on /dev/nowhere what it is: it must have RP2040",
         "run machine.bootloader() on it",
         "wait at most 0.3 s for a volume that was not there before",
-        "write 'firmware.uf2' (UF2 for RP2040 (4 blocks)) to it",
+        f"write 'firmware.uf2' (UF2 for RP2040 (4 blocks), {MACHINE}) to it",
     ]
     said = refused(*FLASH, "--enter", "--port", "/dev/nowhere", file)
     assert said.startswith("/dev/nowhere: there is no such port")

@@ -10,7 +10,7 @@ import pytest
 
 from microinterp.errors import DeviceError
 from microinterp_boards.flash import dfuse, esp_image
-from microinterp_boards.flash.chips import chip_of, chip_of_machine
+from microinterp_boards.flash.chips import chip_of, chip_of_machine, machines_named_in, part_of
 from microinterp_boards.flash.firmware import parse
 from tests.boards.firmware_files import (
     dfu,
@@ -211,3 +211,25 @@ def test_names_of_chips() -> None:
         assert chip_of(text) == chip, text
     assert chip_of_machine("Raspberry Pi Pico with RP2040") == "RP2040"
     assert chip_of_machine("linux [GCC 12] version") is None
+    for text, part in (
+        ("SAMD51J19A-Metro-v0", "SAMD51J19A"),
+        ("Adafruit Feather M4 Express with SAMD51J19A", "SAMD51J19A"),
+        ("SAMD21G18A-Zero-v0", "SAMD21G18A"),
+        ("Metro M7 with MIMXRT1011DAE5A", "MIMXRT1011"),
+        ("iMXRT1011-MetroM7", "MIMXRT1011"),
+        ("MIMXRT10XX-Board", None),
+        ("RPI-RP2", None),
+        ("nRF52840-Feather-Sense", None),
+        ("Raspberry Pi Pico with RP2040", None),
+    ):
+        assert part_of(text) == part
+
+
+def test_machines_that_an_image_names() -> None:
+    image = words("Raspberry Pi Pico with RP2040") + b"MicroPython v1 on x; other with RP2350\0"
+    image += b"works with care\0" + b"x" * 100 + b" with STM32F405RG\0"
+    assert machines_named_in(image) == (
+        "Raspberry Pi Pico with RP2040",
+        "other with RP2350",
+        "x" * 80 + " with STM32F405RG",
+    )

@@ -163,4 +163,4 @@ def test_what_a_file_is() -> None:
     image = words("Raspberry Pi Pico with RP2040")
     found = parse(Path("x.uf2"), make(image))
     assert (found.kind, found.chips, found.image) == ("uf2", ("RP2040",), image)
-    assert found.about == "UF2 for RP2040 (4 blocks)"
+    assert found.about == "UF2 for RP2040 (4 blocks), Raspberry Pi Pico with RP2040"

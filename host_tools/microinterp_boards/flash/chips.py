@@ -25,7 +25,8 @@ _PREFIXES = (
     *((name.replace("-", ""), name) for name in _ESP),
 )
 _OTHER_ESP32 = re.compile(r"ESP32[CEHPS][0-9]")
-_WITH = re.compile(rb"[ -~]{1,80} with ([A-Za-z0-9-]{4,24})\0")
+# A banner has a semicolon before the machine.
+_WITH = re.compile(rb"[ -:<-~]{1,80} with [A-Za-z0-9-]{4,24}\0")
 
 
 def chip_of(text: str) -> str | None:
@@ -48,7 +49,24 @@ def chip_of_machine(machine: str) -> str | None:
     return chip_of(chip) if found else None
 
 
+def machines_named_in(image: bytes) -> tuple[str, ...]:
+    """What MicroPython in a flash image says to run on: "Raspberry Pi Pico with RP2040"."""
+    found = (match[0][:-1].decode().strip() for match in _WITH.finditer(image))
+    return tuple(dict.fromkeys(each for each in found if chip_of_machine(each) is not None))
+
+
 def chips_named_in(image: bytes) -> tuple[str, ...]:
-    """The chips that MicroPython in a flash image says to be made for; mostly one, or none."""
-    found = (chip_of(match[1].decode()) for match in _WITH.finditer(image))
+    """The chips of these machines; mostly one, or none."""
+    found = (chip_of_machine(each) for each in machines_named_in(image))
     return tuple(dict.fromkeys(chip for chip in found if chip is not None))
+
+
+def part_of(text: str) -> str | None:
+    """The part that a Board-ID or a machine names, where it says more than the chip: "SAMD51J19A".
+
+    None for names such as "RPI-RP2" or "nRF52840-Feather", of which all parts are alike.
+    """
+    name = text.rpartition(" with ")[2].partition("-")[0].upper()
+    if match := re.match(r"(?:MI|I)MXRT(1[0-9]{3})", name):
+        return f"MIMXRT{match[1]}"  # without package and revision
+    return name if re.fullmatch(r"SAM[DE][0-9]{2}[A-Z][0-9]{2}[A-Z]?", name) else None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from microinterp.errors import DeviceError, printable, printable_path
 from microinterp_boards.flash import dfuse, esp_image, intel_hex, uf2
+from microinterp_boards.flash.chips import machines_named_in, part_of
 
 LARGEST = 64 << 20
 """Bytes; no firmware of these kinds is larger."""
@@ -38,6 +39,12 @@ class Firmware:
     image: bytes
     about: str
     dfu: dfuse.DfuFile | None = None
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts that MicroPython in it names, where they differ within a chip."""
+        parts = (part_of(each) for each in machines_named_in(self.image))
+        return frozenset(part for part in parts if part is not None)
 
 
 def cache_folder() -> Path:
@@ -128,7 +135,8 @@ def _uf2(path: Path, data: bytes) -> Firmware:
             hint="known families: " + ", ".join(name for name, _ in uf2.FAMILIES.values()),
         )
     image = b"".join(each.image for each in families)
-    return Firmware(path, "uf2", data, chips, image, f"UF2 for {names}")
+    machines = "".join(f", {each}" for each in machines_named_in(image))
+    return Firmware(path, "uf2", data, chips, image, f"UF2 for {names}{machines}")
 
 
 def _for(chips: tuple[str, ...]) -> str:

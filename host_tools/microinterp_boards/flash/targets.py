@@ -9,7 +9,7 @@ from pathlib import Path
 from microinterp.errors import DeviceError, printable, printable_path
 from microinterp_boards.boards_table import BoardRow
 from microinterp_boards.flash import programs, volumes
-from microinterp_boards.flash.chips import chip_of
+from microinterp_boards.flash.chips import chip_of, part_of
 from microinterp_boards.flash.firmware import WAYS, Firmware
 from microinterp_boards.flash.programs import DfuDevice
 from microinterp_boards.flash.volumes import Volume
@@ -119,7 +119,14 @@ def choose_volume(wanted: Wanted, path: Path | None) -> Volume:
 def fitting_volumes(wanted: Wanted, there: Iterable[Volume]) -> list[Volume]:
     """Those of the volumes that take this file."""
     kind = wanted.firmware.kind
-    return [each for each in there if each.kind == kind and each.chip in wanted.chips]
+    fitting = [each for each in there if each.kind == kind and each.chip in wanted.chips]
+    return [each for each in fitting if _fits_part(wanted, each)]
+
+
+def _fits_part(wanted: Wanted, volume: Volume) -> bool:
+    """Whether file and volume name the same part, or one of them none."""
+    part, parts = part_of(volume.board_id), wanted.firmware.parts
+    return part is None or not parts or part in parts
 
 
 def _check_volume(wanted: Wanted, volume: Volume, is_named: bool) -> None:
@@ -144,6 +151,13 @@ def _check_volume(wanted: Wanted, volume: Volume, is_named: bool) -> None:
                 hint="nothing was written; is that the board that you mean?",
             )
         raise wrong_chip(wanted, volume.chip, str(volume))
+    if not _fits_part(wanted, volume):
+        parts = " and ".join(sorted(wanted.firmware.parts))
+        raise DeviceError(
+            f"{wanted.file} is for another board, with {parts} ({wanted.firmware.about}), than"
+            f" {volume}",
+            hint="nothing was written; take the firmware of your board",
+        )
 
 
 def _list(there: Iterable[Volume]) -> str:
