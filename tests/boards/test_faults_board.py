@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections import Counter
 from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ from microinterp_boards.virtual.process import wait_for_end
 from tests.boards.conftest import wait_for
 
 pytestmark = pytest.mark.usefixtures("interpreter")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of openings")
 
 ECHO = """
 import micropython, sys
@@ -260,6 +262,7 @@ def test_a_reset_after_so_many_bytes_keeps_the_port(folder: Path, log: Path) -> 
     ]
 
 
+@on_linux
 def test_each_opening_resets(folder: Path, log: Path) -> None:
     with virtual_board(folder=folder, faults=f"reset-on-open,log={log}") as port:
         assert has_booted(folder)
@@ -275,6 +278,7 @@ def test_each_opening_resets(folder: Path, log: Path) -> None:
             assert early == b"too early" * count
 
 
+@on_linux
 def test_tools_get_through_to_a_board_that_resets_when_its_port_is_opened() -> None:
     with virtual_board(faults="reset-on-open") as port:
         for count in range(2):

@@ -76,6 +76,7 @@ def test_what_was_received_and_not_read_goes_with_it(board: Board, log: Path) ->
     board.link.start(BUSY)
     board.link.reply(b"R", 5, "a start")
     board.link.write(b"ab")
+    time.sleep(0.2)  # so that it is in the board's terminal
     board.link.write(b"cde\x03xyz")
     board.link.reply(b"I", 5, "an interrupt")
     assert board.link.finish(5) == b"b'xyz'\n"
