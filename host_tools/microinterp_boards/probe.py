@@ -19,6 +19,7 @@ _ARCHITECTURES = (
     *("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp"),
     *("xtensa", "xtensawin", "rv32imc", "rv64imc"),
 )
+_THUMB = range(_ARCHITECTURES.index("armv6m"), _ARCHITECTURES.index("armv7emdp") + 1)
 _LINE = re.compile(r"([a-z_0-9]{1,16}) (?:(-?[0-9]{1,20})|x([0-9a-f]{0,400}))")
 _INTS = ("mpy", "bits", "heap_free", "heap_total")
 _TEXTS = ("name", "version", "machine", "platform")
@@ -85,9 +86,10 @@ def probe(link: Link) -> Probe:
     """
     ceiling = _ceiling()
     facts: dict[str, int | str] = {}
-    for name in ("heap", "facts"):
-        output = link.exec(device.call(name), 30.0)
-        facts |= _parse(output.decode("ascii", "backslashreplace"), link)
+    for name in ("heap", "facts", "inline_asm"):
+        if name != "inline_asm" or _is_thumb(facts):
+            output = link.exec(device.call(name), 30.0)
+            facts |= _parse(output.decode("ascii", "backslashreplace"), link)
     numbers = {key: value for key, value in facts.items() if isinstance(value, int)}
     texts = {key: value for key, value in facts.items() if isinstance(value, str)}
     missing = [key for key in _INTS if key not in numbers]
@@ -138,6 +140,14 @@ def _ceiling() -> str | None:
             hint=f"tiers: {', '.join(TIERS)}; or unset it",
         )
     return value or None
+
+
+def _is_thumb(facts: dict[str, int | str]) -> bool:
+    """Whether native code for it is a microcontroller's: Arm's Linux says the same of its own."""
+    mpy = facts.get("mpy")
+    if not isinstance(mpy, int) or facts.get("platform") == "linux":
+        return False
+    return mpy >> 10 & 15 in _THUMB
 
 
 def _isar(numbers: dict[str, int]) -> tuple[int, int, int] | None:

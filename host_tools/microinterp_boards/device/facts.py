@@ -38,14 +38,6 @@ def _facts():
     except (ImportError, AttributeError):
         pass
     is_thumb = 4 <= mpy >> 10 & 15 <= 8 and sys.platform != "linux"  # Arm's Linux says it too
-    if is_thumb:
-        try:
-            exec("@micropython.asm_thumb\ndef f():\n mov(r0, r0)\n", {})
-            tell("inline_asm", 1)
-        except SyntaxError:
-            tell("inline_asm", 0)
-        except (NameError, MemoryError):
-            pass
     # Cortex-M only: anywhere else the read could be a fault.
     if is_thumb or sys.platform == "microbit":
         try:
