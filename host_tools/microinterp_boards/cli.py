@@ -119,9 +119,10 @@ def virtual_command(
         typer.Option(
             "--faults",
             metavar="LIST",
-            help="A bad line: drop=0.01,flip=0.005:3,dup=P,noise=P,stall=P:0.5,ctrl-c,"
-            "overflow=260,reset-on-open,reset-at=BYTES,die-at=BYTES,seed=N,log=FILE. P is for each"
-            " byte; to-host. or to-board. before a name: that way only. See docs/boards.md.",
+            help="A bad line, such as drop=0.01,flip=0.005:3,seed=7. There are drop, flip, dup,"
+            " noise and stall (=P for each byte, or P:SIZE), overflow, reset-at and die-at (=BYTES),"
+            " ctrl-c, reset-on-open, seed=NUMBER, log=FILE; to-host. or to-board. before a name is"
+            " that way only. See docs/boards.md.",
         ),
     ] = None,
     json: JsonOption = False,
