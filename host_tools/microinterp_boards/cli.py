@@ -120,7 +120,7 @@ def virtual_command(
             "--faults",
             metavar="LIST",
             help="A bad line, such as drop=0.01,flip=0.005:3,seed=7. There are drop, flip, dup,"
-            " noise and stall (=P for each byte, or P:SIZE), overflow, reset-at and die-at (=BYTES),"
+            " noise and stall (=P for each byte, or P:SIZE), overflow, reset-at, die-at (=BYTES),"
             " ctrl-c, reset-on-open, seed=NUMBER, log=FILE; to-host. or to-board. before a name is"
             " that way only. See docs/boards.md.",
         ),
