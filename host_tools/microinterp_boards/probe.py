@@ -86,10 +86,13 @@ def probe(link: Link) -> Probe:
     """
     ceiling = _ceiling()
     facts: dict[str, int | str] = {}
-    for name in ("heap", "facts", "inline_asm"):
-        if name != "inline_asm" or _is_thumb(facts):
-            output = link.exec(device.call(name), 30.0)
-            facts |= _parse(output.decode("ascii", "backslashreplace"), link)
+    for name in ("heap", "facts"):
+        facts |= _asked(name, link)
+    is_thumb = _is_thumb(facts)
+    if is_thumb or facts.get("platform") == "microbit":
+        facts |= _asked("registers", link)
+    if is_thumb:
+        facts |= _asked("inline_asm", link)
     numbers = {key: value for key, value in facts.items() if isinstance(value, int)}
     texts = {key: value for key, value in facts.items() if isinstance(value, str)}
     missing = [key for key in _INTS if key not in numbers]
@@ -130,6 +133,12 @@ def probe(link: Link) -> Probe:
         kernels=None if best is None else kernels_of(best),
         reason=choice.reason,
     )
+
+
+def _asked(name: str, link: Link) -> dict[str, int | str]:
+    """What a function of device/ writes; several short ones, for the smallest heaps."""
+    output = link.exec(device.call(name), 30.0)
+    return _parse(output.decode("ascii", "backslashreplace"), link)
 
 
 def _ceiling() -> str | None:

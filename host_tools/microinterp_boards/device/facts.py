@@ -37,21 +37,4 @@ def _facts():
         tell("frequency", clock[0] if isinstance(clock, tuple) else clock)
     except (ImportError, AttributeError):
         pass
-    is_thumb = 4 <= mpy >> 10 & 15 <= 8 and sys.platform != "linux"  # Arm's Linux says it too
-    # Cortex-M only: anywhere else the read could be a fault.
-    if is_thumb or sys.platform == "microbit":
-        try:
-            try:
-                memory = machine.mem32
-            except (NameError, AttributeError):
-                import stm
-
-                memory = stm.mem32
-            number = memory[0xE000ED00] & 0xFFFFFFFF
-            tell("cpuid", number)
-            if number >> 16 & 15 == 15:  # it has ID_ISAR registers, ARMv6-M has not
-                for i in (1, 2, 3):
-                    tell("isar" + str(i), memory[0xE000ED60 + 4 * i] & 0xFFFFFFFF)
-        except (ImportError, AttributeError):
-            pass
     say("end")
