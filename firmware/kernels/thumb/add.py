@@ -6,14 +6,12 @@ sum of both, requantised in the same way. |v << left_shift| < 2^28: nothing over
 
 from __future__ import annotations
 
-from . import limits, rounding, runs
+from . import rounding, runs
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
+from .frame import Arguments, Frame
 from .operands import (
     Register,
     lr,
-    r0,
-    r1,
     r2,
     r3,
     r4,
@@ -41,22 +39,8 @@ def module(arch: str) -> str:
 
 def add_v7(arch: str) -> Kernel:
     """The kernel, add(arena, weights, arguments), for ARMv7-M."""
-    k = Kernel("add", 3, arch)
-    frame = Frame(k, f"constants:{len(_CONSTANTS)} m p first {runs.FRAME}")
-    k.save_high()
-    frame.open()
-    p = r7
-    k.mov(p, r2)
-    _constants_v7(k, p, frame)
-    runs.begin(k, _ARGUMENTS, p, frame)
-    frame.store(p=p, first=runs.DST)
-    runs.over(k, frame, lambda count: _run_v7(k, frame, count))
-    frame.load(first=r0, p=r4)
-    _ARGUMENTS.load(k, r4, n=r1, low=r2, high=r3)
-    limits.apply(k)
-    frame.close()
-    k.restore_high()
-    return k
+    prepare, element = _constants_v7, _element_v7
+    return runs.kernel_v7("add", arch, _ARGUMENTS, _CONSTANTS, prepare, element, words="m")
 
 
 def _constants_v7(k: Kernel, p: Register, frame: Frame) -> None:
@@ -83,14 +67,6 @@ def _constants_v7(k: Kernel, p: Register, frame: Frame) -> None:
     _ARGUMENTS.load(k, p, zo=scale)
     k.orr(right, right, scale.lsl(8))
     k.stm(r6.up, value, right)
-
-
-def _run_v7(k: Kernel, frame: Frame, count: Register) -> None:
-    def load() -> None:
-        frame.point(r3, "constants")
-        k.ldm(r3, *_CONSTANTS)
-
-    runs.run_v7(k, frame, count, load, lambda: _element_v7(k, frame))
 
 
 def _element_v7(k: Kernel, frame: Frame) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import pixels_v6, requantise_v6
 from .assembler import Kernel
-from .frame_v6 import DEPTHWISE, Arguments, Frame
+from .frame import DEPTHWISE, Arguments, Frame
 from .operands import Register, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11
 from .pixels_v6 import PLACE
 from .requantise_v6 import DST, END, SUMS, TABLE

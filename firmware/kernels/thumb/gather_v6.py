@@ -7,7 +7,7 @@ upper half for another's. Each pixel is gathered on its own, by halfwords.
 from __future__ import annotations
 
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
+from .frame import Arguments, Frame
 from .operands import Register, lr, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12
 
 WORDS = "iw ic depth segments segment_taps run filter_row pad group image_group column_of_place"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .assembler import Kernel
-from .frame_v6 import Arguments
+from .frame import Arguments
 from .operands import r0, r1, r2, r3, r4, r5, r6
 from .runs import locate
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from . import rounding
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
+from .frame import Arguments, Frame
 from .operands import Register, lr, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12
 from .runs import locate
 

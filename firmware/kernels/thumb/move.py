@@ -6,7 +6,7 @@ The loader has made MOVE's innermost dimensions one run where they are contiguou
 from __future__ import annotations
 
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
+from .frame import Arguments, Frame
 from .operands import Register, lr, r0, r1, r2, r3, r4, r5, r6, r7, r12, sp
 from .runs import locate
 

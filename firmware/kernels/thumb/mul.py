@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from . import limits, rounding, runs
+from . import rounding, runs
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
-from .operands import Register, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12
+from .frame import Arguments, Frame
+from .operands import Register, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12
 
 _ARGUMENTS = Arguments("a na b nb dst n za zb hi lo shift zo low high")
 _CONSTANTS = (r5, r6, r7, r8, r9)
@@ -23,22 +23,7 @@ def module(arch: str) -> str:
 
 def mul_v7(arch: str) -> Kernel:
     """The kernel, mul(arena, weights, arguments), for ARMv7-M."""
-    k = Kernel("mul", 3, arch)
-    frame = Frame(k, f"constants:{len(_CONSTANTS)} p first {runs.FRAME}")
-    k.save_high()
-    frame.open()
-    p = r7
-    k.mov(p, r2)
-    _constants_v7(k, p, frame)
-    runs.begin(k, _ARGUMENTS, p, frame)
-    frame.store(p=p, first=runs.DST)
-    runs.over(k, frame, lambda count: _run_v7(k, frame, count))
-    frame.load(first=r0, p=r4)
-    _ARGUMENTS.load(k, r4, n=r1, low=r2, high=r3)
-    limits.apply(k)
-    frame.close()
-    k.restore_high()
-    return k
+    return runs.kernel_v7("mul", arch, _ARGUMENTS, _CONSTANTS, _constants_v7, _element_v7)
 
 
 def _constants_v7(k: Kernel, p: Register, frame: Frame) -> None:
@@ -54,15 +39,7 @@ def _constants_v7(k: Kernel, p: Register, frame: Frame) -> None:
     k.str(r5, r6[0])
 
 
-def _run_v7(k: Kernel, frame: Frame, count: Register) -> None:
-    def load() -> None:
-        frame.point(r3, "constants")
-        k.ldm(r3, *_CONSTANTS)
-
-    runs.run_v7(k, frame, count, load, lambda: _element_v7(k))
-
-
-def _element_v7(k: Kernel) -> None:
+def _element_v7(k: Kernel, _frame: Frame) -> None:
     a, b = r3, r4
     k.ldrsb(a, runs.A.post(1))
     k.ldrsb(b, runs.B.post(1))

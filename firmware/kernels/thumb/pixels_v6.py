@@ -7,7 +7,7 @@ that image where its window begins. Row and column may lie outside of the image.
 from __future__ import annotations
 
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
+from .frame import Arguments, Frame
 from .operands import r0, r1, r2, r3, r4, r5, r6
 
 PLACE = "image row column"

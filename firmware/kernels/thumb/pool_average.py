@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from . import pool_windows as windows
 from .assembler import Kernel
-from .frame_v6 import Frame
+from .frame import Frame
 from .operands import Register, lr, r0, r3, r4, r5, r7
 from .pool_windows import DST, PLACE, SUMS, WORD
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import pool_windows as windows
 from .assembler import Kernel
-from .frame_v6 import Frame
+from .frame import Frame
 from .operands import Register
 from .pool_windows import DST, PLACE, SPARE, SUMS, WORD
 

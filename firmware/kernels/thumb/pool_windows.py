@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from . import limits
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
+from .frame import Arguments, Frame
 from .operands import r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12
 from .runs import locate
 

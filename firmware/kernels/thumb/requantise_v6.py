@@ -14,7 +14,7 @@ the last bit that falls out into the carry; adding it rounds halves up.
 from __future__ import annotations
 
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
+from .frame import Arguments, Frame
 from .operands import Register, lr, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r12
 
 ENTRY = 12

@@ -11,7 +11,7 @@ The loader gives m as hi << 16 | lo, and the shift, which is positive to the lef
 from __future__ import annotations
 
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
+from .frame import Arguments, Frame
 from .operands import Address, Register, Shifted, r3, r4, r5, r6
 
 MULTIPLIER_WORDS = "hi lo left right"

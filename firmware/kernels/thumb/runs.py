@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from . import limits
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
-from .operands import Register, r0, r1, r2, r3, r4, r5, r6
+from .frame import Arguments, Frame
+from .operands import Register, r0, r1, r2, r3, r4, r5, r6, r7
 
 _COPIES = 32
 _WORDS = _COPIES // 4
@@ -142,3 +143,40 @@ def run_v6(k: Kernel, count: Register, element: Callable[[], None]) -> None:
     element()
     k.adds(r3, 1)
     k.bne("element")
+
+
+def kernel_v7(
+    name: str,
+    arch: str,
+    arguments: Arguments,
+    constants: tuple[Register, ...],
+    prepare: Callable[[Kernel, Register, Frame], None],
+    element: Callable[[Kernel, Frame], None],
+    words: str = "",
+) -> Kernel:
+    """A kernel for ARMv7-M, name(arena, weights, arguments), from its first line to its last.
+
+    constants: registers that hold the frame's words `constants` while a run goes on. prepare: puts
+    these there, and is given p. element: one output. words: more of the frame, for both.
+    """
+    k = Kernel(name, 3, arch)
+    frame = Frame(k, f"constants:{len(constants)} {words} p first {FRAME}")
+    k.save_high()
+    frame.open()
+    p = r7
+    k.mov(p, r2)
+    prepare(k, p, frame)
+    begin(k, arguments, p, frame)
+    frame.store(p=p, first=DST)
+
+    def load() -> None:
+        frame.point(r3, "constants")
+        k.ldm(r3, *constants)
+
+    over(k, frame, lambda count: run_v7(k, frame, count, load, lambda: element(k, frame)))
+    frame.load(first=r0, p=r4)
+    arguments.load(k, r4, n=r1, low=r2, high=r3)
+    limits.apply(k)
+    frame.close()
+    k.restore_high()
+    return k

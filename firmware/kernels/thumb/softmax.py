@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from . import rounding
 from .assembler import Kernel
-from .frame_v6 import Arguments, Frame
+from .frame import Arguments, Frame
 from .operands import Register, literal, lr, r0, r1, r2, r3, r4, r5, r6, r7, r12
 from .runs import locate
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware.kernels.thumb import conv_v6, depthwise_v6
-from firmware.kernels.thumb.frame_v6 import CONV, DEPTHWISE
+from firmware.kernels.thumb.frame import CONV, DEPTHWISE
 from microinterp.packed.tiers import Filters, layout_of
 from tests.boards.step_reference import clamp, int8_bytes, rq
 from tests.boards.thumb.direct import Call, run_calls

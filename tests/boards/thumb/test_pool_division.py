@@ -11,7 +11,7 @@ import pytest
 
 from firmware.kernels.thumb import pool_average
 from firmware.kernels.thumb.assembler import Kernel
-from firmware.kernels.thumb.frame_v6 import Frame
+from firmware.kernels.thumb.frame import Frame
 from firmware.kernels.thumb.operands import r0, r1, r2, r3, r5, r6, r7, r8, r9
 from tests.boards.step_reference import half_away
 from tests.boards.thumb.direct import Call, run_calls

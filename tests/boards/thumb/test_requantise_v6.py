@@ -11,7 +11,7 @@ import pytest
 
 from firmware.kernels.thumb import requantise_v6
 from firmware.kernels.thumb.assembler import Kernel
-from firmware.kernels.thumb.frame_v6 import Arguments, Frame
+from firmware.kernels.thumb.frame import Arguments, Frame
 from firmware.kernels.thumb.operands import r0, r2, r3, r4
 from tests.boards.step_reference import clamp, rq
 from tests.boards.thumb.direct import Call, run_calls
