@@ -29,10 +29,10 @@ from microinterp_boards.packing import (
 )
 from microinterp_boards.probe import probe
 from microinterp_boards.results import environment
+from microinterp_boards.results.record import FORMAT
 from microinterp_boards.session import Loaded, OpCount, OpRun, Session
 from microinterp_boards.source_form.session import SourceSession
 
-FORMAT = "microinterp bench 2"
 RUNS = 20
 _MOST_OP_RUNS = 5
 Sample = tuple[bytes, ...]

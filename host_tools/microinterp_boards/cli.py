@@ -1,6 +1,7 @@
 """The commands `microinterp board ...`: find, look at, talk to and imitate boards.
 
-What is done with models is in cli_models.py, with firmware in cli_flash.py.
+What is done with models is in cli_models.py, with firmware in cli_flash.py, with results of
+benchmarks in cli_results.py.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import DeviceError, printable
-from microinterp_boards import cli_flash, cli_models
+from microinterp_boards import cli_flash, cli_models, cli_results
 from microinterp_boards.board import Board
 from microinterp_boards.ports import choose, ports
 from microinterp_boards.probe import Probe
@@ -175,6 +176,7 @@ def shell_command(port: PortArgument = None, baud: BaudOption = 115200) -> None:
 app.command("deploy")(cli_models.deploy_command)
 app.command("validate")(cli_models.validate_command)
 app.command("bench")(cli_models.bench_command)
+app.add_typer(cli_results.app, name="results")
 app.command("uninstall")(cli_models.uninstall_command)
 app.command("flash")(cli_flash.flash_command)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from microinterp_boards.bench import RUNS
 from microinterp_boards.board import Board
 from microinterp_boards.deploy import Deployment, Progress
 from microinterp_boards.ports import choose
+from microinterp_boards.results.store import DEFAULT, Store, check_label
 from microinterp_boards.validate import Validation
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, as it is.")]
@@ -31,6 +33,10 @@ _Name = Annotated[
     typer.Option(metavar="NAME", help="The model's name on the board; else the file's."),
 ]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+ResultsFile = Annotated[
+    Path,
+    typer.Option("--results", metavar="FILE", help="The file of results, made by --save."),
+]
 _Seed = Annotated[int, typer.Option(min=0, help="Seed of the random samples.")]
 
 
@@ -122,6 +128,17 @@ def bench_command(
     passes: Passes = "none",
     ram: Ram = None,
     max_extra_macs: MaxExtraMacs = 0.1,
+    save: Annotated[
+        bool, typer.Option("--save", help=f"Keep the run in {DEFAULT} of this folder.")
+    ] = False,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="FILE", help="Keep it in this file; no --save needed."),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Keep it with a label, for `board results compare`."),
+    ] = None,
     baud: _Baud = 115200,
     json: _Json = False,
 ) -> None:
@@ -130,15 +147,23 @@ def bench_command(
     By the board's own clock, in microseconds; a qemu board counts instructions instead, also per
     multiply-accumulate (MAC), and those inside of kernels.
 
+    With --save, --results or --label the run is kept: see `microinterp board results`.
+
     JSON: follows schemas/bench_result.schema.json.
     """
-    with _board(port, baud) as board, _progress("timing") as told:
-        memory = _memory(passes, ram, max_extra_macs)
-        done = board.bench(model, runs, name=name, seed=seed, progress=told, **memory)
-    if json:
-        output.print_json(done)
-    else:
-        _show_bench(done)
+    kept = save or results is not None or label is not None
+    with _keeping(results or Path(DEFAULT), label) if kept else nullcontext() as keep:
+        with _board(port, baud) as board, _progress("timing") as told:
+            memory = _memory(passes, ram, max_extra_macs)
+            done = board.bench(model, runs, name=name, seed=seed, progress=told, **memory)
+        try:
+            if keep is not None:
+                keep(done)
+        finally:  # what was measured is shown even if it cannot be kept
+            if json:
+                output.print_json(done)
+            else:
+                show_bench(done)
 
 
 def uninstall_command(port: _Port = None, baud: _Baud = 115200, json: _Json = False) -> None:
@@ -155,6 +180,19 @@ def uninstall_command(port: _Port = None, baud: _Baud = 115200, json: _Json = Fa
     for path in removed:
         screen.print(output.safe(path))
     screen.print(f"{len(removed)} files removed")
+
+
+@contextmanager
+def _keeping(path: Path, label: str | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Gives what keeps a run; what speaks against that is said before the board is timed."""
+    if label is not None:
+        check_label(label)
+    with Store(path, write=True) as store:
+
+        def keep(done: dict[str, Any]) -> None:
+            output.note(f"kept as run {store.save(done, label)} in {path}")
+
+        yield keep
 
 
 def _memory(passes: str, ram: str | None, max_extra_macs: float) -> dict[str, Any]:
@@ -218,7 +256,8 @@ def _show_validation(done: Validation) -> None:
     screen.print(Text(line, style="bold red"), soft_wrap=True)
 
 
-def _show_bench(done: dict[str, Any]) -> None:
+def show_bench(done: dict[str, Any]) -> None:
+    """Print a benchmark's result: what it is of, and a table of ops."""
     heap, model, unit = done["heap_free"], done["model"], done["clock_unit"]
     rows = {
         "model": f"{model['name']}: {model['model_bytes']:,} bytes, arena"
