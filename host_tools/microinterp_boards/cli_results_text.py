@@ -41,7 +41,7 @@ def show_comparison(
     screen = output.console()
     screen.print()
     screen.print(_table(found))
-    if any(_within(found, each) for each in (found.invoke, *found.ops)):
+    if any(_within(each) for each in (found.invoke, *found.ops)):
         screen.print("~ within the spread of the runs")
     if fail_above is not None:
         screen.print()
@@ -78,7 +78,7 @@ def _table(found: Comparison) -> Any:
             cells += [_number(figure), _spread(figure)] if spread else [_number(figure)]
         place = row.place or (0, "")
         name = output.safe(row.name, "bold" if row.place is None else "")
-        table.add_row(_place(place), name, *cells, _change(found, row))
+        table.add_row(_place(place), name, *cells, _change(row))
     return table
 
 
@@ -96,15 +96,16 @@ def _spread(figure: Figure | None) -> str:
     return "" if figure is None else f"{figure.low:,.0f}..{figure.high:,.0f}"
 
 
-def _change(found: Comparison, row: Change) -> Text:
-    if _within(found, row):
+def _change(row: Change) -> Text:
+    if _within(row):
         return Text(f"~ {change_text(row)}", style="dim")
     style = "" if not row.percent else "red" if row.percent > 0 else "green"
     return Text(change_text(row), style=style)
 
 
-def _within(found: Comparison, row: Change) -> bool:
-    return found.unit == "us" and row.within_spread and bool(row.percent)
+def _within(row: Change) -> bool:
+    """Whether a row is marked: a change that may be none."""
+    return row.within_spread and bool(row.percent)
 
 
 def _verdict(found: Comparison, limit: float) -> Text:

@@ -23,12 +23,14 @@ class Change:
     """One figure of both runs; None on the side that has no such op.
 
     place: subgraph and index of an op; None for a whole invoke.
+    counted: whether it was counted and not timed, so that it varies with the inputs alone.
     """
 
     name: str
     place: tuple[int, int] | None
     before: Figure | None
     after: Figure | None
+    counted: bool
 
     @property
     def percent(self) -> float | None:
@@ -40,8 +42,8 @@ class Change:
 
     @property
     def within_spread(self) -> bool:
-        """Whether both sides have runs in the same range."""
-        if self.before is None or self.after is None:
+        """Whether both sides have times in the same range; never for what was counted."""
+        if self.before is None or self.after is None or self.counted:
             return False
         return self.before.low <= self.after.high and self.after.low <= self.before.high
 
@@ -84,7 +86,7 @@ def compare(before: Run, after: Run, anyway: bool = False) -> Comparison:
         raise InputError("; ".join(found), hint="--anyway compares them all the same")
     return Comparison(
         unit=before.unit,
-        invoke=Change("invoke", None, before.invoke, after.invoke),
+        invoke=Change("invoke", None, before.invoke, after.invoke, before.unit != "us"),
         ops=_ops(before, after),
         memory=(
             ("packed model", before.model_bytes, after.model_bytes),
@@ -117,7 +119,13 @@ def _ops(before: Run, after: Run) -> tuple[Change, ...]:
     """Ops of either run in order; one at the same place with another name is another op."""
     sides = [{(op.subgraph, op.index, op.name): op for op in run.ops} for run in (before, after)]
     return tuple(
-        Change(key[2], key[:2], _time(sides[0].get(key)), _time(sides[1].get(key)))
+        Change(
+            key[2],
+            key[:2],
+            _time(sides[0].get(key)),
+            _time(sides[1].get(key)),
+            before.unit != "us",
+        )
         for key in sorted(sides[0].keys() | sides[1].keys())
     )
 

@@ -69,7 +69,7 @@ def plot_comparison(found: Comparison, names: tuple[str, str], after: Run, path:
         figures = [(op.before, op.after)[side] for op in ops]
         _bars(axes, figures, side, colour, _text(label), found.unit == "us")
     axes.set_yticks(range(len(ops)), [_text(op_name(op)) for op in ops], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(ops) - 0.4, -0.6)
     for place, op in enumerate(ops):
         _change(axes, place, op)
     axes.margins(x=0.12)
@@ -169,10 +169,11 @@ def _panel(axes: Any, runs: Sequence[Kept]) -> None:
             axes.annotate(
                 _text(kept.label),
                 (place, kept.run.invoke.median),
-                (0, 6),
+                (0, 9),
                 textcoords="offset points",
                 fontsize=7,
                 ha="center",
+                bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
             )
     step = max(1, len(runs) // 20)
     numbers = [str(kept.id) for kept in runs]
