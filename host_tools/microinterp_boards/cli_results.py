@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from microinterp.cli import output
-from microinterp.errors import InputError
+from microinterp.errors import InputError, printable
 from microinterp_boards.cli_models import ResultsFile, show_bench
 from microinterp_boards.cli_results_text import compared_json, named, show_comparison, when
 from microinterp_boards.results import plots
@@ -65,14 +65,13 @@ def list_command(
     if not found:
         output.note("no such runs; `microinterp board bench MODEL --save` keeps one")
         return
-    columns = ("run", "label", "UTC", "model", "board", "kernels", "invoke", "commit")
-    table = output.table(*columns, right=("run", "invoke"), firm=("UTC", "commit"))
+    columns = ("run", "label", "UTC", "model", "board, kernels", "invoke", "commit")
+    table = output.table(*columns, right=("run", "invoke"), firm=("UTC", "model", "commit"))
     for kept in found[:last]:
         run = kept.run
         invoke = f"{run.invoke.median:,.0f} {run.unit}"
-        board_name, kernels = output.safe(run.machine), output.safe(run.kernels)
-        label_text = output.safe(kept.label or "-")
-        names = (label_text, when(run), run.name, board_name, kernels)
+        where = output.safe(f"{printable(run.machine)}, {run.kernels}", limit=120)
+        names = (output.safe(kept.label or "-"), when(run), run.name, where)
         table.add_row(str(kept.id), *names, invoke, run.commit or "-")
     output.console().print(table)
     if len(found) > last:

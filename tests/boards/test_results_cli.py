@@ -38,14 +38,14 @@ def plots() -> None:
 
 def test_list(folder: Path) -> None:
     lines = [line.split() for line in good(*RESULTS, "list").splitlines()]
-    assert lines[0] == ["run", "label", "UTC", "model", "board", "kernels", "invoke", "commit"]
+    assert lines[0] == ["run", "label", "UTC", "model", "board,", "kernels", "invoke", "commit"]
     assert [line[:2] for line in lines[1:]] == [
         ["4", "-"],
         ["3", "counted"],
         ["2", "baseline"],
         ["1", "-"],
     ]
-    assert lines[1][-4:] == ["armv6m", "1,100", "us", "012345678"]
+    assert lines[1][-4:] == ["armv6m", "1,100", "us", "0123456"]
     found = good_json(*RESULTS, "list", "-n", "2", "--board", "rp2040")["runs"]
     assert [(run["run"], run["label"], run["median"]) for run in found] == [
         (4, None, 1100),

@@ -52,7 +52,7 @@ def test_fields() -> None:
         (1, "MAX_POOL_2D", 310),
     ]
     assert run.heap_taken == 20_000
-    assert run.commit == "012345678+"
+    assert run.commit == "0123456+"
     assert checked(result(git=None)).commit == ""
 
 

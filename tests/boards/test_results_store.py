@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from microinterp_boards.results import store as store_module
 from microinterp_boards.results.store import APPLICATION, Store
 from tests.boards.bench_results import counted, result
 from tests.boards.unix_port import ROOT
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -205,19 +209,49 @@ def test_a_folder_and_a_place_that_cannot_be_written(tmp_path: Path) -> None:
         Store(tmp_path / "a\0b", write=True)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
-def test_a_read_only_folder_can_be_read(path: Path) -> None:
-    with Store(path, write=True) as store:
-        store.save(result())
-    path.chmod(0o400)
-    path.parent.chmod(0o500)
-    try:
-        with Store(path) as store:
-            assert len(store.runs()) == 1
-        with pytest.raises(InputError, match="cannot be written"):
-            Store(path, write=True)
-    finally:
-        path.parent.chmod(0o700)
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """A read-only file with one run, in a read-only folder; root becomes nobody meanwhile."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("Windows has other rights")
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to nobody
+        path = Path(name) / "results.sqlite"
+        with Store(path, write=True) as store:
+            store.save(result())
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(NOBODY)
+        try:
+            yield path
+        finally:
+            if root:
+                os.seteuid(0)
+            path.parent.chmod(0o755)
+
+
+def test_a_read_only_folder_can_be_read(locked: Path) -> None:
+    with Store(locked) as store:
+        assert len(store.runs()) == 1
+    with pytest.raises(InputError, match="cannot be written"):
+        Store(locked, write=True)
+    with pytest.raises(InputError, match="cannot be opened, or its folder not be written"):
+        Store(locked.with_name("new.sqlite"), write=True)
+
+
+def test_a_file_that_can_be_written_in_a_folder_that_cannot(locked: Path) -> None:
+    """SQLite needs a journal beside it."""
+    user = os.geteuid()
+    if user == NOBODY:
+        os.seteuid(0)
+        os.chown(locked, NOBODY, -1)
+        os.seteuid(NOBODY)
+    locked.chmod(0o644)
+    with Store(locked) as store:
+        assert len(store.runs()) == 1
+    with pytest.raises(InputError, match="cannot be written, or its folder not be"):
+        Store(locked, write=True)
 
 
 def test_a_file_without_leave_to_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,27}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
-_SHOWN_COMMIT = 9  # hex digits
+_SHOWN_COMMIT = 7  # hex digits, as git shows them
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,10 +223,13 @@ class Store(Closing):
                 hint="try again when that has ended",
             )
         if "readonly" in text or "read-only" in text:
-            return InputError(f"{name} cannot be written", hint="name another file with --results")
+            return InputError(
+                f"{name} cannot be written, or its folder not be",
+                hint="name another file with --results",
+            )
         if "unable to open" in text:
             return InputError(
-                f"{name} cannot be opened, or its folder not be written",
+                f"{name} cannot be opened, or its folder not be written to",
                 hint="name another file with --results",
             )
         if "is full" in text:
