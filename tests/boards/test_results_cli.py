@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from microinterp.errors import InputError
 from microinterp_boards.results.store import DEFAULT, Store
 from tests.boards.bench_results import CONV, POOL, counted, op, result
 from tests.boards.model_boards import MODEL, NAME, board_with, needs_viper
@@ -244,6 +245,10 @@ def test_more_panels_than_a_picture_takes(folder: Path) -> None:
     assert "note: 2 more models and boards are left out" in said.stderr
 
 
+def full(*arguments: object) -> int:
+    raise InputError("the disk is full")
+
+
 @needs_viper
 @pytest.mark.usefixtures("interpreter")
 def test_bench_keeps_a_run(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +267,11 @@ def test_bench_keeps_a_run(repository: Path, monkeypatch: pytest.MonkeyPatch) ->
         Path("text").write_text("no database " * 100)
         assert "is damaged, or no file" in refused(*bench, "--results", "text")
         assert "cannot be a label" in refused(*bench, "--label", "3")
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "save", full)
+            unkept = call(*bench, "--save", "--json")
+    assert (unkept.exit_code, unkept.stderr) == (2, "error: the disk is full\n")
+    assert json.loads(unkept.stdout)["runs"] == 3  # what was measured is not lost
     printed = json.loads(first.stdout)
     assert printed["git"]["branch"] == "work"
     with Store() as store:

@@ -267,6 +267,18 @@ def test_a_file_without_leave_to_write(path: Path, monkeypatch: pytest.MonkeyPat
         Store(path, write=True)
 
 
+def test_a_full_disk(path: Path) -> None:
+    """What does not fit is not there in part; what was there stays."""
+    with Store(path, write=True) as store:
+        store.save(result())
+        store._database.execute("PRAGMA max_page_count = 1")  # the least is what there is
+        with pytest.raises(InputError, match="cannot be written: database or disk is full"):
+            store.save_all([result() for _ in range(9)])
+        assert [kept.id for kept in store.runs()] == [1]
+        store._database.execute("PRAGMA max_page_count = 100000")
+        assert store.save(result()) == 2
+
+
 WRITER = """
 import json, sys
 from microinterp_boards.results.store import Store
