@@ -237,6 +237,17 @@ def test_plots(folder: Path, kind: str) -> None:
 
 
 @pytest.mark.usefixtures("plots")
+@pytest.mark.parametrize("ops", [[], [op(0, "RESHAPE", 0)]], ids=["no ops", "no time"])
+def test_plots_of_next_to_nothing(folder: Path, ops: list[dict[str, Any]]) -> None:
+    with Store(write=True) as store:
+        store.save_all([result(0, 0, ops), result(0, 0, ops)])
+    good(*RESULTS, "compare", "latest", "--plot", "a.png")
+    good(*RESULTS, "export", "--plot", "b.png")
+    for name in ("a.png", "b.png"):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("plots")
 def test_more_panels_than_a_picture_takes(folder: Path) -> None:
     with Store(write=True) as store:
         store.save_all([result(model__name=f"m{number}") for number in range(12)])

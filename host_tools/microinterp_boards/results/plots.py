@@ -72,8 +72,7 @@ def plot_comparison(found: Comparison, names: tuple[str, str], after: Run, path:
     axes.set_ylim(len(ops) - 0.4, -0.6)
     for place, op in enumerate(ops):
         _change(axes, place, op)
-    axes.margins(x=0.12)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.15 * max(map(_end, ops), default=0) or 1)
     axes.set_xlabel(found.unit)
     axes.xaxis.set_major_formatter(_COMMAS)
     axes.grid(axis="x", alpha=0.3)
@@ -112,6 +111,12 @@ def _weight(op: Change) -> float:
     return max(each.median for each in (op.before, op.after) if each is not None)
 
 
+def _end(op: Change) -> float:
+    """Where the longer of an op's bars ends, with its spread where there is one."""
+    figures = [each for each in (op.before, op.after) if each is not None]
+    return max(each.median if op.counted else each.high for each in figures)
+
+
 def _bars(
     axes: Any,
     figures: Sequence[Figure | None],
@@ -138,13 +143,12 @@ def _bars(
 
 def _change(axes: Any, place: int, op: Change) -> None:
     """The change in percent behind the longer of an op's bars."""
-    ends = [each.high for each in (op.before, op.after) if each is not None]
     colour = "#555555"
     if op.percent and not op.within_spread:
         colour = _WORSE if op.percent > 0 else _BETTER
     axes.annotate(
         change_text(op),
-        (max(ends), place),
+        (_end(op), place),
         (4, 0),
         textcoords="offset points",
         va="center",
