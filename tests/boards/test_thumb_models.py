@@ -36,7 +36,7 @@ on_each = pytest.mark.parametrize(("cpu", "tier"), PLACES)
 
 
 @on_each
-@pytest.mark.parametrize("count", [25, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [25, pytest.param(120, marks=pytest.mark.slow)])
 def test_random_graphs(cpu: str, tier: str, count: int) -> None:
     family = Family()
 
@@ -89,7 +89,7 @@ OPS: dict[str, st.SearchStrategy[bytes]] = {
 }
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [8, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("op", OPS)
 def test_ops(op: str, count: int) -> None:
     family = Family()
