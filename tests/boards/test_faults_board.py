@@ -266,16 +266,20 @@ def test_a_reset_after_so_many_bytes_keeps_the_port(folder: Path, log: Path) -> 
 def test_each_opening_resets(folder: Path, log: Path) -> None:
     with virtual_board(folder=folder, faults=f"reset-on-open,log={log}") as port:
         assert has_booted(folder)
+        told = 0
         for count in range(1, 4):
             with serial.Serial(port, timeout=5) as line:
                 line.write(b"too early")
                 assert has_booted(folder, 1 + count)
                 line.write(b"!")
-                assert line.read_until(b"!") == BOOT_ROM + b"!"
+                came = line.read_until(b"!")
             events = read_log(log)
             assert sum(event.fault == "reset-on-open" for event in events) == count
-            early = b"".join(event.was for event in events if event.fault == "boot")
-            assert early == b"too early" * count
+            lost = b"".join(event.was for event in events if event.fault == "boot")[told:]
+            told += len(lost)
+            # A busy machine may write it when the board is up again: what came is what was not lost.
+            assert came == BOOT_ROM + b"too early!".removeprefix(lost)
+            assert lost in (b"", b"too early")
 
 
 @on_linux

@@ -37,7 +37,8 @@ def plots() -> None:
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
 
 
-def test_list(folder: Path) -> None:
+def test_list(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     lines = [line.split() for line in good(*RESULTS, "list").splitlines()]
     assert lines[0] == ["run", "label", "UTC", "model", "board,", "kernels", "invoke", "commit"]
     assert [line[:2] for line in lines[1:]] == [
