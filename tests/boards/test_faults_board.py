@@ -277,7 +277,7 @@ def test_each_opening_resets(folder: Path, log: Path) -> None:
             assert sum(event.fault == "reset-on-open" for event in events) == count
             lost = b"".join(event.was for event in events if event.fault == "boot")[told:]
             told += len(lost)
-            # A busy machine may write it when the board is up again: what came is what was not lost.
+            # A busy machine may write it when the board is up again: what is not lost comes.
             assert came == BOOT_ROM + b"too early!".removeprefix(lost)
             assert lost in (b"", b"too early")
 
