@@ -89,12 +89,12 @@ OPS: dict[str, st.SearchStrategy[bytes]] = {
 }
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.slow
 @pytest.mark.parametrize("op", OPS)
-def test_ops(op: str, count: int) -> None:
+def test_ops(op: str) -> None:
     family = Family()
 
-    @settings(max_examples=count)
+    @settings(max_examples=40)
     @given(data=OPS[op], seed=seeds())
     def check(data: bytes, seed: int) -> None:
         family.add(data, seed)
