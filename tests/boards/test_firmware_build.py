@@ -92,9 +92,10 @@ def test_a_folder_of_other_files_is_left_alone(build: ModuleType, tmp_path: Path
 
 
 def test_the_manifest_names_every_file_with_its_size_and_hash() -> None:
+    folders = manifest()["sets"] | {"link": manifest()["link"]}
     listed = {
         f"{kind}/{name}": (entry["size"], entry["sha256"])
-        for kind, entries in manifest()["sets"].items()
+        for kind, entries in folders.items()
         for name, entry in entries.items()
     }
     found = files()
@@ -109,6 +110,12 @@ def test_sizes(kind: str) -> None:
     assert sum(sizes[name] for name in KWS) <= KWS_LIMIT
 
 
+def test_modules_of_the_links_service_are_small() -> None:
+    sizes = {path.stem: path.stat().st_size for path in (FIRMWARE / "link").rglob("*.mpy")}
+    assert {"__init__", "frames", "refused", "state"} <= sizes.keys()
+    assert max(sizes.values()) <= MODULE_LIMIT
+
+
 def mpy_arch(data: bytes) -> int:
     """The CPU that a .mpy file is for, 0 where it has no native code: bits 2 to 5 of byte 2."""
     assert data[:2] == b"M\x06"
@@ -118,7 +125,7 @@ def mpy_arch(data: bytes) -> int:
 def test_native_code_is_only_where_it_belongs() -> None:
     # MicroPython's numbers of CPUs: py/persistentcode.h.
     numbers = {"bytecode": 0, "x64": 2, "viper-armv6m": 4, "viper-armv7m": 5}
-    numbers |= {"armv6m": 4, "armv7m": 5, "armv7em": 6}
+    numbers |= {"armv6m": 4, "armv7m": 5, "armv7em": 6, "link": 0}
     for kind, number in numbers.items():
         found = {mpy_arch(data) for name, data in files().items() if name.startswith(f"{kind}/")}
         assert found == ({0, number} if number else {0})
