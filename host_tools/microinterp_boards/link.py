@@ -47,8 +47,11 @@ class Link(Closing):
         self._pastes = True
         try:
             self.enter()
-        except BaseException:
+        except DeviceError:
             self.transport.close()
+            raise
+        except BaseException:  # interrupted: the board may be in its raw REPL by now
+            self.close()
             raise
 
     @property

@@ -6,19 +6,18 @@ Any pyserial URL will do: /dev/ttyACM0, COM3, /dev/pts/4, socket://host:port, rf
 from __future__ import annotations
 
 import contextlib
-import errno
 import time
 
 import serial
 
 from microinterp.errors import DeviceError, printable
+from microinterp_boards import stopping
+from microinterp_boards.opening import lost_hint, open_port
 
 _POLL = 0.02  # seconds that one read blocks; changing it later would reconfigure the port each time
 _WRITE_LIMIT = 3.0  # seconds
 _SHOWN = 120  # bytes of what was seen last, in errors
 _READ_AT_ONCE = 4096
-_BUSY = (errno.EAGAIN, errno.EBUSY, errno.EACCES)
-_FIND = "`microinterp board list` shows the ports there are"
 
 
 class Transport:
@@ -30,19 +29,15 @@ class Transport:
         self.gone = False
         self._pending = bytearray()
         self._seen = b""
-        try:
-            self._serial = serial.serial_for_url(
-                port, baud, timeout=_POLL, write_timeout=_WRITE_LIMIT, do_not_open=True
-            )
-            self._serial.exclusive = True
-            self._serial.open()
-        except (serial.SerialException, OSError, ValueError) as error:
-            raise _cannot_open(port, error) from None
+        self._serial, self._lock = open_port(port, baud, _POLL, _WRITE_LIMIT)
 
     def close(self) -> None:
         """Close the port; nothing happens if it is closed or gone."""
-        with contextlib.suppress(serial.SerialException, OSError):
-            self._serial.close()
+        try:
+            with contextlib.suppress(serial.SerialException, OSError):
+                self._serial.close()
+        finally:
+            self._lock.release()
 
     def write(self, data: bytes) -> None:
         """Send all of `data`."""
@@ -138,6 +133,7 @@ class Transport:
 
     def _fill(self, count: int) -> bool:
         """Wait a moment for at least one of `count` bytes; take along what else is there."""
+        stopping.check()
         try:
             data: bytes = self._serial.read(min(count, _READ_AT_ONCE))
             if data and (waiting := int(self._serial.in_waiting)):
@@ -160,24 +156,5 @@ class Transport:
         self.gone = True
         return self.error(
             f"the port is gone ({printable(str(error), 100)})",
-            "was the board unplugged, or did it reset? Plug it in and try again",
+            lost_hint(self.port),
         )
-
-
-def _cannot_open(port: str, error: Exception) -> DeviceError:
-    name = printable(port)
-    code = getattr(error, "errno", None)
-    text = str(error)
-    if "exclusively lock" in text or code in _BUSY or "PermissionError" in text:
-        if code == errno.EACCES and "exclusively" not in text:
-            return DeviceError(
-                f"{name}: no permission to use the port",
-                hint="on Linux: sudo usermod -a -G dialout $USER, then log in again",
-            )
-        return DeviceError(
-            f"{name}: the port is busy, another program has it open",
-            hint="close the other program (a terminal, an IDE, mpremote) and try again",
-        )
-    if code == errno.ENOENT or "FileNotFoundError" in text:
-        return DeviceError(f"{name}: there is no such port", hint=f"plug the board in; {_FIND}")
-    return DeviceError(f"{name}: cannot open the port: {printable(text, 200)}", hint=_FIND)

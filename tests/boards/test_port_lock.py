@@ -1,0 +1,202 @@
+"""A port is one process's at a time, by whatever name, and free again when that process is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from microinterp.errors import DeviceError
+from microinterp_boards import Board, port_lock
+from microinterp_boards.port_lock import PortBusyError, PortLock, identity
+from microinterp_boards.virtual.registry import directory
+
+HOLD = """
+import sys
+from microinterp_boards.port_lock import PortLock
+held = PortLock(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+held.release()
+"""
+
+
+@contextmanager
+def another_process(port: str) -> Iterator[subprocess.Popen[str]]:
+    """Has the port, until its standard input ends."""
+    command = [sys.executable, "-c", HOLD, port]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+
+
+def locks() -> list[Path]:
+    return list(directory().glob("port-*"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "platform"),
+    [
+        ("socket://Lab:2217", "rfc2217://lab:2217?timeout=9", "linux"),
+        ("socket://localhost:7", "SOCKET://127.0.0.1:7", "linux"),
+        ("socket://[::1]:7", "socket://127.0.0.1:7", "linux"),
+        ("com3", "\\\\.\\COM3", "win32"),
+        ("/dev/tty.usbmodem1", "/dev/cu.usbmodem1", "darwin"),
+        ("/dev/../dev/null", "/dev/null", "linux"),
+    ],
+)
+def test_names_of_one_port(one: str, other: str, platform: str) -> None:
+    assert identity(one, platform) == identity(other, platform) != ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("socket://lab:1", "socket://lab:2"),
+        ("socket://lab:1", "socket://lab2:1"),
+        ("/dev/tty.usbmodem1", "/dev/cu.usbmodem1"),
+        ("/dev/ttyACM0", "/dev/ttyACM1"),
+        ("COM3", "com3"),
+    ],
+)
+def test_names_of_two_ports(one: str, other: str) -> None:
+    assert identity(one, "linux") != identity(other, "linux")
+
+
+def test_a_link_and_its_device_are_one_port(tmp_path: Path) -> None:
+    device, link = tmp_path / "ttyUSB0", tmp_path / "usb-Pico-if00"
+    device.touch()
+    link.symlink_to(device.name)
+    held = PortLock(str(link))
+    with pytest.raises(PortBusyError, match="busy, this process has it open already"):
+        PortLock(str(device))
+    held.release()
+    PortLock(str(device)).release()
+    assert locks() == []
+
+
+def test_the_error_names_the_process() -> None:
+    with another_process("socket://lab:1") as process:
+        with pytest.raises(PortBusyError) as caught:
+            PortLock("rfc2217://lab:1")
+        assert f"rfc2217://lab:1: the port is busy, process {process.pid} (" in str(caught.value)
+        assert Path(sys.executable).name in caught.value.message
+        with pytest.raises(PortBusyError, match=f"process {process.pid}"):
+            Board("socket://lab:1")  # it does not even try to connect
+        other = PortLock("socket://lab:2")
+        other.release()
+
+
+@pytest.mark.parametrize("told", [b"", b"{", b"[1]", b'{"pid": "x", "program": 1}', b"\xff" * 2000])
+def test_a_holder_that_does_not_tell(told: bytes) -> None:
+    held = PortLock("socket://lab:3")
+    (path,) = locks()
+    path.write_bytes(told)
+    with pytest.raises(PortBusyError, match=r"^socket://lab:3: the port is busy, another process"):
+        PortLock("socket://lab:3")
+    held.release()
+
+
+def test_what_a_holder_tells_is_made_safe() -> None:
+    held = PortLock("socket://lab:3")
+    (path,) = locks()
+    path.write_text(json.dumps({"pid": 7, "program": "\x1b[2J"}))
+    with pytest.raises(PortBusyError, match=r"process 7 \(\\x1b\[2J\) has it open"):
+        PortLock("socket://lab:3")
+    held.release()
+
+
+def test_a_process_that_was_killed_has_given_it_back() -> None:
+    with another_process("socket://lab:4") as process:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert len(locks()) == 1  # its file is still there, and nobody's
+    PortLock("socket://lab:4").release()
+    assert locks() == []
+
+
+def test_release_twice_takes_nothing_from_the_next() -> None:
+    first = PortLock("socket://lab:5")
+    first.release()
+    second = PortLock("socket://lab:5")
+    first.release()
+    with pytest.raises(PortBusyError):
+        PortLock("socket://lab:5")
+    second.release()
+
+
+def test_many_who_want_it_have_it_one_after_the_other() -> None:
+    """Each removes the file when it gives it back, while others open it."""
+    inside, most, taken = 0, 0, 0
+    counting = threading.Lock()
+
+    def want() -> None:
+        nonlocal inside, most, taken
+        mine = 0
+        while mine < 100:
+            try:
+                held = PortLock("socket://lab:6")
+            except PortBusyError:
+                continue
+            with counting:
+                inside += 1
+                most = max(most, inside)
+            with counting:
+                inside -= 1
+                taken += 1
+            held.release()
+            mine += 1
+
+    threads = [threading.Thread(target=want) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (most, taken) == (1, 400)
+    assert locks() == []
+
+
+def test_a_lost_lock_object_gives_it_back() -> None:
+    PortLock("socket://lab:7")
+    PortLock("socket://lab:7").release()
+
+
+def test_a_port_of_one_program_needs_no_lock() -> None:
+    first, second = PortLock("loop://"), PortLock("loop://")
+    assert locks() == []
+    first.release()
+    second.release()
+
+
+def test_a_folder_that_takes_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(port_lock, "directory", lambda: tmp_path / "none")
+    with pytest.raises(DeviceError, match=r"cannot lock the port by the file .*none/port-"):
+        PortLock("socket://lab:8")
+
+
+def test_a_port_that_cannot_be_opened_is_not_kept() -> None:
+    for port in ("/dev/nowhere", "socket://127.0.0.1:1"):
+        for _ in range(2):
+            with pytest.raises(DeviceError, match=r"no such port|cannot open"):
+                Board(port)
+    assert locks() == []
+
+
+def test_a_board_is_kept_from_another_process(port: str) -> None:
+    code = f"from microinterp_boards import Board\nBoard({port!r})"
+    with Board(port):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert f"{port}: the port is busy, process {os.getpid()} (" in done.stderr
+    with Board(port) as board:
+        assert board.exec("print(1)") == "1\n"
