@@ -50,15 +50,24 @@ class Outcome:
 
 
 def run_script(
-    script: Path, arguments: Sequence[str], tier: str, folder: Path, heap: str = "64M"
+    script: Path,
+    arguments: Sequence[str],
+    tier: str,
+    folder: Path,
+    heap: str = "64M",
+    typed: str | None = None,
 ) -> str:
-    """What a script prints; a traceback or a crash of the interpreter is an AssertionError."""
+    """What a script prints; a traceback or a crash of the interpreter is an AssertionError.
+
+    typed: its standard input, if it reads any.
+    """
     _require(tier)
     command = (sys.executable, "-m", "micropython_unix")
     done = subprocess.run(
         [*command, "-X", f"heapsize={heap}", str(script), *arguments],
         cwd=folder,
         env={**os.environ, "MICROPYPATH": str(FIRMWARE / SETS[tier]), "PYTHONSAFEPATH": "1"},
+        input=typed,
         capture_output=True,
         text=True,
         timeout=600,
