@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from microinterp.runtimes.tflm import TflmRuntime, version
 
@@ -23,6 +24,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("default")
+# Hypothesis also draws numbers that it finds in the modules that were imported so far: what a test
+# is given would depend on the tests that ran before it. Those that are in every program are enough.
+providers._get_local_constants = lambda: providers.GLOBAL_CONSTANTS
 
 
 @pytest.fixture(scope="session")

@@ -12,17 +12,19 @@ from microinterp.report.model_page import model_page
 from tests.arena_pictures import SCRIPTED, hostile_model
 from tests.browser import opened, title_of, with_script
 from tests.conftest import SHARED_MODELS, shared_model
+from tests.marks import slow_but
 from tests.models import chain_model, conv_model
 from tests.report_pages import Shown, lookup, measured_of, page_of, random_ones, says
 from tests.test_arena_report import doubling_model
 
 MODELS = sorted(path.stem for path in SHARED_MODELS.glob("*.tflite")) or ["kws_int8"]
+QUICK = ("kws_int8", "ic_resnet8_int8", "micro_speech_int8", "hello_world_int8")
 MOST_BYTES = 3_000_000
 OP_FIGURES = ("index", "name", "macs", "weight_bytes", "output_bytes", "time_us", "path")
 USE_FIGURES = ("values", "lowest", "highest", "type", "shape")
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow_but(MODELS, *QUICK))
 def test_shared_models(tmp_path: Path, name: str) -> None:
     """Without a word in the console, and every figure that the browser shows is the JSON's."""
     measured = measure(shared_model(f"{name}.tflite"), f"{name}.tflite", random_ones)

@@ -126,7 +126,7 @@ def test_mutants_in_micropython(tier: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("qemu")
-@pytest.mark.parametrize("count", [COUNT // 5, pytest.param(COUNT // 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [COUNT // 10, pytest.param(COUNT // 2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tier", SETS)
 @pytest.mark.parametrize("cpu", qemu_port.CPUS)
 def test_mutants_on_a_cortex_m(cpu: str, tier: str, count: int, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ BOARD_ONLY = ("UnicodeError", "ModelError: arena has", "ModelError: packed for")
 
 
 @pytest.mark.usefixtures("qemu")
-@pytest.mark.parametrize("count", [COUNT // 5, pytest.param(COUNT // 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [COUNT // 10, pytest.param(COUNT // 2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("cpu", "tier"), THUMB)
 def test_mutants_for_thumb_kernels(cpu: str, tier: str, count: int) -> None:
     """No canary is touched, nothing faults or hangs; what the host takes, the board takes too."""
@@ -174,7 +174,7 @@ def other_weights(data: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.usefixtures("qemu")
-@pytest.mark.parametrize("count", [60, pytest.param(COUNT // 8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(COUNT // 8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("cpu", "tier"), THUMB)
 @pytest.mark.parametrize("passes", [(), ("in-place", "in-place-depthwise")])
 def test_mutants_of_a_packed_zoo(passes: tuple[str, ...], cpu: str, tier: str, count: int) -> None:
@@ -208,7 +208,7 @@ def test_host_and_board_refuse_the_same_steps(
     names = list(MAKERS)
     jobs = []
     layout = "portable" if tier == "viper" else tier
-    for i in range(COUNT // 4):
+    for i in range(COUNT // 8):
         packed, arena = whole_model(names[i % len(names)], rng, layout)
         jobs.append(Job(mutated_arguments(packed, rng), arena))
     if tier == "viper":

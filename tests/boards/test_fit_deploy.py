@@ -17,6 +17,7 @@ from tests.boards.test_fit import wide_model
 from tests.boards.test_fit_heap import SLACK
 from tests.boards.unix_port import ROOT
 from tests.cli import call, stored
+from tests.marks import slow
 from tests.models import chain_model
 
 MODELS = ROOT.parent / "shared" / "models"
@@ -59,7 +60,7 @@ def asked(path: Path, board: str, heap: int) -> tuple[int, dict[str, Any]]:
 @pytest.mark.usefixtures("interpreter")
 @needs_viper
 @pytest.mark.parametrize(
-    "name", ["digits", "many steps", "heavy", "hello_world_int8", "kws_int8", "vww_96_int8"]
+    "name", ["digits", "many steps", "heavy", "hello_world_int8", "kws_int8", slow("vww_96_int8")]
 )
 def test_unix_at_three_heaps(name: str, tmp_path: Path) -> None:
     """Well below, just enough, ample; just below by as much as the account may be too careful."""
@@ -94,6 +95,7 @@ def test_unix_with_the_passes_that_fit_names(tmp_path: Path) -> None:
     assert deployed("x64", remedy["needed_bytes"], data, remedy["passes"]) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("qemu")
 def test_qemu_with_weights_in_the_heap_or_mapped(tmp_path: Path) -> None:
     """A model that fits only if its weights stay in flash: refused so, and as it is told."""

@@ -22,6 +22,7 @@ from tests.boards.test_bench import follows_schema
 from tests.boards.test_model_troubles import run
 from tests.boards.unix_port import ROOT
 from tests.conftest import shared_model
+from tests.marks import slow
 from tests.passes.nets import ImageNet
 
 unix = [pytest.mark.usefixtures("interpreter"), needs_viper]
@@ -58,6 +59,7 @@ MOST = {
     ("vww", "in place"): 39_424,
 }
 """Bytes of the whole arena; without passes 3,264 and 73,984."""
+_SLOW = (("vww", "auto"), ("vww", "overlap"))
 
 
 def both_ways(
@@ -92,7 +94,10 @@ def heap_of_model(done: Deployment) -> int:
     return done.heap_imported - done.heap_loaded
 
 
-@pytest.mark.parametrize(("name", "kind"), MOST)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [slow(*each) if each in _SLOW else each for each in MOST],
+)
 def test_no_byte_differs_in_the_smaller_arena(name: str, kind: str) -> None:
     data = MODELS[name]()
     with board_with() as board:
@@ -247,7 +252,7 @@ def in_place_net() -> bytes:
 
 
 @pytest.mark.usefixtures("qemu")
-@pytest.mark.parametrize("cpu", ["m4", "m3"])
+@pytest.mark.parametrize("cpu", ["m4", slow("m3")])
 @pytest.mark.parametrize("kind", ["strips", "overlap", "in place"])
 def test_cortex_m(kind: str, cpu: str) -> None:
     data = in_place_net() if kind == "in place" else digits()

@@ -27,10 +27,12 @@ from tests.boards.qemu_port import (
 from tests.boards.test_bench import follows_schema
 from tests.boards.unix_port import ROOT
 from tests.conftest import shared_model
+from tests.marks import slow
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
 NAMES = ("digits", "hello_world", "kws", "micro_speech", "ad01")
+LARGE = ("ad01", "kws", "micro_speech")
 SAMPLES = 3
 HEAP = 262144
 SMALL = {"kws": 131072, "hello_world": 32768}
@@ -71,7 +73,10 @@ def assert_equal(done: list[Validation], mpy_set: str, samples: int = SAMPLES) -
     assert done[1].compared_crcs >= samples
 
 
-@pytest.mark.parametrize(("name", "heap", "cpu", "tier"), CASES)
+@pytest.mark.parametrize(
+    ("name", "heap", "cpu", "tier"),
+    [slow(*case) if case[0] in LARGE and case[2] != "m4" else case for case in CASES],
+)
 def test_no_byte_differs(name: str, heap: int, cpu: str, tier: str) -> None:
     mpy_set = set_of(cpu, tier)
     with mapped(name, cpu, heap, tier) as (board, _):
@@ -89,7 +94,7 @@ def test_no_byte_differs(name: str, heap: int, cpu: str, tier: str) -> None:
 
 
 SLOW_IN_BYTECODE = [
-    pytest.param(name, cpu, marks=pytest.mark.slow if name in ("kws", "ad01") else ())
+    pytest.param(name, cpu, marks=pytest.mark.slow if name not in ("digits", "hello_world") else ())
     for name in NAMES
     for cpu in CPUS
 ]
@@ -145,7 +150,7 @@ LOOP = 4100
 
 
 @pytest.mark.parametrize("cpu", CPUS)
-@pytest.mark.parametrize("name", ["digits", "kws"])
+@pytest.mark.parametrize("name", ["digits", slow("kws")])
 def test_instruction_counts_are_the_same_in_three_runs(name: str, cpu: str) -> None:
     with mapped(name, cpu) as (board, _):
         runs = [counted(board, name) for _ in range(2)]

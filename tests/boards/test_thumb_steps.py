@@ -11,7 +11,7 @@ from tests.boards.random_steps import make
 from tests.boards.thumb_steps import KERNELS, TIERS_OF, differing, narrowed
 from tests.conftest import require_or_skip
 
-FEW, MANY = 60, 2000
+FEW, MANY = 25, 2000
 _BATCH = 500  # layers that a board gets at a time
 RUNS = [(cpu, tier) for cpu, tiers in TIERS_OF.items() for tier in tiers]
 

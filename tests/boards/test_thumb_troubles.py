@@ -274,7 +274,7 @@ def test_registers_and_stack(board: Board, tier: str, name: str) -> None:
     """r4 to r11 and sp are what they were, and the result is 0."""
     board.exec(f"import micropython\n{caller()}{CALL}")
     rng = random.Random(name)
-    cases = [make(name, rng, 3) for _ in range(6)]
+    cases = [make(name, rng, 3) for _ in range(3)]
     for case in (tiered(case, tier) for case in cases):
         model = build(replace(case.packed, tier=tier))
         board.exec("gc.collect()\nmodel = bytearray()\n")

@@ -10,7 +10,7 @@ from tests.differential.case import Case
 from tests.differential.cases import all_cases
 from tests.differential.run import run_case
 
-MODELS = 30
+MODELS = 12
 MANY_MODELS = 200
 CASES = [pytest.param(case, id=case.name) for case in all_cases()]
 

@@ -16,6 +16,7 @@ from microinterp.errors import UnsupportedError
 from microinterp.passes import NAMES, run_passes
 from microinterp.runtimes.tflm import Sample
 from tests.graphs.models import FLOW, graphs
+from tests.marks import slow_but
 from tests.oracle import random_samples
 from tests.passes.checking import check_passed, passed_outputs, prepared_of, usual_outputs
 from tests.random_graphs import random_graphs
@@ -92,7 +93,7 @@ def test_graphs_of_control_flow(count: int) -> None:
     require_shares(seen, {"with subgraphs": 1 / 4})
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow_but(MODELS, "hey_jarvis", "alexa"))
 def test_wakewords_carry_their_state(name: str) -> None:
     """50 invokes, a reset, 50 more: probability and all variables are those without passes."""
     data = wakeword(name)

@@ -28,7 +28,7 @@ from tests.passes.checking import (
 )
 from tests.passes.random_nets import random_net
 
-PLAIN, SLOW = 200, 200
+PLAIN, SLOW = 140, 200
 KINDS = ("in place", "depthwise in place", "backwards", "pieces", "padded pieces", "fewer ops")
 
 
