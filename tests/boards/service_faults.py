@@ -1,0 +1,388 @@
+"""MicroPython code: deployments whose power goes at every step, whose disk is full at every step.
+
+    service_faults.py kind filesystem bytes
+
+An AssertionError is a failure. Prints a line for each scene: its name, how much of the last write
+came through (halves), its steps, and the most bytes of the model that were sent again although they
+had been sent. Kind "filled": name, and how often the disk was too full and how often not. Kind
+"chain": how often it was done, and how often power went.
+"""
+# ruff: noqa: PT017 (pytest is not there)
+
+import gc
+import os
+import sys
+
+from microinterp_link import files as files_module
+from microinterp_link import slots, upload
+from service_side import (
+    BACK,
+    FORGET,
+    MODELS,
+    TESTS,
+    Host,
+    digest,
+    field,
+    files,
+    noise,
+    read,
+)
+
+
+class PowerCut(BaseException):
+    pass
+
+
+class Steps:
+    """Counts what changes the disk; the one of number `last` fails, or takes the power with it.
+
+    tear: how much of a write that takes the power gets through: 0 or 1 half. full: it fails with
+    ENOSPC, and only that one does.
+    """
+
+    def __init__(self, last=-1, tear=0, full=False):
+        self.last, self.tear, self.full = last, tear, full
+        self.done = 0
+        self.is_dead = False
+
+    def step(self):
+        """Whether this step takes the power."""
+        if self.is_dead:
+            raise PowerCut
+        self.done += 1
+        if self.done - 1 == self.last:
+            if self.full:
+                raise OSError(28)
+            self.is_dead = True
+        return self.is_dead
+
+
+class Os:
+    """A folder of the PC whose files are written through. fat: rename never replaces."""
+
+    def __init__(self, steps, fat):
+        self.steps, self.fat = steps, fat
+        self.stat, self.ilistdir, self.getcwd = os.stat, os.ilistdir, os.getcwd
+
+    def _change(self, call, *names):
+        if self.steps.step():
+            raise PowerCut
+        call(*names)
+
+    def mkdir(self, path):
+        self._change(os.mkdir, path)
+
+    def remove(self, path):
+        self._change(os.remove, path)
+
+    def rename(self, old, new):
+        if self.fat:
+            try:
+                os.stat(new)
+            except OSError:
+                pass
+            else:
+                raise OSError(17)
+        self._change(os.rename, old, new)
+
+    def sync(self):
+        self._change(lambda: None)
+
+    def open(self, path, mode):
+        if mode == "rb":
+            return open(path, mode)
+        if mode == "wb" and self.steps.step():
+            raise PowerCut
+        return File(open(path, mode), self.steps)
+
+
+class File:
+    def __init__(self, file, steps):
+        self.file, self.steps = file, steps
+
+    def seek(self, at):
+        return self.file.seek(at)
+
+    def write(self, data):
+        if self.steps.step():
+            self.file.write(bytes(data)[: len(data) * self.steps.tear // 2])
+            self.file.close()
+            raise PowerCut
+        return self.file.write(data)
+
+    def flush(self):
+        self.file.flush()
+
+    def close(self):
+        self.file.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.close()
+
+
+class Disk:
+    """Blocks in memory. Bytes of flash that are written were erased.
+
+    dead: what calls return that come after the power has gone: -5 (EIO), or None, with which the
+    filesystem's C code goes on as if nothing were, and files can be closed.
+    """
+
+    def __init__(self, data, block, steps, dead):
+        self.data, self.block, self.steps, self.dead = data, block, steps, dead
+
+    def readblocks(self, number, buffer, offset=0):
+        at = number * self.block + offset
+        if not self.steps.is_dead:
+            buffer[:] = memoryview(self.data)[at : at + len(buffer)]
+        elif self.dead is None:
+            for i in range(len(buffer)):  # a finaliser must not allocate
+                buffer[i] = self.data[at + i]
+        else:
+            return self.dead
+
+    def writeblocks(self, number, buffer, offset=0):
+        at = number * self.block + offset
+        if self.steps.is_dead:
+            return self.dead
+        if self.steps.step():
+            half = len(buffer) * self.steps.tear // 2
+            self.data[at : at + half] = buffer[:half]
+            if self.dead is None:
+                raise PowerCut
+            return self.dead
+        self.data[at : at + len(buffer)] = buffer
+
+    def ioctl(self, what, argument):
+        if what == 4:
+            return len(self.data) // self.block
+        if what == 5:
+            return self.block
+        if what == 6:
+            return 0
+
+
+class Mounted:
+    """A real filesystem of MicroPython, on a disk in memory."""
+
+    def __init__(self, kind, blocks, dead=None):
+        self.kind, self.block, self.blocks, self.dead = kind, 512, blocks, dead
+        self.disk = None
+
+    def begin(self):
+        self.mount(bytearray(self.block * self.blocks), Steps(), True)
+
+    def mount(self, data, steps, fresh=False):
+        if self.disk:
+            os.chdir("/")
+            os.umount("/disk")
+        self.disk = Disk(data, self.block, steps, self.dead)
+        if fresh:
+            self.kind.mkfs(self.disk)
+        os.mount(self.kind(self.disk), "/disk")
+        os.chdir("/disk")
+
+    def save(self):
+        return bytes(self.disk.data)
+
+    def load(self, state, steps):
+        self.mount(bytearray(state), steps)
+
+
+class WrittenThrough(Mounted):
+    """Files of a filesystem that keeps every write. fat: rename never replaces."""
+
+    def __init__(self, fat):
+        super().__init__(os.VfsLfs2, 256)
+        self.fat = fat
+
+    def load(self, state, steps):
+        self.mount(bytearray(state), Steps())
+        wrapped = Os(steps, self.fat)
+        for module in (files_module, slots, upload):
+            module.os, module.open = wrapped, wrapped.open
+
+
+SYSTEMS = {
+    "littlefs": Mounted(os.VfsLfs2, 256, -5),
+    "fat": Mounted(os.VfsFat, 400),
+    "replacing": WrittenThrough(False),
+    "not-replacing": WrittenThrough(True),
+}
+
+
+def in_use(name="kws"):
+    """Content of the model in use, which is what its record says; None if there is none."""
+    record = slots.current(name)
+    if record is None:
+        return None
+    data = read(slots.path_of(name, record.slot))
+    assert (len(data), digest(data)) == (record.size, record.digest)
+    return data
+
+
+SIZE = int(sys.argv[3])
+OLDEST, OLD, NEW, BUNDLE = (noise(SIZE + i, i) for i in range(4))
+
+
+def deploy(host, data):
+    """Returns what was sent of it."""
+    host.sent = 0
+    host.put(MODELS, "kws", data, 7)
+    sent = host.sent
+    host.put(TESTS, "kws", BUNDLE)
+    host.state.tested.add("kws")
+    host.ask(0x26, field("kws"))
+    return sent
+
+
+def deploy_new(host):
+    return deploy(host, NEW)
+
+
+def back(host):
+    if in_use() != OLDEST:
+        host.ask(BACK, field("kws"))
+
+
+def forget(host):
+    host.ask(FORGET, field("kws"))
+
+
+# What is there, what is done, what may be in use when power went, what is in use at last.
+SCENES = {
+    "first": ((), deploy_new, (None, NEW), NEW),
+    "update": ((OLD,), deploy_new, (OLD, NEW), NEW),
+    "third": ((OLDEST, OLD), deploy_new, (OLD, NEW), NEW),
+    "back": ((OLDEST, OLD), back, (OLD, OLDEST), OLDEST),
+    "forget": ((OLDEST, OLD), forget, (OLD, None), None),
+    "forget-half": ((OLD,), forget, (OLD, None), None),
+}
+
+
+def prepared(system, models):
+    """The disk with these models deployed, one after the other."""
+    system.begin()
+    system.load(system.save(), Steps())
+    for data in models:
+        deploy(Host(), data)
+    return system.save()
+
+
+def attempt(action, host):
+    """Do it until power goes or the disk is full; whether it was done."""
+    try:
+        action(host)
+    except (PowerCut, OSError):
+        return False
+    return True
+
+
+def scene(system, name, tear, full):
+    """Returns how many steps it has, and how many bytes of models were sent again at most."""
+    models, action, allowed, last = SCENES[name]
+    start = prepared(system, models)
+    system.load(start, Steps())
+    action(Host())
+    after = in_use()
+    assert after == last, name
+    number, most = 0, 0
+    while True:
+        steps = Steps(number, tear, full)
+        system.load(start, steps)
+        host = Host()
+        if attempt(action, host):
+            if steps.done <= number:
+                return number, most
+            assert in_use() == last  # what could not be written did not matter
+        host.state.stop()
+        before = host.sent
+        if not full:  # power comes back
+            system.load(system.save(), Steps())
+            host = Host()
+        found = in_use()
+        assert found in allowed, (name, number)
+        again = action(host)
+        assert in_use() == last, (name, number)
+        if last is None:
+            assert files() == {}, (name, number, list(files()))
+        elif not full and found != last and before and again:
+            # All that was flushed was used. (The last frame may not have come so far.)
+            lost = again - max(0, len(NEW) - before)
+            most = max(most, lost)
+        number += 1
+        gc.collect()
+
+
+def filled(system, name, left):
+    """As much of a filler as leaves so many blocks; whether the scene was done nevertheless."""
+    models, action, _, last = SCENES[name]
+    system.load(prepared(system, models), Steps())
+    before = in_use()
+    room = os.statvfs("/disk")
+    with open("filler", "wb") as file:
+        try:
+            for _ in range(room[3] - left - 1):
+                file.write(bytes(room[0]))
+                file.flush()
+        except OSError as error:  # what files take beside their blocks
+            assert error.args[0] == 28
+    host = Host()
+    try:
+        action(host)
+        is_done = True
+    except OSError as error:
+        assert error.args[0] == 28, error
+        is_done = False
+    assert in_use() == (last if is_done else before)
+    os.remove("filler")
+    action(host)
+    assert in_use() == last
+    return is_done
+
+
+def chain(system, start, seed):
+    """Power goes again and again, at any step; returns how often until all is done."""
+    system.load(start, Steps())
+    allowed = (OLD, NEW)
+    state = seed
+    for cut in range(1000):
+        state = (state * 1103515245 + 12345) & 0x3FFFFFFF
+        system.load(system.save(), Steps(state // 7 % 25, state // 5 & 1))
+        host = Host()
+        is_done = attempt(deploy_new, host)
+        host.state.stop()
+        system.load(system.save(), Steps())
+        found = in_use()
+        assert found in allowed
+        if found == NEW:
+            allowed = (NEW,)  # there is no way back but BACK
+        if is_done:
+            assert found == NEW
+            return cut
+    raise AssertionError("it never ends")
+
+
+def main(kind, system_name):
+    system = SYSTEMS[system_name]
+    if SIZE < upload._LOOSE:
+        upload._LOOSE = 512
+    if kind == "chain":
+        start = prepared(system, (OLDEST, OLD))
+        found = [chain(system, start, seed) for seed in range(60)]
+        print(len(found), sum(found))
+    elif kind == "filled":
+        for name in ("first", "update"):
+            found = [filled(system, name, left) for left in range(3 * SIZE // 512 + 20)]
+            print(name, found.count(False), found.count(True))
+            assert found[-1]
+            assert not found[0]
+    else:
+        for name in SCENES:
+            for tear in (0,) if kind == "full" else (0, 1):
+                print(name, tear, *scene(system, name, tear, kind == "full"))
+
+
+main(*sys.argv[1:3])
