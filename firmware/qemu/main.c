@@ -38,7 +38,6 @@ int main(void) {
         mp_cstack_init_with_top(stack_top, stack_top - stack_limit);
         gc_init(heap_start, heap_start + heap_bytes());
         mp_init();
-        mp_hal_delay_us(100); // QEMU without -icount looks at its serial line when a timer ends
         mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__slash_lib));
         readline_init0();
         run_boot_files();
