@@ -1,6 +1,7 @@
 """Bytes to and from a serial port, with deadlines, and errors that show what was last seen.
 
 Any pyserial URL will do: /dev/ttyACM0, COM3, /dev/pts/4, socket://host:port, rfc2217://host:port.
+A thread reads all the time: boards drop what a host does not take within half a second.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import serial
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import stopping
 from microinterp_boards.opening import lost_hint, open_port
+from microinterp_boards.reading import READ_LIMIT, Reader
 
-_POLL = 0.02  # seconds that one read blocks; changing it later would reconfigure the port each time
+_POLL = 0.02  # seconds that a moment lasts
 _WRITE_LIMIT = 3.0  # seconds
 _SHOWN = 120  # bytes of what was seen last, in errors
-_READ_AT_ONCE = 4096
 
 
 class Transport:
@@ -26,14 +27,17 @@ class Transport:
     def __init__(self, port: str, baud: int = 115200) -> None:
         """Open `port` for this process alone. USB ports ignore `baud`, bits a second."""
         self.port = port
+        self.baud = baud
         self.gone = False
         self._pending = bytearray()
         self._seen = b""
-        self._serial, self._lock = open_port(port, baud, _POLL, _WRITE_LIMIT)
+        self._serial, self._lock = open_port(port, baud, READ_LIMIT, _WRITE_LIMIT)
+        self._reader = Reader(self._serial)
 
     def close(self) -> None:
         """Close the port; nothing happens if it is closed or gone."""
         try:
+            self._reader.end()
             with contextlib.suppress(serial.SerialException, OSError):
                 self._serial.close()
         finally:
@@ -57,7 +61,7 @@ class Transport:
         """Exactly `count` bytes; DeviceError if they are not there after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while len(self._pending) < count:
-            self._fill(count - len(self._pending))
+            self._fill(_POLL)
             if time.monotonic() > deadline and len(self._pending) < count:
                 raise self.timed_out(timeout, wanted)
         return self._take(count)
@@ -68,7 +72,7 @@ class Transport:
         looked = 0
         while (at := self._pending.find(end, looked)) < 0 and looked <= limit:
             looked = max(0, len(self._pending) - len(end) + 1)
-            self._fill(1)
+            self._fill(_POLL)
             if time.monotonic() > deadline and end not in self._pending:
                 raise self.timed_out(timeout, wanted)
         if at < 0 or at > limit:
@@ -85,24 +89,20 @@ class Transport:
         while (now := time.monotonic()) - last < quiet:
             if now - start > limit:
                 return False
-            if self._fill(1):
+            if self._fill(_POLL):
                 self._pending.clear()
                 last = now
         return True
 
     def peek(self) -> int:
         """How many bytes have come and were not yet read; does not wait."""
-        try:
-            waiting = int(self._serial.in_waiting)
-            if waiting:
-                self._add(self._serial.read(waiting))
-        except (serial.SerialException, OSError) as error:
-            raise self._lost(error) from None
+        self._fill(0)
         return len(self._pending)
 
-    def some(self) -> bytes:
-        """What has come, waiting a moment for it; may be nothing."""
-        self._fill(1)
+    def some(self, timeout: float = _POLL) -> bytes:
+        """What has come, waiting `timeout` seconds for it at most; may be nothing."""
+        if not self._pending:
+            self._fill(timeout)
         return self._take(len(self._pending))
 
     def unread(self, data: bytes) -> None:
@@ -131,21 +131,15 @@ class Transport:
             "the board is busy, or the line cut: give it more time, or reset it",
         )
 
-    def _fill(self, count: int) -> bool:
-        """Wait a moment for at least one of `count` bytes; take along what else is there."""
+    def _fill(self, timeout: float) -> bool:
+        """Take what has come, and wait for it at most so many seconds."""
         stopping.check()
-        try:
-            data: bytes = self._serial.read(min(count, _READ_AT_ONCE))
-            if data and (waiting := int(self._serial.in_waiting)):
-                data += self._serial.read(min(waiting, _READ_AT_ONCE))
-        except (serial.SerialException, OSError) as error:
-            raise self._lost(error) from None
-        self._add(data)
-        return bool(data)
-
-    def _add(self, data: bytes) -> None:
+        data, error = self._reader.take(timeout)
+        if error is not None and not data:
+            raise self._lost(error)
         self._pending += data
-        self._seen = (self._seen + data)[-_SHOWN:]
+        self._seen = (self._seen + data[-_SHOWN:])[-_SHOWN:]
+        return bool(data)
 
     def _take(self, count: int) -> bytes:
         data = bytes(self._pending[:count])
