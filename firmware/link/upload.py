@@ -44,6 +44,8 @@ class Upload:
     def write(self, offset, data):
         if offset > self.there or offset + len(data) > self.size:
             raise Refused(BAD_REQUEST, "bytes at %d, after %d" % (offset, self.there))
+        if not len(data):
+            return
         if offset != self._at:
             self._file.seek(offset)
         self._at = -1
