@@ -36,7 +36,7 @@ def digest(data):
 
 
 class Host:
-    """One session. sent: bytes of models that went over the line in DATA."""
+    """One session. sent: bytes of files that went over the line in DATA."""
 
     def __init__(self, limit=LIMIT):
         self.state = State()

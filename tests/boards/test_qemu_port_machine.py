@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import hashlib
 import random
 import shutil
 import subprocess
@@ -164,6 +165,30 @@ print(locked(), gc.mem_free() > 200000)
         "maximum recursion depth exceeded",
         "True True",
     ]
+
+
+def test_sha256(board: Board) -> None:
+    """Of every length around one block and two, in one piece and in many."""
+    lengths = [*range(70), *range(110, 131), 1000]
+    source = f"""
+from hashlib import sha256
+d = bytes(i * 7 & 255 for i in range(1000))
+def pieces(size, some):
+    h = sha256()
+    for i in range(0, size, some): h.update(memoryview(d)[i:min(size, i + some)])
+    return h.digest()
+for size in {lengths}:
+    assert pieces(size, 1) == pieces(size, 63) == pieces(size, 130) == sha256(d[:size]).digest()
+    print(sha256(d[:size]).digest().hex())
+h = sha256()
+h.digest()
+for late in (h.digest, lambda: h.update(b'')):
+    try: late()
+    except ValueError as e: print(e)
+"""
+    data = bytes(i * 7 & 255 for i in range(1000))
+    wanted = [hashlib.sha256(data[:size]).hexdigest() for size in lengths]
+    assert run(board, source).split("\n") == [*wanted, *["hash is final"] * 2]
 
 
 def test_memory_and_checksums(board: Board) -> None:

@@ -11,7 +11,9 @@ import pytest
 from microinterp_boards.packing import pack_for_board
 from tests.boards.golden_files import write_bundle
 from tests.boards.model_boards import MODEL, needs_viper, other_digits
-from tests.boards.service_port import run_service
+from tests.boards.qemu_port import mapped_model, qemu_board
+from tests.boards.service_port import HERE, run_service
+from tests.boards.unix_port import FIRMWARE
 
 DIGITS = MODEL.read_bytes()
 SAMPLES, OUTPUTS = 6, 10
@@ -88,3 +90,43 @@ def test_a_program_opens_the_model_in_use(folder: Path) -> None:
         "no model 'digits' is deployed in the folder models",
         "2",
     ]
+
+
+@pytest.mark.usefixtures("qemu")
+def test_on_a_cortex_m4(folder: Path) -> None:
+    """Where ints have 32 bits, files are the board's own, and kernels are Thumb code."""
+    link = (FIRMWARE / "link" / "microinterp_link").glob("*.mpy")
+    preload = [
+        *mapped_model(pack_for_board(DIGITS, "m"), "m4"),
+        *((f"lib/microinterp_link/{path.name}", path.read_bytes()) for path in link),
+        ("good", (folder / "good").read_bytes()),
+        ("service_side.py", (HERE / "service_side.py").read_bytes()),
+    ]
+    script = """
+import gc
+from service_side import *
+host = Host()
+host.deploy('digits', read('m.mipk'), test=False)
+host.put(MODELS, 'digits', read('m.mipk'), 3)
+host.put(TESTS, 'digits', read('good'))
+for _ in range(3):
+    answer = host.ask(TEST, field('digits'))
+    gc.collect()
+    print(list(answer[:9]), gc.mem_free())
+print(number(host.ask(SWITCH, field('digits'))), host.model('digits')[:2], host.sent)
+from microinterp import models
+print(models.load('digits').get_output(0)[0], models.find('digits'))
+print(number(host.ask(BACK, field('digits'))), host.ask(FORGET, field('digits')), files())
+"""
+    with qemu_board("m4", heap=1 << 18, preload=preload) as board:
+        printed = board.exec(script, 60.0).replace("\r\n", "\n").splitlines()
+    tests, (switched, loaded, ended) = printed[:3], printed[3:]
+    counts = [1, SAMPLES, 0, 0, 0, SAMPLES * OUTPUTS, 0, 0, 0]
+    assert [line.rpartition(" ")[0] for line in tests] == [str(counts)] * 3
+    free = [int(line.rpartition(" ")[2]) for line in tests]
+    assert free[0] == free[1] == free[2]
+    size = len(pack_for_board(DIGITS).for_tier("armv7em").packed)
+    sent = 2 * size + (folder / "good").stat().st_size
+    assert switched == f"2 [2, 'b'] {sent}"
+    assert loaded.endswith(" models/digits.b")
+    assert ended == "3 b'\\x01' {}"
