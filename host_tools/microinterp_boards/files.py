@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from microinterp.errors import DeviceError, printable
-from microinterp_boards import device
+from microinterp_boards import checked, device
 from microinterp_boards.link import Link
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
@@ -90,7 +90,7 @@ class Files:
         """A folder in this one; `create` makes it if it is not there."""
         path = self._join(name)
         if create:
-            self._link.exec(device.call("folder", path))
+            checked.run(self._link, "folder", path)
         return Files(self._link, path.decode())
 
     def list(self) -> list[Entry]:
@@ -242,8 +242,8 @@ class Files:
 
     def _ask(self, name: str, *arguments: bytes | int, timeout: float = 30.0) -> str:
         """What a function on the board prints, as text with its end stripped."""
-        output = self._link.exec(device.call(name, *arguments), timeout)
-        return output.decode("ascii", "backslashreplace").replace("\r\n", "\n").strip()
+        output = checked.run(self._link, name, *arguments, timeout=timeout)
+        return output.decode("ascii", "backslashreplace").strip()
 
     def _entry(self, line: str) -> Entry:
         match = _ENTRY.fullmatch(line)

@@ -42,6 +42,7 @@ class Link(Closing):
         A running program is interrupted; nothing is reset.
         """
         self.patience = patience
+        self.checks: bool | None = None  # whether checked.py works here; it finds that out
         self.transport = Transport(port, baud)
         self._ready = False
         self._pastes = True
@@ -145,7 +146,7 @@ class Link(Closing):
             self.transport.read_until(b">", _ANSWER, "prompt")
         self._ready = True
         if trace:
-            raise self._raised(trace)
+            raise self.raised(trace)
         return output
 
     def reply(self, tags: bytes, timeout: float, wanted: str) -> bytes:
@@ -190,6 +191,16 @@ class Link(Closing):
             self.transport.write(_CTRL_D)
             wanted = "raw REPL after a soft reset (does boot.py end?)"
             self.transport.read_until(_BANNER, timeout, wanted)
+
+    @contextlib.contextmanager
+    def hurrying(self, seconds: float) -> Iterator[None]:
+        """In the block, the link has patience for so many seconds at most."""
+        patience = self.patience
+        self.patience = min(patience, seconds)
+        try:
+            yield
+        finally:
+            self.patience = patience
 
     @contextlib.contextmanager
     def _careful(self) -> Iterator[None]:
@@ -265,7 +276,8 @@ class Link(Closing):
         if answer != b"OK":
             raise self.transport.error(f"{answer!r} came instead of OK for the code")
 
-    def _raised(self, trace: bytes) -> DeviceError:
+    def raised(self, trace: bytes) -> DeviceError:
+        """The error for a traceback that the board has printed."""
         lines = trace.decode(errors="backslashreplace").strip().splitlines() or ["nothing"]
         shown = [f"  {printable(line, 200)}" for line in lines[-_TRACEBACK_LINES:]]
         hint = ""

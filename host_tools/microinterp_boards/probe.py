@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from microinterp.errors import DeviceError, printable
-from microinterp_boards import device
+from microinterp_boards import checked
 from microinterp_boards.kernel_sets import choose, kernels_of
 from microinterp_boards.link import Link
 from microinterp_boards.processor import TIERS, identify
@@ -137,7 +137,7 @@ def probe(link: Link) -> Probe:
 
 def _asked(name: str, link: Link) -> dict[str, int | str]:
     """What a function of device/ writes; several short ones, for the smallest heaps."""
-    output = link.exec(device.call(name), 30.0)
+    output = checked.run(link, name)
     return _parse(output.decode("ascii", "backslashreplace"), link)
 
 

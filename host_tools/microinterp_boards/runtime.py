@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from microinterp.errors import DeviceError, printable
-from microinterp_boards import device
+from microinterp_boards import checked
 from microinterp_boards.files import Files, FileState
 from microinterp_boards.link import Link
 from microinterp_boards.probe import Probe
@@ -20,8 +20,6 @@ from microinterp_boards.probe import Probe
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
-FOLDERS = ("lib/microinterp", "microinterp")
-"""Where the runtime may lie, below the board's current folder."""
 _LINE = re.compile(r"((?:[0-9a-f]{2}){1,128}) ([0-9]{1,10}) ([0-9]{1,10})")
 _BLOCK = 512
 _PATIENCE = 60.0  # seconds for a board to read all files
@@ -74,13 +72,24 @@ def shipped(mpy_set: str) -> dict[str, bytes]:
             f"there is no set of .mpy files '{printable(mpy_set)}'",
             hint=f"there are: {', '.join(sets)}",
         )
+    return _read(mpy_set, sets[mpy_set])
+
+
+@cache
+def shipped_link() -> dict[str, bytes]:
+    """The .mpy files of the framed link's service, as `shipped`."""
+    return _read("link", manifest()["link"])
+
+
+def _read(where: str, listed: dict[str, Any]) -> dict[str, bytes]:
+    """Files below a folder of the build's, by name, if they are those of the manifest."""
     found = {}
-    for path, facts in sets[mpy_set].items():
+    for path, facts in listed.items():
         folder, _, name = path.rpartition("/")
-        data = _firmware().joinpath(mpy_set).joinpath(folder).joinpath(name).read_bytes()
+        data = _firmware().joinpath(where).joinpath(folder).joinpath(name).read_bytes()
         if hashlib.sha256(data).hexdigest() != facts["sha256"]:
             raise DeviceError(
-                f"the file {mpy_set}/{path} of this installation is damaged",
+                f"the file {where}/{path} of this installation is damaged",
                 hint="install the package again, or in the sources: make firmware",
             )
         found[name] = data
@@ -113,14 +122,15 @@ def choose_set(probe: Probe, wanted: str | None) -> str:
     return wanted
 
 
-def installed(link: Link) -> Installed:
-    """The runtime's files on the board, as the board reads them."""
-    output = link.exec(device.call("installed", _BLOCK), _PATIENCE)
-    lines = output.decode("ascii", "backslashreplace").replace("\r\n", "\n").strip().split("\n")
+def installed(link: Link, package: str = "microinterp") -> Installed:
+    """The files of a package on the board, the runtime's by default, as the board reads them."""
+    output = checked.run(link, "installed", package.encode(), _BLOCK, timeout=_PATIENCE)
+    lines = output.decode("ascii", "backslashreplace").strip().split("\n")
     matches = [_LINE.fullmatch(line) for line in lines[1:-1]]
-    if lines[0] not in FOLDERS or lines[-1] != f"end {len(matches)}" or None in matches:
+    folders = package, f"lib/{package}"
+    if lines[0] not in folders or lines[-1] != f"end {len(matches)}" or None in matches:
         raise link.transport.error(
-            "something else came instead of a list of the runtime's files",
+            f"something else came instead of a list of the files of {package}",
             "something printed on the line, or bytes were lost: try again",
         )
     return Installed(

@@ -234,7 +234,7 @@ def test_answers_that_make_no_sense(board: Board, monkeypatch: pytest.MonkeyPatc
         (b"[1, 2]\n", lambda: files.stat("a")),
         (b"2\n", lambda: files.remove("a")),
     ):
-        monkeypatch.setattr(board.link, "exec", lambda code, timeout=0, text=text: text)
+        monkeypatch.setattr("microinterp_boards.checked.run", lambda *_, text=text, **__: text)
         with pytest.raises(DeviceError, match="came instead of"):
             use()
 

@@ -32,6 +32,7 @@ class Saying:
     """A link to a board that says one thing."""
 
     port = "/dev/x"
+    checks = False  # what it says comes as it is
 
     def __init__(self, text: str) -> None:
         self.text = text

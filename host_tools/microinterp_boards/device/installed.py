@@ -1,18 +1,20 @@
-"""Look at the runtime that is installed."""
+"""Look at a package of ours that is installed."""
 # mypy: ignore-errors
 
 
-def _installed(block):
-    """Write the runtime's folder, then name (hex), size and CRC32 of each file, `end` and a count.
+def _installed(package, block):
+    """Write its folder, then name (hex), size and CRC32 of each file, `end` and a count.
 
-    The folder is lib/microinterp where `lib` in the current folder is searched for modules.
+    The folder is lib/PACKAGE where `lib` in the current folder is searched for modules.
     """
     import os
     import sys
     from binascii import crc32
 
     lib = os.getcwd().rstrip("/") + "/lib"
-    folder = "lib/microinterp" if lib in sys.path or "lib" in sys.path else "microinterp"
+    folder = package.decode()
+    if lib in sys.path or "lib" in sys.path:
+        folder = "lib/" + folder
     sys.stdout.write(folder + "\n")
     view = memoryview(bytearray(block))
     count = 0

@@ -30,6 +30,7 @@ class Client(Closing):
         payload: bytes of the largest payload, either way.
         window: how many DATA may be under way.
         counters: what went over the line, since the start.
+        has_ended: whether the service has said goodbye.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Client(Closing):
         self._port, self._rate, self._clock = port, rate, clock
         self._lock = threading.Lock()
         self._is_open = True
+        self.has_ended = False
         self._is_sound = False
         self.window = self._piece = 0  # not known yet
         self._counters: list[Counters] = []
@@ -117,6 +119,10 @@ class Client(Closing):
                 setattr(total, name, getattr(total, name) + getattr(each, name))
         return total
 
+    def rest(self) -> bytes:
+        """What came behind the last frame, for whoever reads the port after the end."""
+        return self._exchange.rest()
+
     def close(self) -> None:
         """End the service, if it is there; the board is left with its prompt, or will be soon."""
         if not self._is_open:
@@ -129,6 +135,7 @@ class Client(Closing):
             self._ready(_BYE_LIMIT)
             self._exchange.post(BYE, b"")
             self._outcomes(_BYE_LIMIT, "goodbye")
+            self.has_ended = True
         except DeviceError:
             pass  # it ends by itself
 

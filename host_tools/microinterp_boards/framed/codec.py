@@ -71,6 +71,12 @@ class Decoder:
         self._text.clear()
         return text
 
+    def rest(self) -> bytes:
+        """Take what is pending, whatever it may have become."""
+        rest = bytes(self._pending)
+        self._pending.clear()
+        return rest
+
     @property
     def in_frame(self) -> bool:
         """Whether something is there that may be the start of a frame."""

@@ -110,6 +110,7 @@ class Exchange:
         self._rate = rate
         self._clock = clock
         self._decoder = Decoder(session)
+        self._behind = b""  # text that came with the last frame, or after it
         self._next = 0
         self._requests: deque[Request] = deque()
         self._launched = 0  # how many of them are on the line
@@ -159,6 +160,10 @@ class Exchange:
                     self._late()
         return found
 
+    def rest(self) -> bytes:
+        """What came behind the last frame that was taken, and perhaps some text before it."""
+        return self._behind + self._decoder.rest()
+
     def shrink(self, payloads: list[bytes]) -> None:
         """Give the first requests that wait other payloads, and send one at a time from now on."""
         for request, payload in zip(self._requests, payloads, strict=False):
@@ -194,7 +199,9 @@ class Exchange:
 
     def _hear(self, frames: list[Frame]) -> list[Outcome]:
         """What frames say of the requests."""
-        self.heard = (self.heard + self._decoder.take_text())[-_HEARD:]
+        text = self._decoder.take_text()
+        self.heard = (self.heard + text)[-_HEARD:]
+        self._behind = text if frames else (self._behind + text)[-_HEARD:]
         self.counters.damaged = self._decoder.damaged
         found = []
         for frame in frames:
