@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from microinterp.closing import Closing
-from microinterp_boards import bench, deploy, runtime, source_form, validate
+from microinterp_boards import bench, deploy, mlperf, runtime, source_form, validate
 from microinterp_boards.deploy import Deployment, Progress
 from microinterp_boards.files import Files
 from microinterp_boards.link import Link
+from microinterp_boards.mlperf.setup import Wanted
 from microinterp_boards.packing import SUFFIX, MemoryPasses, ModelSource
 from microinterp_boards.probe import Probe, probe
 from microinterp_boards.source_form import install as source_install
@@ -147,6 +148,44 @@ class Board(Closing):
         """
         asked = MemoryPasses(passes, ram_limit, max_extra_macs)
         return bench.bench(self.link, model, runs, name, seed, progress, asked)
+
+    def mlperf(
+        self,
+        model: ModelSource,
+        kind: str,
+        *,
+        files: str | os.PathLike[str] | None = None,
+        stimuli: str | os.PathLike[str] | None = None,
+        boot: bool = False,
+        name: str | None = None,
+        passes: str | Sequence[str] = "none",
+        ram_limit: int | None = None,
+        max_extra_macs: float = 0.1,
+        progress: Progress = _silent,
+    ) -> mlperf.Setup:
+        """Deploy a model and let the board answer MLPerf Tiny's runner (protocol, unofficial).
+
+        In the end the port is closed and the board goes on, until another Board opens the port.
+        What the runner measures are no MLPerf results: those are reviewed.
+
+        Args:
+            model: a .tflite file.
+            kind: "kws", "vww", "ic" or "ad".
+            files: a folder for the runner's -d and -t, with counts from a first measurement.
+            stimuli: a folder in the form of the runner's data sets, for a look at the accuracy.
+            boot: answer after each boot, from main.py. Without it a main.py of an earlier call is
+                removed.
+            name: as for deploy.
+            progress: told the stimuli done, and of how many.
+
+        Raises:
+            InputError: there is no such kind, it does not take such a model, the stimuli do not
+                fit, or the files cannot be written.
+            DeviceError: as deploy; with `boot` also if there is a main.py that is not ours.
+        """
+        asked = MemoryPasses(passes, ram_limit, max_extra_macs)
+        wanted = Wanted(kind, files, stimuli, boot)
+        return mlperf.set_up(self.link, model, wanted, name, asked, progress)
 
     def uninstall(self) -> list[str]:
         """Remove the runtime and all models; returns the paths of the files that went.
