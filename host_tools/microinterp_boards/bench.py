@@ -24,7 +24,7 @@ from microinterp_boards.packing import (
     NO_PASSES,
     BoardModel,
     MemoryPasses,
-    ModelSource,
+    Packable,
     pack_for_board,
 )
 from microinterp_boards.probe import probe
@@ -43,7 +43,7 @@ _Place = tuple[int, int]
 
 def bench(
     link: Link,
-    source: ModelSource,
+    source: Packable,
     runs: int = RUNS,
     name: str | None = None,
     seed: int = 0,

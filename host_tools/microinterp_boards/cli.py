@@ -16,9 +16,9 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import DeviceError, printable
-from microinterp_boards import cli_flash, cli_mlperf, cli_models, cli_results
+from microinterp_boards import cli_flash, cli_models, cli_results
 from microinterp_boards.board import Board
-from microinterp_boards.ports import choose, ports
+from microinterp_boards.ports import choose_line, ports
 from microinterp_boards.probe import Probe
 from microinterp_boards.shell import shell
 from microinterp_boards.virtual import KINDS, virtual_board
@@ -39,11 +39,13 @@ PortArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[PORT]",
-        help="/dev/ttyACM0, COM3, /dev/pts/4, socket://host:port, ...; may be left out if there"
-        " is only one.",
+        help="/dev/ttyACM0, COM3, /dev/pts/4, socket://host:port, ..., or a name in fleet.toml; may"
+        " be left out if there is only one.",
     ),
 ]
-BaudOption = Annotated[int, typer.Option("--baud", min=300, help="Bits a second (not for USB).")]
+BaudOption = Annotated[
+    int | None, typer.Option("--baud", min=300, help="Bits a second, 115200 (not for USB).")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
@@ -72,20 +74,20 @@ def list_command(json: JsonOption = False) -> None:
 
 @app.command("probe")
 def probe_command(
-    port: PortArgument = None, baud: BaudOption = 115200, json: JsonOption = False
+    port: PortArgument = None, baud: BaudOption = None, json: JsonOption = False
 ) -> None:
     """Tell what a board is: firmware, processor, memory, and which kernels it can run.
 
     A running program is interrupted; nothing is reset. JSON: port, and the fields of
     microinterp_boards.Probe; null is what the board does not tell.
     """
-    name = choose(port)
-    with Board(name, baud=baud) as board:
+    line = choose_line(port, baud)
+    with Board(line.port, baud=line.baud) as board:
         facts = board.probe()
     if json:
-        output.print_json({"port": name, **asdict(facts)})
+        output.print_json({"port": line.port, **asdict(facts)})
     else:
-        _show(name, facts)
+        _show(line.port, facts)
 
 
 @app.command("virtual")
@@ -166,11 +168,11 @@ def virtual_command(
 
 
 @app.command("shell")
-def shell_command(port: PortArgument = None, baud: BaudOption = 115200) -> None:
+def shell_command(port: PortArgument = None, baud: BaudOption = None) -> None:
     """Type to a board. Ctrl-] ends it; all other keys are the board's."""
-    name = choose(port)
-    output.note(f"{name}: Ctrl-] ends, Ctrl-C stops a program, Ctrl-D is a soft reset")
-    shell(name, baud)
+    line = choose_line(port, baud)
+    output.note(f"{line.port}: Ctrl-] ends, Ctrl-C stops a program, Ctrl-D is a soft reset")
+    shell(line.port, line.baud)
 
 
 app.command("deploy")(cli_models.deploy_command)
@@ -179,7 +181,6 @@ app.command("bench")(cli_models.bench_command)
 app.add_typer(cli_results.app, name="results")
 app.command("uninstall")(cli_models.uninstall_command)
 app.command("flash")(cli_flash.flash_command)
-app.command("mlperf")(cli_mlperf.mlperf_command)
 
 
 def _show(port: str, facts: Probe) -> None:

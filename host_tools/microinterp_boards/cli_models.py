@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,19 +14,27 @@ from rich.text import Text
 from microinterp.cli import output
 from microinterp.cli.amounts import parse_bytes
 from microinterp.cli.passes import MaxExtraMacs, Passes, Ram, parse_passes
+from microinterp_boards import cli_fleet
 from microinterp_boards.bench import RUNS
 from microinterp_boards.board import Board
+from microinterp_boards.cli_fleet import All, Boards, FleetFile, Wait, asked
 from microinterp_boards.deploy import Deployment, Progress
-from microinterp_boards.ports import choose
+from microinterp_boards.fleet.work import opened, require_expected
+from microinterp_boards.packing import MemoryPasses
+from microinterp_boards.ports import choose_line
 from microinterp_boards.results.store import DEFAULT, Store, check_label
 from microinterp_boards.validate import Validation
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, as it is.")]
 _Port = Annotated[
     str | None,
-    typer.Option("--port", "-p", metavar="PORT", help="The board's port; else the only board."),
+    typer.Option(
+        "--port", "-p", metavar="PORT", help="The board's port, or name; else the only board."
+    ),
 ]
-_Baud = Annotated[int, typer.Option("--baud", min=300, help="Bits a second (not for USB).")]
+_Baud = Annotated[
+    int | None, typer.Option("--baud", min=300, help="Bits a second, 115200 (not for USB).")
+]
 _Name = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="The model's name on the board; else the file's."),
@@ -56,19 +63,27 @@ def deploy_command(
     passes: Passes = "none",
     ram: Ram = None,
     max_extra_macs: MaxExtraMacs = 0.1,
-    baud: _Baud = 115200,
+    all_boards: All = False,
+    boards: Boards = None,
+    fleet: FleetFile = None,
+    wait: Wait = 0.0,
+    baud: _Baud = None,
     json: _Json = False,
 ) -> None:
     """Pack a model, install or update the runtime, send what differs, and load it once.
 
-    The board is soft reset. JSON: port, and the fields of microinterp_boards.deploy.Deployment.
+    The board is soft reset. JSON: port, and the fields of microinterp_boards.deploy.Deployment;
+    of several boards see docs/fleet.md.
     """
-    with _board(port, baud) as board, _progress("sending") as told:
-        done = board.deploy(
-            model, name, mpy_set=mpy_set, progress=told, **_memory(passes, ram, max_extra_macs)
-        )
+    memory = _memory(passes, ram, max_extra_macs)
+    some = asked(all_boards, boards, fleet, port, baud, wait)
+    if some is not None:
+        cli_fleet.deploy_all(some, model, name, mpy_set, memory, json)
+        return
+    with _board(port, baud, fleet, wait) as board, _progress("sending") as told:
+        done = board.deploy(model, name, mpy_set=mpy_set, progress=told, **_as_taken(memory))
     if json:
-        output.print_json({"port": board.port, **asdict(done)})
+        output.print_json(cli_fleet.deployment_json(board.port, done))
     else:
         _show_deployment(done)
 
@@ -92,7 +107,11 @@ def validate_command(
     passes: Passes = "none",
     ram: Ram = None,
     max_extra_macs: MaxExtraMacs = 0.1,
-    baud: _Baud = 115200,
+    all_boards: All = False,
+    boards: Boards = None,
+    fleet: FleetFile = None,
+    wait: Wait = 0.0,
+    baud: _Baud = None,
     json: _Json = False,
 ) -> None:
     """Run a deployed model on the board and compare every byte with what the host computes.
@@ -101,18 +120,21 @@ def validate_command(
     use, or the board has another model or runtime.
 
     JSON: port, equal, and the fields of microinterp_boards.validate.Validation; first_difference is
-    null, or op_index, name, tensor, subgraph, sample, tensor_name.
+    null, or op_index, name, tensor, subgraph, sample, tensor_name. Of several boards: see
+    docs/fleet.md.
     """
-    with _board(port, baud) as board, _progress("comparing") as told:
-        memory = _memory(passes, ram, max_extra_macs)
+    memory = _memory(passes, ram, max_extra_macs)
+    some = asked(all_boards, boards, fleet, port, baud, wait)
+    if some is not None:
+        cli_fleet.validate_all(some, model, samples, per_op, golden, seed, name, memory, json)
+        return
+    with _board(port, baud, fleet, wait) as board, _progress("comparing") as told:
+        more = _as_taken(memory)
         done = board.validate(
-            model, samples, per_op, golden, seed, name=name, progress=told, **memory
+            model, samples, per_op, golden, seed, name=name, progress=told, **more
         )
     if json:
-        first = done.first_difference
-        place = None if first is None else first._asdict()
-        facts = {"port": board.port, "equal": done.equal, **asdict(done)}
-        output.print_json(facts | {"first_difference": place})
+        output.print_json(cli_fleet.validation_json(board.port, done))
     else:
         _show_validation(done)
     if not done.equal:
@@ -139,7 +161,11 @@ def bench_command(
         str | None,
         typer.Option(metavar="LABEL", help="Keep it with a label, for `board results compare`."),
     ] = None,
-    baud: _Baud = 115200,
+    all_boards: All = False,
+    boards: Boards = None,
+    fleet: FleetFile = None,
+    wait: Wait = 0.0,
+    baud: _Baud = None,
     json: _Json = False,
 ) -> None:
     """Time a deployed model on the board with random inputs, as a whole and op by op.
@@ -149,13 +175,18 @@ def bench_command(
 
     With --save, --results or --label the run is kept: see `microinterp board results`.
 
-    JSON: follows schemas/bench_result.schema.json.
+    JSON: follows schemas/bench_result.schema.json; of several boards see docs/fleet.md.
     """
+    memory = _memory(passes, ram, max_extra_macs)
+    some = asked(all_boards, boards, fleet, port, baud, wait)
     kept = save or results is not None or label is not None
     with _keeping(results or Path(DEFAULT), label) if kept else nullcontext() as keep:
-        with _board(port, baud) as board, _progress("timing") as told:
-            memory = _memory(passes, ram, max_extra_macs)
-            done = board.bench(model, runs, name=name, seed=seed, progress=told, **memory)
+        if some is not None:
+            cli_fleet.bench_all(some, model, runs, name, seed, memory, keep, json)
+            return
+        with _board(port, baud, fleet, wait) as board, _progress("timing") as told:
+            more = _as_taken(memory)
+            done = board.bench(model, runs, name=name, seed=seed, progress=told, **more)
         try:
             if keep is not None:
                 keep(done)
@@ -166,7 +197,7 @@ def bench_command(
                 show_bench(done)
 
 
-def uninstall_command(port: _Port = None, baud: _Baud = 115200, json: _Json = False) -> None:
+def uninstall_command(port: _Port = None, baud: _Baud = None, json: _Json = False) -> None:
     """Remove the runtime and all models from a board; its other files stay.
 
     JSON: port, removed (a list of paths).
@@ -195,19 +226,25 @@ def _keeping(path: Path, label: str | None) -> Iterator[Callable[[dict[str, Any]
         yield keep
 
 
-def _memory(passes: str, ram: str | None, max_extra_macs: float) -> dict[str, Any]:
-    """What Board's methods take of memory passes."""
+def _memory(passes: str, ram: str | None, max_extra_macs: float) -> MemoryPasses:
     limit = None if ram is None else parse_bytes(ram)
-    return {
-        "passes": parse_passes(passes),
-        "ram_limit": limit,
-        "max_extra_macs": max_extra_macs,
-    }
+    return MemoryPasses(parse_passes(passes), limit, max_extra_macs)
+
+
+def _as_taken(memory: MemoryPasses) -> dict[str, Any]:
+    """What Board's methods take of memory passes."""
+    limit, most = memory.ram_limit, memory.max_extra_macs
+    return {"passes": memory.names, "ram_limit": limit, "max_extra_macs": most}
 
 
 @contextmanager
-def _board(port: str | None, baud: int) -> Iterator[Board]:
-    with Board(choose(port), baud=baud) as board:
+def _board(
+    port: str | None, baud: int | None, fleet: Path | None = None, wait: float = 0.0
+) -> Iterator[Board]:
+    line = choose_line(port, baud, fleet)
+    with opened(line, wait) as board:
+        if line.entry is not None:
+            require_expected(line.entry, board)
         yield board
 
 

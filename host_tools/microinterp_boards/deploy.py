@@ -14,7 +14,7 @@ from microinterp_boards.packing import (
     NO_PASSES,
     BoardModel,
     MemoryPasses,
-    ModelSource,
+    Packable,
     pack_for_board,
 )
 from microinterp_boards.probe import Probe, probe
@@ -68,7 +68,7 @@ class Deployment:
 
 def deploy(
     link: Link,
-    source: ModelSource,
+    source: Packable,
     name: str | None = None,
     mpy_set: str | None = None,
     progress: Progress = lambda done, of: None,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from microinterp.arena.plan import Plan
 from microinterp.errors import ArenaError, DeviceError, printable
@@ -21,6 +22,8 @@ SUFFIX = ".mipk"
 PORTABLE = "portable"
 """The layout of weights that bytecode and viper kernels read."""
 ModelSource = str | os.PathLike[str] | bytes
+Packable: TypeAlias = "ModelSource | BoardModel"
+"""A model that is packed already is for several boards."""
 _MAX_NAME = 32 - len(SUFFIX)
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{_MAX_NAME}}}")
 _HASH_DIGITS = 8
@@ -86,9 +89,11 @@ class BoardModel:
 
 
 def pack_for_board(
-    source: ModelSource, name: str | None = None, passes: MemoryPasses = NO_PASSES
+    source: Packable, name: str | None = None, passes: MemoryPasses = NO_PASSES
 ) -> BoardModel:
     """Pack an untouched .tflite file, given by its path or contents, in the portable layout.
+
+    One that is packed already is returned as it is.
 
     Raises:
         InputError: there is no such memory pass.
@@ -96,6 +101,8 @@ def pack_for_board(
         ModelError, UnsupportedError, PrepareError: it is not sound, or boards cannot run it.
         DeviceError: `name` cannot be a model's name on a board.
     """
+    if isinstance(source, BoardModel):
+        return source
     data = source if isinstance(source, bytes) else load_file(source).data
     chosen = _name(source) if name is None else name
     if _NAME.fullmatch(chosen) is None or not chosen.strip("."):

@@ -1,13 +1,20 @@
-"""The serial ports of this machine, real and virtual, and the choice of one."""
+"""The serial ports of this machine, real and virtual, and the choice of one, by port or name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from serial.tools import list_ports
 
 from microinterp.errors import DeviceError, printable
+from microinterp_boards.fleet import inventory
+from microinterp_boards.fleet.inventory import Entry
 from microinterp_boards.virtual.registry import running_boards
+
+BAUD = 115200
+"""Bits a second where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +45,71 @@ def ports() -> list[Port]:
     return found + [Port(board.port, "virtual", board.description) for board in running_boards()]
 
 
-def choose(port: str | None) -> str:
-    """`port`, or the only board there is. Raises DeviceError if there is none, or a choice.
+class Line(NamedTuple):
+    """How to reach a board: its port, bits a second, and its entry if it is in the inventory."""
 
-    A port that is neither on USB nor virtual counts only if there is no other.
+    port: str
+    baud: int
+    entry: Entry | None = None
+
+
+def choose_line(
+    port: str | None = None, baud: int | None = None, fleet: Path | None = None
+) -> Line:
+    """The board of a port, or of a name in the inventory (`fleet`, or its usual places).
+
+    Without a port it is the only board there is; one that is neither on USB nor virtual counts only
+    if there is no other. `baud` goes before what the inventory says.
+
+    Raises DeviceError if there is none, or a choice; InputError if the inventory is wrong.
     """
-    if port is not None:
-        return port
+    if port is None:
+        return Line(_only(), baud or BAUD)
+    entry = inventory.named(port, fleet)
+    return Line(port, baud or BAUD) if entry is None else line_of(entry, baud)
+
+
+def choose(port: str | None) -> str:
+    """The port of choose_line."""
+    return choose_line(port).port
+
+
+def line_of(entry: Entry, baud: int | None = None) -> Line:
+    """How to reach a board of the inventory.
+
+    Raises DeviceError if USB has no such board, or several.
+    """
+    port = _on_usb(entry) if entry.is_on_usb else entry.port
+    return Line(port, baud or entry.baud or BAUD, entry)
+
+
+def _on_usb(entry: Entry) -> str:
+    """The port with an entry's USB ids."""
+    there = [port for port in ports() if port.vid is not None]
+    found = [
+        port.port
+        for port in there
+        if entry.usb in ("", f"{port.vid:04x}:{port.pid or 0:04x}")
+        and entry.serial.lower() in ("", (port.serial_number or "").lower())
+    ]
+    if len(found) == 1:
+        return found[0]
+    ids = [f"usb {entry.usb}"] if entry.usb else []
+    ids += [f"serial {printable(entry.serial)}"] if entry.serial else []
+    wanted = f"'{entry.name}': {' and '.join(ids)}"
+    if found:
+        raise DeviceError(
+            f"{wanted} is at several ports: {', '.join(printable(port) for port in found)}",
+            hint="give the board's USB serial number too: `microinterp board list --json` has it",
+        )
+    seen = [f"{port.vid:04x}:{port.pid or 0:04x} {port.serial_number or ''}" for port in there]
+    shown = ", ".join(printable(each.strip()) for each in seen)
+    raise DeviceError(
+        f"{wanted} is at no port", hint=f"plug it in; USB has now: {shown or 'no serial ports'}"
+    )
+
+
+def _only() -> str:
     there = ports()
     there = [each for each in there if each.kind == "virtual" or each.vid is not None] or there
     if not there:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from microinterp.graph import Tensor
 from microinterp.packed.groups import groups
 from microinterp_boards import forms
 from microinterp_boards.deploy import Progress, require_same
-from microinterp_boards.expected import Expected, expectations, samples_of
+from microinterp_boards.expected import Expected, Samples, expectations, samples_of
 from microinterp_boards.link import Link
 from microinterp_boards.packing import (
     NO_PASSES,
@@ -170,18 +171,32 @@ def validate(
     """See Board.validate."""
     model = pack_for_board(source, name, passes)
     wanted = samples_of(model, samples, golden, seed)
+    expected = expectations(model, wanted, per_op)
+    return validate_against(link, model, wanted, expected, per_op, progress)
+
+
+def validate_against(
+    link: Link,
+    model: BoardModel,
+    wanted: Samples,
+    expected: Iterable[Expected],
+    per_op: bool,
+    progress: Progress,
+) -> Validation:
+    """Hold a board to what is expected of a model, which is `expectations` of these samples."""
     there = forms.find(link, model)
     with there.open() as session:
         require_same(link, session.loaded, there.model, there.folder)
         kernels = session.loaded.tier
         compared = _Comparison(model)
-        for expected in expectations(model, wanted, per_op):
-            compared.add(expected, *_run(session, expected, per_op))
+        for each in expected:
+            compared.add(each, *_run(session, each, per_op))
             progress(compared.samples, wanted.count)
     first = compared.first
     if not per_op and (first is not None or not there.is_intact):
         several = wanted.count if first is None else first.sample + 1
-        again = validate(link, source, several, True, golden, seed, name, passes=passes)
+        some = islice(expectations(model, wanted, True), several)
+        again = validate_against(link, model, wanted, some, True, lambda done, of: None)
         first = again.first_difference or first
     return Validation(
         differing_bytes=compared.differing_bytes,

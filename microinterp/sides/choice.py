@@ -67,14 +67,15 @@ def open_side(
 def _board(port: str | None, model: bytes) -> Side:
     """The side of a board; None is the only one there is."""
     try:
-        from microinterp_boards.ports import choose
+        from microinterp_boards.ports import choose_line
         from microinterp_boards.side import BoardSide
     except ImportError:
         raise RuntimeUnavailableError(
             "boards need the package microinterp_boards, which is not installed"
         ) from None
-    make = cast("Callable[[str, bytes], Side]", BoardSide)
-    return make(choose(port), model)
+    make = cast("Callable[..., Side]", BoardSide)
+    line = choose_line(port)
+    return make(line.port, model, baud=line.baud)
 
 
 def sound_graph(model: bytes) -> Graph:

@@ -41,6 +41,7 @@ class Rfc2217Server:
                 self._client, _ = self._server.accept()
             except OSError:
                 return
+            self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._client as client, _Pty(self._port, timeout=0.02) as line:
                 self._carry(client, line)
 

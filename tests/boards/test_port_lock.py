@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,26 +19,27 @@ from microinterp_boards import Board, port_lock
 from microinterp_boards.port_lock import PortBusyError, PortLock, identity
 from microinterp_boards.virtual.registry import directory
 
-HOLD = """
-import sys
-from microinterp_boards.port_lock import PortLock
-held = PortLock(sys.argv[1])
-print("held", flush=True)
-sys.stdin.read()
-held.release()
-"""
-
 
 @contextmanager
-def another_process(port: str) -> Iterator[subprocess.Popen[str]]:
-    """Has the port, until its standard input ends."""
-    command = [sys.executable, "-c", HOLD, port]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        yield process
+def another_process(port: str) -> Iterator[int]:
+    """Gives the number of a process that has the port until then, or until it is killed."""
+    is_held, end = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:  # it leaves by _exit alone: nothing of the tests may run in it
+        with contextlib.suppress(BaseException):
+            os.close(end[1])
+            held = PortLock(port)
+            os.write(is_held[1], b"1")
+            os.read(end[0], 1)
+            held.release()
+        os._exit(0)
+    os.close(end[0])
+    os.close(is_held[1])
+    assert os.read(is_held[0], 1) == b"1"
+    yield child
+    os.close(end[1])
+    os.close(is_held[0])
+    os.waitpid(child, 0)
 
 
 def locks() -> list[Path]:
@@ -87,12 +88,12 @@ def test_a_link_and_its_device_are_one_port(tmp_path: Path) -> None:
 
 
 def test_the_error_names_the_process() -> None:
-    with another_process("socket://lab:1") as process:
+    with another_process("socket://lab:1") as child:
         with pytest.raises(PortBusyError) as caught:
             PortLock("rfc2217://lab:1")
-        assert f"rfc2217://lab:1: the port is busy, process {process.pid} (" in str(caught.value)
-        assert Path(sys.executable).name in caught.value.message
-        with pytest.raises(PortBusyError, match=f"process {process.pid}"):
+        assert f"rfc2217://lab:1: the port is busy, process {child} (" in str(caught.value)
+        assert Path(sys.orig_argv[0]).name in caught.value.message
+        with pytest.raises(PortBusyError, match=f"process {child}"):
             Board("socket://lab:1")  # it does not even try to connect
         other = PortLock("socket://lab:2")
         other.release()
@@ -118,9 +119,8 @@ def test_what_a_holder_tells_is_made_safe() -> None:
 
 
 def test_a_process_that_was_killed_has_given_it_back() -> None:
-    with another_process("socket://lab:4") as process:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    with another_process("socket://lab:4") as child:
+        os.kill(child, signal.SIGKILL)
     assert len(locks()) == 1  # its file is still there, and nobody's
     PortLock("socket://lab:4").release()
     assert locks() == []
@@ -193,10 +193,11 @@ def test_a_port_that_cannot_be_opened_is_not_kept() -> None:
     assert locks() == []
 
 
-def test_a_board_is_kept_from_another_process(port: str) -> None:
-    code = f"from microinterp_boards import Board\nBoard({port!r})"
-    with Board(port):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert f"{port}: the port is busy, process {os.getpid()} (" in done.stderr
+def test_a_board_holds_its_port(port: str) -> None:
+    with another_process(port) as child, pytest.raises(PortBusyError, match=f"process {child}"):
+        Board(port)
     with Board(port) as board:
+        with pytest.raises(PortBusyError, match=f"^{port}: .* this process has it open already"):
+            PortLock(port)
         assert board.exec("print(1)") == "1\n"
+    PortLock(port).release()

@@ -92,5 +92,8 @@ def test_what_listens_does_not_speak_rfc2217() -> None:
 
 
 def test_a_silent_board_behind_a_network() -> None:
-    with listener(b"") as number, pytest.raises(DeviceError, match="nothing answers within 1 s"):
-        Board(f"socket://127.0.0.1:{number}", patience=1)
+    with (
+        listener(b"") as number,
+        pytest.raises(DeviceError, match=r"answers within 0\.3 s"),
+    ):
+        Board(f"socket://127.0.0.1:{number}", patience=0.3)
