@@ -183,9 +183,10 @@ def rename(old, new):
     """In one step where the filesystem can; FAT does not replace."""
     try:
         os.rename(old, new)
-    except OSError:
-        if not remove(new):
+    except OSError as error:
+        if error.args[0] != _EXISTS:
             raise
+        os.remove(new)
         os.rename(old, new)
     sync()
 

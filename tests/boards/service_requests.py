@@ -417,7 +417,7 @@ def random_requests():
     }
     kinds = list(forms)
     kinds.extend((OPEN, DATA, DATA, DATA, VERIFY))
-    for _ in range(4000):
+    for _ in range(2500):
         state = digest(state)
         kind = kinds[state[0] % len(kinds)]
         parts = [one[state[i + 1] % len(one)] for i, one in enumerate(forms[kind])]

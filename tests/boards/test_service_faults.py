@@ -11,7 +11,7 @@ from tests.marks import slow_but
 
 REAL = ("littlefs", "fat")
 WRAPPED = ("replacing", "not-replacing")
-SCENES = {"first", "update", "third", "back", "forget", "forget-half"}
+SCENES = {"first", "update", "third", "back", "forget", "forget-half", "runtime"}
 SMALL, LARGE = 1500, 17000
 FLUSHED = {SMALL: 512, LARGE: 16384}
 FRAME = 200

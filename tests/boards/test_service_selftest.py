@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ SAMPLES, OUTPUTS = 6, 10
 GOOD = ["1", str(SAMPLES), str(SAMPLES * OUTPUTS)]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, and bundles of several kinds."""
+    tmp_path = tmp_path_factory.mktemp("made")
     (tmp_path / "model").write_bytes(pack_for_board(DIGITS).packed)
     good = write_bundle(DIGITS, tmp_path / "good", SAMPLES)
     (tmp_path / "cut").write_bytes(good[:-5])
@@ -34,6 +36,12 @@ def folder(tmp_path: Path) -> Path:
     write_bundle(DIGITS, tmp_path / "bad", SAMPLES, change)
     write_bundle(other_digits(tmp_path).read_bytes(), tmp_path / "other", 2)
     return tmp_path
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """Copies of them, to work in."""
+    return Path(shutil.copytree(made, tmp_path / "board"))
 
 
 def test_only_what_passes_is_switched_to(folder: Path) -> None:
