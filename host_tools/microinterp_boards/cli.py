@@ -16,7 +16,7 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import DeviceError, printable
-from microinterp_boards import cli_flash, cli_models, cli_results
+from microinterp_boards import cli_flash, cli_mlperf, cli_models, cli_results
 from microinterp_boards.board import Board
 from microinterp_boards.ports import choose_line, ports
 from microinterp_boards.probe import Probe
@@ -181,6 +181,7 @@ app.command("bench")(cli_models.bench_command)
 app.add_typer(cli_results.app, name="results")
 app.command("uninstall")(cli_models.uninstall_command)
 app.command("flash")(cli_flash.flash_command)
+app.command("mlperf")(cli_mlperf.mlperf_command)
 
 
 def _show(port: str, facts: Probe) -> None:
