@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from microinterp.closing import Closing
 from microinterp.errors import DeviceError
-from microinterp_boards.framed.codec import BYE, HELLO
+from microinterp_boards.framed.codec import BYE, HELLO, encode
 from microinterp_boards.framed.exchange import Counters, Exchange, Outcome, Port, RefusedError
 from microinterp_boards.framed.sending import OFFSET, Sending
 
@@ -20,6 +20,7 @@ VERSION = 1
 _KEEP = 1.0  # seconds between signs of life
 _HELLO_LIMIT = 4.0
 _BYE_LIMIT = 2.0
+_INTERRUPT = 3
 _LIMIT = 15.0  # seconds for an answer that takes no computing: erasing flash takes its time
 
 
@@ -141,7 +142,7 @@ class Client(Closing):
 
     def _begin(self, limit: float) -> None:
         """A session of its own, which nothing of an earlier one can disturb."""
-        session = secrets.randbits(32)
+        session = _session()
         self._exchange = Exchange(self._port, session, self._rate, self._clock)
         self._counters.append(self._exchange.counters)
         self._exchange.post(HELLO, session.to_bytes(4, "little"))
@@ -179,6 +180,15 @@ class Client(Closing):
                 pass  # the next request will tell
             finally:
                 self._lock.release()
+
+
+def _session() -> int:
+    """A random number whose HELLO has no 0x03, which interrupts a board that is still starting."""
+    while True:
+        session = secrets.randbits(32)
+        hello = encode(HELLO, 0, session.to_bytes(4, "little"), session)
+        if _INTERRUPT not in hello:
+            return session
 
 
 def _answer_of(outcome: Outcome) -> bytes:

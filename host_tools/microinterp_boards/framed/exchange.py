@@ -20,7 +20,7 @@ _LEAST_WAIT = 0.06
 _HEARD = 2048  # bytes of what was printed that are kept
 _SHOWN = 300
 _MOMENT = 0.5  # seconds that a look at the line takes at most: others may want to stop this thread
-_REPL_END = re.compile(rb"\x04[^\x04]*\x04>\s*$")
+_REPL_END = re.compile(rb"\x04[^\x04]*\x04>")
 _ENDED_TRIES = 3
 _FAILS = 3
 
