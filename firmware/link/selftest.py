@@ -53,11 +53,13 @@ def _run(path, bundle):
     before = gc.mem_free()
     from microinterp import Interpreter
 
+    gc.collect()
+    imported = gc.mem_free()
     it = Interpreter.from_file(path)
     gc.collect()
     loaded = gc.mem_free()
     if not bundle:
-        return (1, 0, 0, before, loaded), ""
+        return (1, 0, 0, before, imported, loaded), ""
     from microinterp import golden
 
     told = golden.check(it, bundle, None, False)
@@ -66,7 +68,7 @@ def _run(path, bundle):
         text = "%d of %d samples differ, first: " % (told["differing"], told["samples"])
         text += "sample %(sample)d output %(output)d byte %(byte)d: %(got)d, not %(wanted)d"
         text %= told["first"]
-    return (int(told["equal"]), told["samples"], told["bytes"], before, loaded), text
+    return (int(told["equal"]), told["samples"], told["bytes"], before, imported, loaded), text
 
 
 def _drop(name):

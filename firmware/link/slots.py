@@ -96,11 +96,14 @@ def put(name, slot, version, size, digest):
 def handle(state, kind, payload, limit):
     fields = Fields(payload)
     name = fields.name(True)
+    by_host = fields.number(1) if kind == 0x26 and fields.left() else 0
+    if by_host > 1:
+        raise Refused(BAD_REQUEST, "%d is neither 0 nor 1" % by_host)
     fields.end()
     if kind == 0x24:
         return _model(name)
     if kind == 0x26:
-        return _switch(state, name)
+        return _switch(state, name, by_host)
     if kind == 0x27:
         return _back(name)
     if kind == 0x28:
@@ -125,10 +128,10 @@ def _model(name):
     return answer
 
 
-def _switch(state, name):
+def _switch(state, name, by_host):
     if name not in state.verified:
         raise Refused(NOT_NOW, "VERIFY comes first")
-    if name not in state.tested:
+    if name not in state.tested and not by_host:
         raise Refused(SELF_TEST, "TEST comes first, and has to go well")
     generation = put(name, *state.verified[name])
     state.forget(name)

@@ -147,7 +147,7 @@ class Files:
             if raised is None:
                 raise
             self._remove(part)
-            what = _ERRORS.get(int(raised[1]), f"error {raised[1]}")
+            what = os_error(int(raised[1]))
             raise self._link.transport.error(
                 f"file '{name}' is there and cannot be replaced: {what}",
                 "a file in mapped memory stays what it is: map one that fits, or take another name",
@@ -214,7 +214,7 @@ class Files:
         self._link.finish()
         if tag == b"C":
             raise _RefusedError(self._damaged(name), 0)
-        what = _ERRORS.get(number, f"error {number}")
+        what = os_error(number)
         hint = "`microinterp board shell` lets you look at the filesystem"
         raise _RefusedError(self._link.transport.error(f"file '{name}': {what}", hint), number)
 
@@ -291,6 +291,11 @@ class _RefusedError(DeviceError):
     def __init__(self, error: DeviceError, number: int) -> None:
         super().__init__(error.message, error.where, error.hint)
         self.number = number
+
+
+def os_error(number: int) -> str:
+    """What the number of a board's OSError means."""
+    return _ERRORS.get(number, f"error {number}")
 
 
 def _checked(name: str) -> str:

@@ -132,7 +132,18 @@ def removing():
     assert host.ask(REMOVE, at(MODELS, "kws.part")) == b"\1"
     assert host.refusal(DATA, u32(0) + b"1") == NOT_NOW
     assert files() == before
-    assert host.ask(REMOVE, at(RUNTIME, "none")) == b"\0"
+    assert host.ask(REMOVE, at(RUNTIME, "none.a")) == b"\0"
+
+
+class Full:
+    def __init__(self, file):
+        self.seek = file.seek
+
+    def write(self, data):
+        raise OSError(28)
+
+    def close(self):
+        raise OSError(28)
 
 
 def uploading():
@@ -178,6 +189,14 @@ def uploading():
     assert host.data(0, data[:9]) == 9
     assert host.open(MODELS, "vww", data) == 999
     assert host.open(MODELS, "ic", data) == 9
+    # after an error of the disk nobody knows how far it came
+    host.data(9, data[9:20])
+    file = host.state.upload._file
+    host.state.upload._file = Full(file)
+    assert host.refusal(DATA, u32(20) + data[20:30]) == (3, 28)
+    file.close()
+    assert host.refusal(DATA, u32(20) + data[20:30]) == NOT_NOW
+    assert host.right(MODELS, "ic", data, host.open(MODELS, "ic", data)) == 20
     for size in (0, 1 << 31, 0xFFFFFFFF):
         request = at(MODELS, "ic") + u32(size) + digest(b"")
         assert host.refusal(OPEN, request) == BAD
@@ -257,6 +276,13 @@ def switching():
     host = Host()
     assert host.deploy("kws", three, 7, test=False) == 9
     assert host.sent == 0
+    # what has passed and is given up is not switched to
+    host.put(MODELS, "kws", one, 8)
+    host.state.tested.add("kws")
+    host.open(MODELS, "kws", two)
+    assert "kws.b" not in files()
+    assert host.refusal(TEST, field("kws")) == NOT_NOW
+    assert host.refusal(SWITCH, field("kws")) == NOT_NOW
     # bundles too, and a new one is tested anew
     host.put(TESTS, "kws", one)
     host.put(TESTS, "kws", two)
@@ -268,6 +294,9 @@ def switching():
     host.state.tested.add("kws")
     host.put(TESTS, "kws", one)
     assert host.refusal(SWITCH, field("kws")) == SELF_TEST
+    assert host.refusal(SWITCH, field("kws") + b"\0") == SELF_TEST
+    assert number(host.ask(SWITCH, field("kws") + b"\1")) == 10  # the host has tested it
+    assert host.refusal(SWITCH, field("kws") + b"\1") == NOT_NOW
     # models have nothing to do with each other
     Host().deploy("kws2", one, test=False)
     host.open(TESTS, "kws", two)
@@ -283,6 +312,40 @@ def switching():
     assert host.refusal(0x29, field("kws2")) == BAD
     assert host.refusal(0x2F, field("kws2")) == BAD
     assert host.refusal(0x17, at(MODELS, "kws2.a")) == BAD
+
+
+def cutting():
+    """Every request, cut off at every byte and with one too many."""
+    host, data = Host(), noise(100)
+    host.deploy("kws", data, test=False)
+    host.put(MODELS, "kws", data)
+    name, place = field("kws"), at(MODELS, "kws.a")
+    forms = {
+        LIST: b"\0" + u16(0),
+        STAT: place,
+        SUM: place + bytes(8),
+        SUMS: place + bytes(4) + u32(10) + u16(1),
+        READ: place + bytes(6),
+        REMOVE: at(MODELS, "other"),
+        ROOM: b"\0",
+        OPEN: at(MODELS, "new") + u32(5) + digest(b"12345"),
+        COPY: bytes(12),
+        MODEL: name,
+        SWITCH: name,
+        BACK: name,
+        FORGET: name,
+        TEST: name,
+    }
+    for kind, payload in forms.items():
+        host.open(TESTS, "kws", data)
+        before = files()
+        for size in range(len(payload)):
+            assert host.refusal(kind, payload[:size]) == BAD, (kind, size)
+        assert host.refusal(kind, payload + b"?") == BAD, kind
+        assert files() == before
+    for kind in (DATA, VERIFY):
+        for size in range(4):
+            assert host.refusal(kind, bytes(size)) == BAD
 
 
 def recorded():
@@ -449,4 +512,27 @@ def random_requests():
     )
 
 
+class Disk:
+    """256 blocks in memory."""
+
+    def __init__(self):
+        self.data = bytearray(512 * 256)
+
+    def readblocks(self, number, buffer, offset=0):
+        at = 512 * number + offset
+        buffer[:] = memoryview(self.data)[at : at + len(buffer)]
+
+    def writeblocks(self, number, buffer, offset=0):
+        at = 512 * number + offset
+        self.data[at : at + len(buffer)] = buffer
+
+    def ioctl(self, what, argument):
+        return {4: 256, 5: 512, 6: 0}.get(what)
+
+
+if len(sys.argv) > 2:
+    disk, kind = Disk(), {"littlefs": os.VfsLfs2, "fat": os.VfsFat}[sys.argv[2]]
+    kind.mkfs(disk)
+    os.mount(kind(disk), "/disk")
+    os.chdir("/disk")
 globals()[sys.argv[1]]()

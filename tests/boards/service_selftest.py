@@ -17,9 +17,9 @@ def told(host, name="digits"):
         answer = host.ask(TEST, field(name))
     except Refused as error:
         return "refused", error.code, error.text
-    samples, size, before, loaded = [number(answer, at) for at in (1, 5, 9, 13)]
-    assert 0 < loaded < before
-    return answer[0], samples, size, answer[17:].decode()
+    samples, size, before, imported, loaded = [number(answer, at) for at in (1, 5, 9, 13, 17)]
+    assert 0 < loaded < imported < before
+    return answer[0], samples, size, answer[21:].decode()
 
 
 def put(host, model, bundle=""):
@@ -76,7 +76,7 @@ def heap():
         gc.collect()
         found.append(gc.mem_free())
     answer = host.ask(TEST, field("digits"))
-    print(*found, number(answer, 9), number(answer, 13))
+    print(*found, number(answer, 9), number(answer, 17))
 
 
 def fill(left):
@@ -108,6 +108,7 @@ def short():
         gc.collect()
         print(left, *answer)
     assert files()["digits.a"] == before["digits.a"]
+    assert switch(host) == 7  # although earlier tests went well
     assert told(host)[0] == 1  # with memory again
     assert switch(host) is None
 
