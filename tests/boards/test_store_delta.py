@@ -1,4 +1,4 @@
-"""Runs of a delta: together they are the new file, and what is copied is the same in the old one."""
+"""Runs of a delta: together they are the new file; what is copied is the same in the old one."""
 
 from __future__ import annotations
 
