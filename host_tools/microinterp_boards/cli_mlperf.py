@@ -16,11 +16,12 @@ from microinterp.cli.amounts import parse_bytes
 from microinterp.cli.passes import MaxExtraMacs, Passes, Ram, parse_passes
 from microinterp_boards.board import Board
 from microinterp_boards.deploy import Progress
+from microinterp_boards.fleet.work import require_expected
 from microinterp_boards.mlperf import KINDS, PROTOCOL, Setup
 from microinterp_boards.mlperf.kinds import kind_of
 from microinterp_boards.mlperf.runner_files import ACCURACY, DEVICES, PERFORMANCE
 from microinterp_boards.mlperf.stimuli import LABELS
-from microinterp_boards.ports import choose
+from microinterp_boards.ports import choose_line
 
 
 def mlperf_command(
@@ -28,7 +29,9 @@ def mlperf_command(
     kind: Annotated[str, typer.Option(metavar="KIND", help=f"One of: {', '.join(KINDS)}.")],
     port: Annotated[
         str | None,
-        typer.Option("--port", "-p", metavar="PORT", help="The board's port; else the only board."),
+        typer.Option(
+            "--port", "-p", metavar="PORT", help="The board's port, or name; else the only board."
+        ),
     ] = None,
     name: Annotated[
         str | None,
@@ -53,9 +56,9 @@ def mlperf_command(
     passes: Passes = "none",
     ram: Ram = None,
     max_extra_macs: MaxExtraMacs = 0.1,
-    baud: Annotated[int, typer.Option("--baud", min=300, help="Bits a second (not for USB).")] = (
-        115200
-    ),
+    baud: Annotated[
+        int | None, typer.Option("--baud", min=300, help="Bits a second, 115200 (not for USB).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Set a board up for MLPerf Tiny's public runner (its protocol, unofficial).
@@ -68,7 +71,10 @@ def mlperf_command(
     """
     folder = Path(f"mlperf_{kind_of(kind).name}") if files is None else files
     limit = None if ram is None else parse_bytes(ram)
-    with Board(choose(port), baud=baud) as board, _progress(accuracy is not None) as told:
+    line = choose_line(port, baud)
+    with Board(line.port, baud=line.baud) as board, _progress(accuracy is not None) as told:
+        if line.entry is not None:
+            require_expected(line.entry, board)
         done = board.mlperf(
             model,
             kind,

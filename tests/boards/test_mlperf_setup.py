@@ -93,9 +93,21 @@ def test_a_board_is_set_up_runs_and_is_taken_back(port: str, tmp_path: Path) -> 
         assert board.validate(DIGITS, samples=1).equal
 
 
-def test_a_human_takes_the_board_back(port: str) -> None:
+def test_a_client_tells_what_a_board_refuses_and_a_human_takes_it_back(port: str) -> None:
     with Board(port, patience=5) as board:
         board.mlperf(DIGITS, "kws")
+    transport = Transport(port)
+    try:
+        client = Client(transport)
+        client.ask("db load 64")
+        with pytest.raises(DeviceError, match="refuses 'infer 1 0': 0 bytes are loaded, wanted 64"):
+            client.infer()
+        with pytest.raises(DeviceError, match="1 to 64 bytes can be loaded"):
+            client.load(bytes(65))
+        client.load(bytes(64))
+        assert client.infer(2, 1).results == tuple(expected(DIGITS, "kws", bytes(64)))
+    finally:
+        transport.close()
     with serial.Serial(port, timeout=5) as line:
         assert ask(line, "timestamp")[-1] == "m-ready"
         line.write(b"db lo\x03")
@@ -166,6 +178,22 @@ def test_on_a_cortex_m4(kind: str) -> None:
         assert board.exec("print(6 * 7)") == "42\n"
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("qemu")
+def test_laps_farther_apart_than_ticks_can_tell() -> None:
+    """More than 2^30 us of a board whose clock counts instructions: some 20 s here."""
+    with qemu_board("m4", preload=mapped_model(pack_for_board(DIGITS, "m"), "m4")) as board:
+        client = service.start(board.link, "m.mipk", KINDS["ic"])
+        client.load(bytes(64))
+        few = client.infer(500, 0)
+        one = few.microseconds / few.count
+        count = int(1.1 * (1 << 30) / one)
+        many = client.infer(count, 0, 300.0)
+        assert many.microseconds > 1 << 30
+        assert many.microseconds == pytest.approx(one * count, rel=0.01)
+        assert many.results == few.results
+
+
 @pytest.mark.parametrize(
     ("kind", "model", "told"),
     [
@@ -207,7 +235,8 @@ def test_bytes_of_a_stimulus() -> None:
         (400_000, 400_000, None),
         (10, 24, (1050, 10)),  # 17 s of the board's clock would be 41 s of the host's
         (10, 30, None),
-        (10, 1, (1700, 10)),
+        (10, 1, (2100, 10)),
+        (534.2, 8.7, (242, 10)),  # a qemu board: its clock counts instructions
         (1e-9, 1e-9, None),
     ],
 )
@@ -245,20 +274,3 @@ def test_the_command_in_words(port: str, tmp_path: Path) -> None:
     assert "MLPerf Tiny protocol, unofficial: kws, which the runner calls kws01\n" in done.stdout
     assert "-t " + str(tmp_path / "tests_performance.yaml") in done.stderr
     assert "this port has none" in done.stderr
-
-
-def test_a_client_tells_what_a_board_refuses(port: str) -> None:
-    with Board(port, patience=5) as board:
-        board.mlperf(DIGITS, "kws")
-    transport = Transport(port)
-    try:
-        client = Client(transport)
-        client.ask("db load 64")
-        with pytest.raises(DeviceError, match="refuses 'infer 1 0': 0 bytes are loaded, wanted 64"):
-            client.infer()
-        with pytest.raises(DeviceError, match="1 to 64 bytes can be loaded"):
-            client.load(bytes(65))
-        client.load(bytes(64))
-        assert client.infer(2, 1).results == tuple(expected(DIGITS, "kws", bytes(64)))
-    finally:
-        transport.close()
