@@ -154,7 +154,6 @@ def _open(state, payload):
     if place == RUNTIME:
         target = path + "/" + name
     else:
-        state.tested.discard(name)
         if place == MODELS:
             state.forget(name)
             slot = give_up(name)

@@ -15,6 +15,7 @@ import sys
 
 from microinterp_link import files as files_module
 from microinterp_link import slots, upload
+from microinterp_link.refused import Refused
 from service_side import (
     BACK,
     FORGET,
@@ -37,12 +38,13 @@ class PowerCut(BaseException):
 class Steps:
     """Counts what changes the disk; the one of number `last` fails, or takes the power with it.
 
-    tear: how much of a write that takes the power gets through: 0 or 1 half. full: it fails with
-    ENOSPC, and only that one does.
+    tear: how much of a write that takes the power gets through: 0 or 1 half. kind: what happens at
+    it: "cut"; "full": that step fails with ENOSPC; "rot": it writes a wrong bit, and says nothing.
     """
 
-    def __init__(self, last=-1, tear=0, full=False):
-        self.last, self.tear, self.full = last, tear, full
+    def __init__(self, last=-1, tear=0, kind="cut"):
+        self.last, self.tear, self.kind = last, tear, kind
+        self.rots = False
         self.done = 0
         self.is_dead = False
 
@@ -52,9 +54,10 @@ class Steps:
             raise PowerCut
         self.done += 1
         if self.done - 1 == self.last:
-            if self.full:
+            if self.kind == "full":
                 raise OSError(28)
-            self.is_dead = True
+            self.rots = self.kind == "rot"
+            self.is_dead = not self.rots
         return self.is_dead
 
 
@@ -109,6 +112,10 @@ class File:
             self.file.write(bytes(data)[: len(data) * self.steps.tear // 2])
             self.file.close()
             raise PowerCut
+        if self.steps.rots and len(data):
+            data = bytearray(data)
+            data[len(data) // 2] ^= 4
+            self.steps.rots = False
         return self.file.write(data)
 
     def flush(self):
@@ -293,15 +300,18 @@ def prepared(system, models, put=deploy):
 
 
 def attempt(action, host):
-    """Do it until power goes or the disk is full; whether it was done."""
+    """Do it until power goes, or the disk is full or wrong; whether it was done."""
     try:
         action(host)
     except (PowerCut, OSError):
         return False
+    except Refused as error:
+        assert error.code == 4
+        return False
     return True
 
 
-def scene(system, name, tear, full):
+def scene(system, name, tear, kind):
     """Returns how many steps it has, and how many bytes of models were sent again at most."""
     models, action, allowed, last = SCENES[name]
     put, look = (install, installed) if name == "runtime" else (deploy, in_use)
@@ -311,7 +321,7 @@ def scene(system, name, tear, full):
     assert look() == last, name
     number, most = 0, 0
     while True:
-        steps = Steps(number, tear, full)
+        steps = Steps(number, tear, kind)
         system.load(start, steps)
         host = Host()
         if attempt(action, host):
@@ -319,8 +329,9 @@ def scene(system, name, tear, full):
                 return number, most
             assert look() == last  # what could not be written did not matter
         host.state.stop()
+        steps.rots = False  # it was no write
         before = host.sent
-        if not full:  # power comes back
+        if kind == "cut":  # power comes back
             system.load(system.save(), Steps())
             host = Host()
         found = look()
@@ -330,7 +341,7 @@ def scene(system, name, tear, full):
         assert look() == last, (name, number)
         if last is None:
             assert files() == {}, (name, number, list(files()))
-        elif not full and found != last and before and again:
+        elif kind == "cut" and found != last and before and again:
             # All that was flushed was used. (The last frame may not have come so far.)
             lost = again - max(0, len(NEW) - before)
             most = max(most, lost)
@@ -403,8 +414,8 @@ def main(kind, system_name):
             assert not found[0]
     else:
         for name in SCENES:
-            for tear in (0,) if kind == "full" else (0, 1):
-                print(name, tear, *scene(system, name, tear, kind == "full"))
+            for tear in (0, 1) if kind == "cut" else (0,):
+                print(name, tear, *scene(system, name, tear, kind))
 
 
 main(*sys.argv[1:3])

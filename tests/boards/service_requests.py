@@ -73,7 +73,8 @@ def looking():
         write("models/" + name, bytes(size))
     os.mkdir("models/folder")
     for hidden in (".key", "with space", "x" * 43, "dot."):
-        write("models/" + hidden, b"?")
+        if hidden[-1] != "." or sys.argv[-1] != "fat":
+            write("models/" + hidden, b"?")
     found, answers = listed(host, MODELS)
     assert found == wanted
     assert answers > 3

@@ -13,17 +13,29 @@ from pathlib import Path
 import pytest
 
 from tests.boards.service_port import run_service
+from tests.marks import slow_but
 
 SEED = 20261122
 
 
-@pytest.mark.parametrize(
-    "function",
-    ["looking", "removing", "uploading", "copying", "switching", "runtime", "naming"],
+FUNCTIONS = (
+    "looking",
+    "removing",
+    "uploading",
+    "copying",
+    "switching",
+    "runtime",
+    "naming",
+    "cutting",
 )
-def test_requests(function: str, tmp_path: Path) -> None:
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("system", slow_but(("posix", "littlefs", "fat"), "littlefs"))
+def test_requests(function: str, system: str, tmp_path: Path) -> None:
     """The assertions are in service_requests.py."""
-    assert run_service("service_requests.py", function, folder=tmp_path) == []
+    disk = () if system == "posix" else (system,)
+    assert run_service("service_requests.py", function, *disk, folder=tmp_path) == []
 
 
 def test_random_requests_stay_in_their_folders(tmp_path: Path) -> None:
