@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from microinterp.errors import DeviceError
-from microinterp_boards import Board, checked, runtime, virtual_board
+from microinterp_boards import Board, runtime, virtual_board
 from microinterp_boards.framed import service
 from microinterp_boards.framed.client import Client
 from microinterp_boards.framed.codec import ANSWER, HELLO, KEEP, REPEAT, Decoder, encode
@@ -146,12 +146,12 @@ def test_each_request_is_done_once(link: Link) -> None:
         write(data * 2 if kind == 3 else b"\xa5Z\x10" + data if kind == 4 else data)
 
     link.transport.write = badly  # type: ignore[method-assign]
-    for n in range(25):
+    for n in range(15):
         text = b"%d" % n
         assert client.ask(0x10, text) == text
     link.transport.write = write  # type: ignore[method-assign]
-    assert client.counters.repeated > 3
-    assert end_of(client, link).split() == [b"True", b"25"]
+    assert client.counters.repeated > 2
+    assert end_of(client, link).split() == [b"True", b"15"]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,7 @@ def test_a_board_that_is_left_alone_gives_back_its_prompt(link: Link, last: byte
     assert is_interrupted(link)
 
 
+@pytest.mark.slow
 def test_garbage_does_not_keep_it_and_a_sign_of_life_does(link: Link) -> None:
     def alive(data: bytes, seconds: float) -> bool:
         """Whether the service is there after `data` came again and again for so long."""
@@ -238,19 +239,19 @@ def test_what_stops_the_service_gives_back_interrupts(link: Link) -> None:
     assert is_interrupted(link)
 
 
-@pytest.mark.parametrize("heap", [40_000, 24_000])
-def test_small_heaps(heap: int) -> None:
-    """Where there is no room for the service, the board says so, and is well afterwards."""
-    with virtual_board(heap=1 << 18) as port, Board(port) as board:
-        board.exec(
-            "import gc\ngc.collect()\nkeep = []\n"
-            f"while gc.mem_free() > {heap} + 1000: keep.append(bytearray(500))"
-        )
-        assert checked.can_check(board.link)
-        service.install(board.link)
+def test_a_small_heap(board: Board) -> None:
+    """32-bit boards need half of what this 64-bit one does."""
+    board.exec(
+        "import gc\ngc.collect()\nkeep = []\n"
+        "while gc.mem_free() > 32_000: keep.append(bytearray(500))"
+    )
+    free = []
+    for _ in range(3):
         with start_service(board.link, line=Line(1, 240, 11_520.0)) as client:
             assert client.payload == 228
-        assert board.exec("print(1)") == "1\n"
+        free.append(int(board.exec("import gc; gc.collect(); print(gc.mem_free())")))
+    assert free[0] > 24_000  # names stay in MicroPython's tables
+    assert free[2] >= free[1] - 64
 
 
 @pytest.mark.parametrize("line", [None, Line(1, 240, 11_520.0)], ids=["window", "one by one"])
@@ -268,6 +269,7 @@ def test_on_a_bad_line(tmp_path: Path, line: Line | None) -> None:
             assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_keeping_a_board_that_nobody_asks(board: Board) -> None:
     with start_service(board.link, idle=1.5) as client:
         time.sleep(2.5)

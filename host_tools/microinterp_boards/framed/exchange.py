@@ -118,6 +118,7 @@ class Exchange:
         self._wait = _FIRST_WAIT
         self._timeouts = 0  # since something came of a request
         self._round, self._spread = _FIRST_WAIT / 3, _FIRST_WAIT / 6  # seconds; as TCP has them
+        self._is_measured = False
         self._began = 0.0  # when the last launch was
         self._ignored = -1, 0  # number and count of REPEATs that tell nothing new
 
@@ -280,6 +281,9 @@ class Exchange:
 
     def _measure(self, seconds: float) -> None:
         """Take a round trip into the estimate; one long answer does not spoil it."""
+        if not self._is_measured:
+            self._is_measured = True
+            self._round, self._spread = seconds, seconds / 2
         seconds = min(seconds, 3 * self._round + _LEAST_WAIT)
         self._spread += (abs(seconds - self._round) - self._spread) / 4
         self._round += (seconds - self._round) / 8
