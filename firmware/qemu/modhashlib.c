@@ -48,21 +48,30 @@ static void take_block(sha256_t *self, const uint8_t *data) {
             (rotated(old, 7) ^ rotated(old, 18) ^ old >> 3) +
             (rotated(new, 17) ^ rotated(new, 19) ^ new >> 10);
     }
-    uint32_t v[8]; // a to h of the standard
-    memcpy(v, self->state, sizeof(v));
+    uint32_t *v = self->state;
+    uint32_t a = v[0], b = v[1], c = v[2], d = v[3], e = v[4], f = v[5], g = v[6], h = v[7];
     for (size_t i = 0; i < 64; i++) {
-        uint32_t sum_e = rotated(v[4], 6) ^ rotated(v[4], 11) ^ rotated(v[4], 25);
-        uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
-        uint32_t first = v[7] + sum_e + choice + round_constants[i] + words[i];
-        uint32_t sum_a = rotated(v[0], 2) ^ rotated(v[0], 13) ^ rotated(v[0], 22);
-        uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-        memmove(v + 1, v, 7 * sizeof(*v));
-        v[4] += first;
-        v[0] = first + sum_a + majority;
+        uint32_t sum_e = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25);
+        uint32_t first = h + sum_e + ((e & f) ^ (~e & g)) + round_constants[i] + words[i];
+        uint32_t sum_a = rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22);
+        uint32_t second = sum_a + ((a & b) ^ (a & c) ^ (b & c));
+        h = g;
+        g = f;
+        f = e;
+        e = d + first;
+        d = c;
+        c = b;
+        b = a;
+        a = first + second;
     }
-    for (size_t i = 0; i < 8; i++) {
-        self->state[i] += v[i];
-    }
+    v[0] += a;
+    v[1] += b;
+    v[2] += c;
+    v[3] += d;
+    v[4] += e;
+    v[5] += f;
+    v[6] += g;
+    v[7] += h;
 }
 
 static void take(sha256_t *self, const uint8_t *data, size_t size) {
