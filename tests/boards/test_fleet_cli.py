@@ -45,6 +45,8 @@ def fleet(
         server = Rfc2217Server(other)
         stack.callback(server.close)
         path.write_text(FLEET.format(near=near, far=server.url))
+        done = call("board", "deploy", MODEL, "--all", "--fleet", path)
+        assert done.exit_code == 0, done.stderr
         yield path, near, server.url
 
 
