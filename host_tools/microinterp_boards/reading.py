@@ -11,6 +11,7 @@ READ_LIMIT = 0.05
 _JOIN_LIMIT = 1.0  # seconds for the thread to end: a driver may hang
 _HELD = 1 << 24  # bytes that have come and nobody took, from which on no more are read
 _AT_ONCE = 4096
+_SOCKET = "serial.urlhandler.protocol_socket"  # says only whether there is anything to read
 
 
 class Reader:
@@ -19,6 +20,7 @@ class Reader:
     def __init__(self, port: Any) -> None:
         """Start the thread; reads of `port` block READ_LIMIT at most."""
         self._port = port
+        self._counts = type(port).__module__ != _SOCKET
         self._data = bytearray()
         self._error: Exception | None = None
         self._is_over = False
@@ -52,12 +54,24 @@ class Reader:
         try:
             while not self._is_over:
                 data: bytes = self._port.read(1)
-                while data and len(data) < _AT_ONCE and (more := int(self._port.in_waiting)):
-                    data += self._port.read(min(more, _AT_ONCE))
+                while data and len(data) < _AT_ONCE and (more := self._rest()):
+                    data += more
                 if data:
                     self._keep(data)
         except Exception as error:  # whatever a driver raises, the caller must hear of it
             self._keep(b"", error)
+
+    def _rest(self) -> bytes:
+        """What has come behind a first byte; does not wait."""
+        waiting = int(self._port.in_waiting)
+        if not waiting:
+            return b""
+        if not self._counts:
+            self._port.timeout = 0
+            rest: bytes = self._port.read(_AT_ONCE)
+            self._port.timeout = READ_LIMIT
+            return rest
+        return bytes(self._port.read(min(waiting, _AT_ONCE)))
 
     def _keep(self, data: bytes, error: Exception | None = None) -> None:
         with self._changed:
