@@ -151,6 +151,7 @@ def throw_at_a_board(folder: Path, rounds: list[int]) -> None:
             assert client.has_ended
             board.link.transport.unread(client.rest())
             grown.append(int(board.link.finish(5).split()[-1]))
+            board.link.enter()
         assert grown[-1] <= GROWTH, grown
         assert outside(folder) == before
         assert board.exec("print(1)") == "1\n"

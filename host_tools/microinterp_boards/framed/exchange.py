@@ -72,6 +72,11 @@ class Counters:
     timeouts: int = 0
     asked: int = 0
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether all went well at once."""
+        return not (self.repeated or self.damaged or self.timeouts or self.asked)
+
 
 @dataclass(slots=True)
 class Request:

@@ -43,7 +43,7 @@ def start_service(link: Link, idle: float = IDLE, line: Line | None = None) -> I
         yield client
     finally:
         client.close()
-        if client.has_ended:
+        if client.has_ended and client.counters.is_clean:
             _take_back(link, client.rest())
 
 
@@ -86,7 +86,8 @@ def _started(link: Link, idle: float, line: Line) -> Client:
 def _take_back(link: Link, rest: bytes) -> None:
     """Wait for the end of the program on the board, behind `rest`, so that nothing interrupts it.
 
-    Otherwise the link enters the raw REPL anew when it is next used, once the board is idle.
+    Otherwise the link enters the raw REPL anew when it is next used: a goodbye that came twice has
+    been a key there, ^B.
     """
     with contextlib.suppress(DeviceError):
         link.transport.unread(rest)
