@@ -23,8 +23,10 @@ def serve(idle_ms=3000, payload=240, window=1):
     try:
         return _serve(frames, state, payload, window)
     finally:
-        kbd_intr(3)
-        state.clear()
+        try:
+            state.clear()
+        finally:
+            kbd_intr(3)
 
 
 def _serve(frames, state, limit, window):
