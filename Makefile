@@ -9,7 +9,7 @@ WORKERS ?= auto
 QEMU_BOARD = $(BIN)/python -c 'from microinterp_boards.virtual.qemu_elf import main; exit(main())'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test test-slow bench bench-instructions labs lint digits \
+.PHONY: help setup system-deps demo test test-slow test-thorough bench bench-instructions labs lint digits \
 	firmware qemu-board schemas ops-table clean
 
 help:  ## list the targets
@@ -44,10 +44,13 @@ demo: $(STAMP)  ## run a real int8 model like the chip, then on a virtual board 
 # built before they start side by side.
 test: $(STAMP)  ## the test suite
 	@$(QEMU_BOARD) >/dev/null || [ "$$CI" != true ]
-	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
+	$(BIN)/pytest -n $(WORKERS) -m 'not slow and not thorough'
 
 test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random inputs
-	$(BIN)/pytest -n $(WORKERS) -m slow
+	$(BIN)/pytest -n $(WORKERS) -m 'slow and not thorough'
+
+test-thorough: $(STAMP)  ## the longest repetitions, which are no part of CI (half an hour)
+	$(BIN)/pytest -n $(WORKERS) -m thorough
 
 BENCH ?=
 bench: $(STAMP)  ## time against the TFLM wheel and LiteRT in one run (BENCH=--quick: a minute)

@@ -1,4 +1,4 @@
-"""Marks for tests with parameters: which of them run in the slow suite alone."""
+"""Marks for tests with parameters: which of them run in the slow suite alone, or by hand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ import pytest
 def slow(*values: Any) -> Any:
     """One set of parameters that is slow."""
     return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def thorough(*values: Any) -> Any:
+    """One set of parameters that takes too long for CI."""
+    return pytest.param(*values, marks=pytest.mark.thorough)
 
 
 def slow_but(names: Iterable[str], *quick: str) -> list[Any]:

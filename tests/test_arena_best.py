@@ -98,7 +98,7 @@ def test_random_graphs(data: bytes) -> None:
     assert bound <= best <= tflms
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_two_thousand_random_graphs() -> None:
     smaller = 0
 

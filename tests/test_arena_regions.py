@@ -173,7 +173,7 @@ def test_random_graphs(data: bytes, sizes: list[int]) -> None:
     check_graph(data, sizes)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(max_examples=1000)
 @given(data=random_graphs(), sizes=REGION_SIZES)
 def test_a_thousand_random_graphs(data: bytes, sizes: list[int]) -> None:

@@ -117,7 +117,7 @@ def test_random_graphs(tflm: TflmRuntime, data: bytes) -> None:
     require_equal(tflm, data)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(max_examples=2000)
 @given(data=GRAPHS)
 def test_two_thousand_random_graphs(tflm: TflmRuntime, data: bytes) -> None:

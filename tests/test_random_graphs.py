@@ -58,7 +58,7 @@ def test_graphs_of_control_flow(tflm: TflmRuntime) -> None:
     run(tflm, MODELS // 2, graphs(3, 10, FLOW))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_many_graphs(tflm: TflmRuntime) -> None:
     used = run(tflm, SLOW_MODELS, graphs())
     assert set(TABLE) - set(used) == {"variable tensor", "compressed constant"}

@@ -49,7 +49,7 @@ def test_random_control_flow() -> None:
     run(GRAPHS, graphs(3, 10, FLOW))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_many_random_graphs() -> None:
     run(SLOW_GRAPHS, graphs())
     run(SLOW_GRAPHS, graphs(3, 10, FLOW))

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from microinterp import Interpreter
 from microinterp.interpreter import prepare_model
 from microinterp.passes import run_passes
+from tests.marks import slow, thorough
 from tests.ops.strategies import seeds
 from tests.ops.variable_programs import Program, programs
 from tests.oracle import random_samples
@@ -36,7 +37,7 @@ on_each = pytest.mark.parametrize(("cpu", "tier"), PLACES)
 
 
 @on_each
-@pytest.mark.parametrize("count", [25, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [25, slow(60), thorough(120)])
 def test_random_graphs(cpu: str, tier: str, count: int) -> None:
     family = Family()
 
@@ -51,7 +52,7 @@ def test_random_graphs(cpu: str, tier: str, count: int) -> None:
 
 
 @on_each
-@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [10, slow(50), thorough(100)])
 def test_random_programs_of_variables(cpu: str, tier: str, count: int) -> None:
     models = []
 
@@ -67,7 +68,7 @@ def test_random_programs_of_variables(cpu: str, tier: str, count: int) -> None:
 
 
 @on_each
-@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [10, slow(40), thorough(100)])
 def test_random_models_with_passes(cpu: str, tier: str, count: int) -> None:
     """Layers in place, backward, over one another, in strips and in columns."""
     seen: Counter[str] = Counter()
@@ -107,8 +108,7 @@ def test_ops(op: str) -> None:
 
 def marked(names: Sequence[str], *more: str) -> list[object]:
     """The large ones are slow."""
-    slow = (*SLOW, *more)
-    return [pytest.param(n, marks=pytest.mark.slow) if n in slow else n for n in names]
+    return [slow(name) if name in (*SLOW, *more) else name for name in names]
 
 
 @pytest.mark.parametrize("name", marked(list(MODELS)))

@@ -178,7 +178,7 @@ def test_the_heap_has_the_size_asked_for(heap: int) -> None:
     with virtual_board(heap=heap) as port, Board(port) as board:
         facts = board.probe()
         assert 0.94 * heap < facts.heap_total < heap
-        assert facts.heap_total - facts.heap_free < 3500
+        assert facts.heap_total - facts.heap_free < 4500  # the question takes some of it
 
 
 def test_memory_ends_where_the_heap_does() -> None:

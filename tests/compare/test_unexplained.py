@@ -244,7 +244,7 @@ def test_noise_has_no_name() -> None:
     assert check_noise(12) > 6
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_noise_has_no_name_in_hundreds_of_models() -> None:
     assert check_noise(400) > 300
 

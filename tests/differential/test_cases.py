@@ -9,8 +9,10 @@ from microinterp.runtimes.tflm import TflmRuntime
 from tests.differential.case import Case
 from tests.differential.cases import all_cases
 from tests.differential.run import run_case
+from tests.marks import slow, thorough
 
 MODELS = 12
+SOME_MODELS = 80
 MANY_MODELS = 200
 CASES = [pytest.param(case, id=case.name) for case in all_cases()]
 
@@ -28,10 +30,10 @@ def test_equals_tflm(tflm: TflmRuntime, case: Case) -> None:
     require_equal(tflm, case, MODELS, 0.25)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("count", [slow(SOME_MODELS), thorough(MANY_MODELS)])
 @pytest.mark.parametrize("case", CASES)
-def test_equals_tflm_in_many_models(tflm: TflmRuntime, case: Case) -> None:
-    require_equal(tflm, case, MANY_MODELS, 0.4)
+def test_equals_tflm_in_many_models(tflm: TflmRuntime, case: Case, count: int) -> None:
+    require_equal(tflm, case, count, 0.4)
 
 
 def test_every_operator_and_type_has_a_case() -> None:

@@ -86,7 +86,7 @@ def test_elements_of_real_models(name: str) -> None:
     assert tally.elements == 3
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_two_thousand_elements() -> None:
     total = Tally()
     for number, case in enumerate(CASES):

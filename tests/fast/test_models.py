@@ -127,7 +127,7 @@ def test_random_graphs_of_all_operators() -> None:
     assert check_graphs(graphs(), 30)["twins"] >= 30
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_many_random_graphs() -> None:
     assert check_graphs(random_graphs(), 500)["twins"] >= 2000
     assert check_graphs(graphs(), 500)["twins"] >= 500

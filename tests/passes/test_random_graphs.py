@@ -16,7 +16,7 @@ from microinterp.errors import UnsupportedError
 from microinterp.passes import NAMES, run_passes
 from microinterp.runtimes.tflm import Sample
 from tests.graphs.models import FLOW, graphs
-from tests.marks import slow_but
+from tests.marks import slow, slow_but, thorough
 from tests.oracle import random_samples
 from tests.passes.checking import check_passed, passed_outputs, prepared_of, usual_outputs
 from tests.random_graphs import random_graphs
@@ -75,19 +75,19 @@ def require_shares(seen: Counter[str], shares: dict[str, float]) -> None:
         assert all(seen[kind] >= share * seen["graphs"] for kind, share in shares.items()), seen
 
 
-@pytest.mark.parametrize("count", [PLAIN, pytest.param(SLOW, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [PLAIN, slow(SLOW)])
 def test_graphs_of_int8_layers(count: int) -> None:
     """Some of their files prescribe offsets, which passes leave aside."""
     run(count, st.one_of(random_graphs(), random_graphs(offline=True)))
 
 
-@pytest.mark.parametrize("count", [PLAIN, pytest.param(SLOW, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [PLAIN, thorough(SLOW)])
 def test_graphs_of_all_operators(count: int) -> None:
     seen = run(count, graphs())
     require_shares(seen, {"stateful": 1 / 8, "in another order": 1 / 20})
 
 
-@pytest.mark.parametrize("count", [PLAIN, pytest.param(SLOW, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [PLAIN, slow(SLOW)])
 def test_graphs_of_control_flow(count: int) -> None:
     seen = run(count, graphs(3, 10, FLOW))
     require_shares(seen, {"with subgraphs": 1 / 4})

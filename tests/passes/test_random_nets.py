@@ -154,7 +154,7 @@ def test_random_nets_without_passes_are_tflm(tflm: TflmRuntime) -> None:
     assert compared > 40
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_many_random_nets() -> None:
     """Other models than above; each through more passes and grids."""
     run(range(100_000, 100_000 + SLOW), is_thorough=True)
