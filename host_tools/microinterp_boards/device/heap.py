@@ -9,6 +9,7 @@ def _heap():
     gc.collect()
     say = print  # the smallest boards have no sys.stdout
     free = gc.mem_free()
+    held = gc.mem_alloc()
     say("heap_free", free)
-    say("heap_total", free + gc.mem_alloc())
+    say("heap_total", free + held)
     say("end")
