@@ -49,8 +49,10 @@ test: $(STAMP)  ## the test suite
 test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random inputs
 	$(BIN)/pytest -n $(WORKERS) -m 'slow and not thorough'
 
-test-thorough: $(STAMP)  ## the longest repetitions, which are no part of CI (half an hour)
+test-thorough: $(STAMP)  ## the longest repetitions, which are no part of CI (an hour)
 	$(BIN)/pytest -n $(WORKERS) -m thorough
+	MICROINTERP_EXAMPLES=300 $(BIN)/pytest -n $(WORKERS) -m 'not slow and not thorough' \
+		tests/ops tests/packed tests/fast
 
 BENCH ?=
 bench: $(STAMP)  ## time against the TFLM wheel and LiteRT in one run (BENCH=--quick: a minute)

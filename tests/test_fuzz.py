@@ -17,7 +17,7 @@ from tests.fuzz_models import LARGE, WAKE_WORDS, model_bytes, model_names
 from tests.marks import slow, thorough
 from tests.mutations import MUTATIONS, Mutator, change_value, layout_of
 
-QUICK, THOROUGH = 200, 3000
+QUICK, THOROUGH = 120, 3000
 MODEL = WAKE_WORDS[0]
 
 

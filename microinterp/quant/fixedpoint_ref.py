@@ -47,6 +47,11 @@ def wrap32(x: int) -> int:
     return ((x + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
 
 
+def wrap64(x: int) -> int:
+    """x as a C int64 that has wrapped around."""
+    return ((x + (1 << 63)) & 0xFFFFFFFFFFFFFFFF) - (1 << 63)
+
+
 def clamp(x: int, low: int, high: int) -> int:
     """x limited to [low, high]."""
     return low if x < low else high if x > high else x
@@ -97,10 +102,10 @@ def multiply_int64(x: int, multiplier: int, shift: int) -> int:
     """As above for a 48-bit x: the multiplier is cut to 16 bits first (16x8 kernels).
 
     Used with 64-bit accumulators; the same in both rounding modes. TFLM asserts shift <= 7; from
-    15 on the C code shifts by a negative number.
+    15 on the C code shifts by a negative number. The product of a longer x wraps.
     """
     total = 15 - shift
-    return wrap32((x * reduced(multiplier) + (1 << (total - 1))) >> total)
+    return wrap32(wrap64(x * reduced(multiplier) + (1 << (total - 1))) >> total)
 
 
 def multiply_int64_short(x: int, multiplier: int, shift: int) -> int:

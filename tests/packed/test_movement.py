@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.differential.cases import (
@@ -50,6 +50,7 @@ CASES = {
 def test_packed_equals_the_interpreter(op: str, tmp_path: Path) -> None:
     family = Family()
 
+    @settings(max_examples=120)
     @given(case=CASES[op], seed=seeds())
     def check(case: Case, seed: int) -> None:
         family.add(case.data, seed)

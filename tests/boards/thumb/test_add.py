@@ -11,8 +11,12 @@ import pytest
 from tests.boards.random_steps import Case
 from tests.boards.step_reference import int8_bytes
 from tests.boards.thumb.step_calls import CPUS, HALF, check, outputs, run_steps
+from tests.marks import slow_but
 
-pytestmark = [pytest.mark.usefixtures("qemu"), pytest.mark.parametrize("arch", CPUS)]
+pytestmark = [
+    pytest.mark.usefixtures("qemu"),
+    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em", "armv6m")),
+]
 SUM = (32768, 0, -18)
 """Brings the sum of two halves of v << 20 back to v: 2^30 / 2^31 / 2^18 * 2^20 / 2."""
 INT8 = (-128, 127)

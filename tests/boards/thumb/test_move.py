@@ -10,8 +10,12 @@ import pytest
 
 from tests.boards.random_steps import Case
 from tests.boards.thumb.step_calls import CPUS, check, run_steps
+from tests.marks import slow_but
 
-pytestmark = [pytest.mark.usefixtures("qemu"), pytest.mark.parametrize("arch", CPUS)]
+pytestmark = [
+    pytest.mark.usefixtures("qemu"),
+    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em", "armv6m")),
+]
 LENGTHS = (1, 2, 3, 4, 5, 7, 8, 11, 15, 16, 17, 19, 20, 31, 32, 35, 67)
 
 

@@ -11,8 +11,12 @@ import pytest
 from tests.boards.random_steps import Case
 from tests.boards.step_reference import int8_bytes
 from tests.boards.thumb.step_calls import CPUS, check, outputs, run_steps
+from tests.marks import slow_but
 
-pytestmark = [pytest.mark.usefixtures("qemu"), pytest.mark.parametrize("arch", CPUS)]
+pytestmark = [
+    pytest.mark.usefixtures("qemu"),
+    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em", "armv6m")),
+]
 INT8 = (-128, 127)
 EVERY = int8_bytes(range(-128, 128))
 

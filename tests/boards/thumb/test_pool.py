@@ -11,12 +11,13 @@ import pytest
 from tests.boards.random_steps import Axis, Case, Geometry
 from tests.boards.step_reference import int8_bytes
 from tests.boards.thumb.step_calls import CPUS, check, outputs, run_steps
+from tests.marks import slow_but
 
 POOLS = ("AVERAGE_POOL", "MAX_POOL")
 INT8 = (-128, 127)
 pytestmark = [
     pytest.mark.usefixtures("qemu"),
-    pytest.mark.parametrize("arch", CPUS),
+    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em", "armv6m")),
     pytest.mark.parametrize("name", POOLS),
 ]
 

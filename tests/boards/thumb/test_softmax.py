@@ -12,8 +12,12 @@ import pytest
 from tests.boards.random_steps import Case, exp_table
 from tests.boards.step_reference import int8_bytes
 from tests.boards.thumb.step_calls import CPUS, check, outputs, run_steps
+from tests.marks import slow_but
 
-pytestmark = [pytest.mark.usefixtures("qemu"), pytest.mark.parametrize("arch", CPUS)]
+pytestmark = [
+    pytest.mark.usefixtures("qemu"),
+    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em", "armv6m")),
+]
 ONE = 2**31 - 1
 POWERS = struct.pack("<256I", ONE, *(2**31 >> i for i in range(1, 32)), *[0] * 224)
 """Entry i is 2^-i."""
