@@ -176,6 +176,7 @@ def test_the_status_and_the_table(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = [f"board{i}" for i in range(len(results))]
+    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)
     Path("fleet.toml").write_text("".join(f"[board.{n}]\nport = '/dev/{n}'\n" for n in names))
     told = [outcome(name, result) for name, result in zip(names, results, strict=True)]
