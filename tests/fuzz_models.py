@@ -146,7 +146,7 @@ BUILT_MODELS = {
 ALL_MODELS = (*BUILT_MODELS, *SHARED_MODELS, *WAKE_WORDS)
 
 
-LARGE = (*WAKE_WORDS, "ic_resnet8", "vww", "person_detect")
+LARGE = (*WAKE_WORDS, "kws", "ic_resnet8", "vww", "person_detect")
 """Those that take long."""
 
 

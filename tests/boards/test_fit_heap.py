@@ -31,6 +31,7 @@ from microinterp_boards.processor import TIERS
 from tests.boards.heap_figures import BOARDS, deployed, module_costs, packed_for
 from tests.boards.model_boards import MODEL
 from tests.boards.unix_port import ROOT
+from tests.marks import thorough
 from tests.models import chain_model
 
 SLACK = 4096
@@ -64,7 +65,7 @@ def test_modules_take_what_the_table_says(kind: str) -> None:
     assert measured == {name: pytest.approx(cost, abs=160) for name, cost in told.items()}
 
 
-@pytest.mark.parametrize("model", [pytest.param("digits", marks=pytest.mark.slow), "24 steps"])
+@pytest.mark.parametrize("model", [thorough("digits"), "24 steps"])
 def test_the_need_is_enough_and_little_less_is_not(kind: str, model: str) -> None:
     data = MODEL.read_bytes() if model == "digits" else chain_model(24)
     heap = need(kind, data)

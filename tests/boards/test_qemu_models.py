@@ -27,7 +27,7 @@ from tests.boards.qemu_port import (
 from tests.boards.test_bench import follows_schema
 from tests.boards.unix_port import ROOT
 from tests.conftest import shared_model
-from tests.marks import slow
+from tests.marks import slow, thorough
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
@@ -94,7 +94,7 @@ def test_no_byte_differs(name: str, heap: int, cpu: str, tier: str) -> None:
 
 
 SLOW_IN_BYTECODE = [
-    pytest.param(name, cpu, marks=pytest.mark.slow if name not in ("digits", "hello_world") else ())
+    (name, cpu) if name in ("digits", "hello_world") else thorough(name, cpu)
     for name in NAMES
     for cpu in CPUS
 ]

@@ -111,6 +111,10 @@ def marked(names: Sequence[str], *more: str) -> list[object]:
     return [slow(name) if name in (*SLOW, *more) else name for name in names]
 
 
+LONG = ("person_detect", "vww_96_int8")
+"""With passes and all tiers."""
+
+
 @pytest.mark.parametrize("name", marked(list(MODELS)))
 def test_real_models(name: str) -> None:
     model = packed(name, 2)
@@ -118,7 +122,10 @@ def test_real_models(name: str) -> None:
         check_on_cortex_m([model], tier, cpu, LARGE_HEAP)
 
 
-@pytest.mark.parametrize("name", marked(list(SMALLER), "kws_int8"))
+@pytest.mark.parametrize(
+    "name",
+    [*marked([n for n in SMALLER if n not in LONG], "kws_int8"), *map(thorough, LONG)],
+)
 def test_real_models_with_passes(name: str) -> None:
     data = MODELS[name](name)
     prepared = prepare_model(data, kernels="plain")

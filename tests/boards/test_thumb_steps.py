@@ -10,8 +10,9 @@ import pytest
 from tests.boards.random_steps import make
 from tests.boards.thumb_steps import KERNELS, TIERS_OF, differing, narrowed
 from tests.conftest import require_or_skip
+from tests.marks import slow, thorough
 
-FEW, MANY = 25, 2000
+FEW, SOME, MANY = 25, 500, 2000
 _BATCH = 500  # layers that a board gets at a time
 RUNS = [(cpu, tier) for cpu, tiers in TIERS_OF.items() for tier in tiers]
 
@@ -36,9 +37,9 @@ def test_few(qemu: None, name: str, cpu: str, tier: str) -> None:
     check(name, cpu, tier, "few", FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("count", [slow(SOME), thorough(MANY)])
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize(("cpu", "tier"), RUNS)
-def test_many(qemu: None, name: str, cpu: str, tier: str) -> None:
-    for number in range(MANY // _BATCH):
+def test_many(qemu: None, name: str, cpu: str, tier: str, count: int) -> None:
+    for number in range(count // _BATCH):
         check(name, cpu, tier, f"many {number}", _BATCH)
