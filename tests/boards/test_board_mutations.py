@@ -19,6 +19,7 @@ from tests.boards.random_steps import MAKERS, make
 from tests.boards.thumb_steps import tiered
 from tests.boards.unix_port import SETS, Job, run_jobs
 from tests.boards.viper_emulator import Board
+from tests.marks import slow_but
 from tests.packed.compare import pack_model
 from tests.packed.mutants import layout_of, weights_of
 from tests.packed.mutants import mutants as zoo_mutants
@@ -128,7 +129,7 @@ def test_mutants_in_micropython(tier: str, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("qemu")
 @pytest.mark.parametrize("count", [COUNT // 10, pytest.param(COUNT // 2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tier", SETS)
-@pytest.mark.parametrize("cpu", qemu_port.CPUS)
+@pytest.mark.parametrize("cpu", slow_but(qemu_port.CPUS, "m4"))
 def test_mutants_on_a_cortex_m(cpu: str, tier: str, count: int, tmp_path: Path) -> None:
     """The same arenas and the same words as on the unix port, whose ints have 64 bits."""
     jobs = mutants(count, tier)

@@ -9,6 +9,7 @@ import pytest
 from microinterp_boards.session import Session
 from tests.boards.model_boards import MODEL, NAME, board_with, needs_viper
 from tests.conftest import shared_model
+from tests.marks import slow_but
 from tests.packed.test_real import SHARED
 from tests.test_wakewords import MODELS as WAKEWORDS
 from tests.test_wakewords import wakeword
@@ -29,7 +30,7 @@ MODELS: dict[str, Callable[[str], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow_but(MODELS, NAME, "kws_int8", "hello_world_int8", "alexa"))
 def test_no_byte_differs(name: str) -> None:
     """The second run is by plain invokes, which the session makes with the heap locked."""
     data = MODELS[name](name)

@@ -60,7 +60,8 @@ def asked(path: Path, board: str, heap: int) -> tuple[int, dict[str, Any]]:
 @pytest.mark.usefixtures("interpreter")
 @needs_viper
 @pytest.mark.parametrize(
-    "name", ["digits", "many steps", "heavy", "hello_world_int8", "kws_int8", slow("vww_96_int8")]
+    "name",
+    ["digits", "many steps", "heavy", "hello_world_int8", slow("kws_int8"), slow("vww_96_int8")],
 )
 def test_unix_at_three_heaps(name: str, tmp_path: Path) -> None:
     """Well below, just enough, ample; just below by as much as the account may be too careful."""

@@ -75,7 +75,7 @@ def assert_equal(done: list[Validation], mpy_set: str, samples: int = SAMPLES) -
 
 @pytest.mark.parametrize(
     ("name", "heap", "cpu", "tier"),
-    [slow(*case) if case[0] in LARGE and case[2] != "m4" else case for case in CASES],
+    [slow(*case) if case[0] in LARGE else case for case in CASES],
 )
 def test_no_byte_differs(name: str, heap: int, cpu: str, tier: str) -> None:
     mpy_set = set_of(cpu, tier)

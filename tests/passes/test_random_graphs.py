@@ -93,7 +93,7 @@ def test_graphs_of_control_flow(count: int) -> None:
     require_shares(seen, {"with subgraphs": 1 / 4})
 
 
-@pytest.mark.parametrize("name", slow_but(MODELS, "hey_jarvis", "alexa"))
+@pytest.mark.parametrize("name", slow_but(MODELS, "alexa"))
 def test_wakewords_carry_their_state(name: str) -> None:
     """50 invokes, a reset, 50 more: probability and all variables are those without passes."""
     data = wakeword(name)

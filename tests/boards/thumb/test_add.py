@@ -15,7 +15,7 @@ from tests.marks import slow_but
 
 pytestmark = [
     pytest.mark.usefixtures("qemu"),
-    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em", "armv6m")),
+    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em")),
 ]
 SUM = (32768, 0, -18)
 """Brings the sum of two halves of v << 20 back to v: 2^30 / 2^31 / 2^18 * 2^20 / 2."""

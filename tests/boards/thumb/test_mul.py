@@ -15,7 +15,7 @@ from tests.marks import slow_but
 
 pytestmark = [
     pytest.mark.usefixtures("qemu"),
-    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em", "armv6m")),
+    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em")),
 ]
 INT8 = (-128, 127)
 EVERY = int8_bytes(range(-128, 128))

@@ -17,7 +17,7 @@ POOLS = ("AVERAGE_POOL", "MAX_POOL")
 INT8 = (-128, 127)
 pytestmark = [
     pytest.mark.usefixtures("qemu"),
-    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em", "armv6m")),
+    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em")),
     pytest.mark.parametrize("name", POOLS),
 ]
 

@@ -16,7 +16,7 @@ from tests.marks import slow_but
 
 pytestmark = [
     pytest.mark.usefixtures("qemu"),
-    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em", "armv6m")),
+    pytest.mark.parametrize("arch", slow_but(CPUS, "armv7em")),
 ]
 ONE = 2**31 - 1
 POWERS = struct.pack("<256I", ONE, *(2**31 >> i for i in range(1, 32)), *[0] * 224)
