@@ -1,4 +1,7 @@
-"""TEST: loads the model that was just verified, and holds it to its golden bundle."""
+"""TEST: loads the model that was just verified, and holds it to its golden bundle.
+
+A program, whose name ends in .py, is compiled, and not run.
+"""
 
 import gc
 import sys
@@ -14,7 +17,7 @@ def handle(state, kind, payload, limit):
         _drop("microinterp_link." + module)
     _drop("microinterp")
     try:
-        numbers, text = _run(slot, bundle)
+        numbers, text = _compile(slot) if name.lower().endswith(".py") else _run(slot, bundle)
     except MemoryError as error:
         raise Refused(OUT_OF_MEMORY, str(error)[:_MOST]) from None
     except OSError:
@@ -48,15 +51,19 @@ def _asked(state, payload):
     return name, path_of(name, state.verified[name][0]), bundle if size_of(bundle) >= 0 else ""
 
 
-def _run(path, bundle):
+def _load(path):
     gc.collect()
     before = gc.mem_free()
     from microinterp import Interpreter
 
     gc.collect()
     imported = gc.mem_free()
-    it = Interpreter.from_file(path)
-    gc.collect()
+    return Interpreter.from_file(path), before, imported
+
+
+def _run(path, bundle):
+    it, before, imported = _load(path)
+    gc.collect()  # when nothing of the loader is on the stack
     loaded = gc.mem_free()
     if not bundle:
         return (1, 0, 0, before, imported, loaded), ""
@@ -69,6 +76,24 @@ def _run(path, bundle):
         text += "sample %(sample)d output %(output)d byte %(byte)d: %(got)d, not %(wanted)d"
         text %= told["first"]
     return (int(told["equal"]), told["samples"], told["bytes"], before, imported, loaded), text
+
+
+def _compile(path):
+    """The code is dropped again; a SyntaxError is the text, with its line."""
+    gc.collect()
+    free = gc.mem_free()
+    text = ""
+    with open(path) as file:
+        source = file.read()
+    try:
+        compile(source, "app.py", "exec")
+    except SyntaxError as error:
+        from io import StringIO
+
+        told = StringIO()
+        sys.print_exception(error, told)
+        text = " ".join(told.getvalue().split())
+    return (int(not text), 0, 0, free, free, gc.mem_free()), text[-_MOST:]
 
 
 def _drop(name):

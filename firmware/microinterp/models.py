@@ -18,7 +18,12 @@ def load(name, arena=None):
 
 def find(name):
     """Path of the model that is in use: of the slot that the newest sound record names."""
-    newest, slot = -1, 0
+    return newest(name)[0]
+
+
+def newest(name):
+    """That path, and the record's generation."""
+    found, slot = -1, 0
     for number in range(3):
         try:
             with open("models/%s.%d" % (name, number), "rb") as file:
@@ -32,8 +37,8 @@ def find(name):
         if crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
             continue
         generation = int.from_bytes(data[4:8], "little")
-        if generation > newest and data[8] in (97, 98):
-            newest, slot = generation, data[8]
+        if generation > found and data[8] in (97, 98):
+            found, slot = generation, data[8]
     if not slot:
         raise ModelError("no model '%s' is deployed in the folder models" % name)
-    return "models/%s.%s" % (name, chr(slot))
+    return "models/%s.%s" % (name, chr(slot)), found

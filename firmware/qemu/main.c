@@ -18,11 +18,13 @@ static size_t heap_bytes(void) {
 }
 
 // As on other boards: boot.py always, main.py unless a host in the raw REPL asked for the reset.
-static void run_boot_files(void) {
+// True if one of them asks for another reset, by SystemExit.
+static bool run_boot_files(void) {
     int ended = pyexec_file_if_exists("boot.py");
     if (!(ended & PYEXEC_FORCED_EXIT) && pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL) {
-        pyexec_file_if_exists("main.py");
+        ended = pyexec_file_if_exists("main.py");
     }
+    return ended & PYEXEC_FORCED_EXIT;
 }
 
 static int repl(void) {
@@ -40,8 +42,9 @@ int main(void) {
         mp_init();
         mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__slash_lib));
         readline_init0();
-        run_boot_files();
-        while (!(repl() & PYEXEC_FORCED_EXIT)) {
+        bool is_over = run_boot_files();
+        while (!is_over) {
+            is_over = repl() & PYEXEC_FORCED_EXIT;
         }
         mp_hal_stdout_tx_str("MPY: soft reboot\r\n"); // host tools look for this text
         gc_sweep_all();

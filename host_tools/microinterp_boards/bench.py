@@ -30,7 +30,8 @@ from microinterp_boards.packing import (
 from microinterp_boards.probe import probe
 from microinterp_boards.results import environment
 from microinterp_boards.results.record import FORMAT
-from microinterp_boards.session import Loaded, OpCount, OpRun, Session
+from microinterp_boards.session import Session
+from microinterp_boards.session_facts import Loaded, OpCount, OpRun
 from microinterp_boards.source_form.session import SourceSession
 
 RUNS = 20
@@ -76,7 +77,7 @@ def bench(
             ops.append(session.invoke_ops())
             progress(runs + len(ops), runs + len(few))
     if loaded.clock == UNIT:
-        for each in count(link, model.name, few):
+        for each in count(link, there.path, few):
             counted.append(each)
             ops.append(each.ops)
             progress(runs + len(ops), runs + len(few))

@@ -8,13 +8,21 @@ from typing import Any
 
 from microinterp.closing import Closing
 from microinterp_boards import bench, deploy, mlperf, runtime, source_form, validate
+from microinterp_boards.app import boot, deploying
+from microinterp_boards.app.deploying import AppOptions
+from microinterp_boards.app.outcome import AppState
+from microinterp_boards.app.source import read_program
 from microinterp_boards.deploy import Deployment, Progress
 from microinterp_boards.files import Files
+from microinterp_boards.framed.service import PACKAGE
 from microinterp_boards.link import Link
 from microinterp_boards.mlperf.setup import Wanted
-from microinterp_boards.packing import SUFFIX, MemoryPasses, ModelSource
+from microinterp_boards.packing import MemoryPasses, ModelSource
 from microinterp_boards.probe import Probe, probe
 from microinterp_boards.source_form import install as source_install
+from microinterp_boards.store import models as store_models
+from microinterp_boards.store.places import remove_all
+from microinterp_boards.store.requests import Kept
 from microinterp_boards.validate import Validation
 
 
@@ -72,11 +80,18 @@ class Board(Closing):
         passes: str | Sequence[str] = "none",
         ram_limit: int | None = None,
         max_extra_macs: float = 0.1,
+        version: int | None = None,
+        key: bytes | None = None,
+        app: str | os.PathLike[str] | None = None,
+        watch: float = deploying.WATCH,
         progress: Progress = _silent,
     ) -> Deployment:
-        """Pack a model, install or update the runtime, send both, and load the model once.
+        """Pack a model, install or update the runtime, send both, and have the board test it.
 
-        Only files that differ are sent; each is read back. The board is soft reset.
+        The model goes into the slot that is not in use, and is put to use once the board has read
+        it again from flash and has computed some golden samples with it. Whatever goes wrong before
+        leaves the old one in use. Only what differs is sent; what an attempt that broke off has
+        sent is there already. The board is soft reset.
 
         Args:
             model: a .tflite file.
@@ -84,10 +99,59 @@ class Board(Closing):
             mpy_set: one of the probe's `sets`: "bytecode" for the runtime without native code,
                 "viper-armv7m" for viper kernels, "armv6m" for those of a smaller processor. None is
                 the first of them.
-            progress: told the bytes of the model that are sent, and of how many.
+            version: of the model; a board with a key takes none that is lower than the one in use.
+                None is that one's, or 0.
+            key: of the board, if it takes only what is signed; see schemas/link.md.
+            app: a MicroPython program that the board starts at boot from then on, and now. In the
+                end the port is closed and the program runs, until another Board opens the port.
+            watch: seconds that the program is tried for; if it crashes, it and the model are taken
+                back, and DeviceError tells why.
+            progress: told the bytes of the model that are there, and of how many.
+
+        Raises:
+            InputError: `app` is no program, or one that Ctrl-C could not stop.
         """
         asked = MemoryPasses(passes, ram_limit, max_extra_macs)
-        return deploy.deploy(self.link, model, name, mpy_set, progress, asked)
+
+        def deployed() -> Deployment:
+            return deploy.deploy(self.link, model, name, mpy_set, progress, asked, version, key)
+
+        if app is None:
+            return deployed()
+        options = AppOptions(version, key, watch)
+        return deploying.deploy_app(self.link, read_program(app), options, deployed)
+
+    def app(self) -> AppState:
+        """The program that the board starts at boot, and what became of it."""
+        return deploying.state(self.link)
+
+    def start_app(self) -> None:
+        """Start that program now, as if it had never crashed; the port is closed, and it runs."""
+        deploying.start(self.link)
+
+    def app_back(self) -> AppState:
+        """Put the program to use again that was in use before; it is not started."""
+        return deploying.back(self.link)
+
+    def remove_app(self) -> bool:
+        """Remove the program, so that nothing starts at boot; whether there was one."""
+        return deploying.remove(self.link)
+
+    def models(self) -> list[Kept]:
+        """The models on the board, by name: both slots of each, and which one is in use."""
+        return store_models.kept(self.link)
+
+    def back(self, name: str) -> Kept:
+        """Put the model to use again that was in use before; DeviceError if there is none."""
+        return store_models.back(self.link, name)
+
+    def remove_model(self, name: str) -> bool:
+        """Remove a model with both slots; whether there was something of it."""
+        return store_models.remove(self.link, name)
+
+    def set_key(self, key: bytes) -> None:
+        """Have the board take only what is signed with `key`, 16 to 256 bytes, from now on."""
+        store_models.set_key(self.link, key)
 
     def validate(
         self,
@@ -188,16 +252,13 @@ class Board(Closing):
         return mlperf.set_up(self.link, model, wanted, name, asked, progress)
 
     def uninstall(self) -> list[str]:
-        """Remove the runtime and all models; returns the paths of the files that went.
+        """Remove the runtime, all models and a program that starts at boot; their paths.
 
         The board is soft reset.
         """
         self.soft_reset()  # in a small heap, what an earlier program left is too much for the probe
         if source_form.is_for(self.probe()):
             return source_install.uninstall(self.link)
-        removed = runtime.uninstall(self.link)
-        for entry in self.files.list():
-            if not entry.is_folder and entry.name.endswith((SUFFIX, f"{SUFFIX}.part")):
-                self.files.remove(entry.name)
-                removed.append(entry.name)
-        return removed
+        removed = [boot.MAIN] if boot.remove_main(self.link) else []
+        removed += [*runtime.uninstall(self.link), *runtime.uninstall(self.link, PACKAGE)]
+        return removed + remove_all(self.link)

@@ -84,7 +84,8 @@ def guarded(code: bytes) -> bytes:
 def can_check(link: Link) -> bool:
     """Whether the board's firmware has what checking takes; asked once."""
     if link.checks is None:
-        link.checks = patiently(link, lambda: _is_able(link))
+        tries = (patiently(link, lambda: _is_able(link)) for _ in range(2))
+        link.checks = any(tries)  # damage to the question may look like a lack
     return link.checks
 
 

@@ -1,7 +1,7 @@
 """The commands `microinterp board ...`: find, look at, talk to and imitate boards.
 
-What is done with models is in cli_models.py, with firmware in cli_flash.py, with results of
-benchmarks in cli_results.py.
+Commands for models, firmware, programs at boot and results have files of their own, cli_NAME.py;
+what their options share is in cli_options.py.
 """
 
 from __future__ import annotations
@@ -16,8 +16,18 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import DeviceError, printable
-from microinterp_boards import cli_flash, cli_mlperf, cli_models, cli_results
+from microinterp_boards import (
+    cli_app,
+    cli_bench,
+    cli_deploy,
+    cli_flash,
+    cli_mlperf,
+    cli_results,
+    cli_store,
+    cli_validate,
+)
 from microinterp_boards.board import Board
+from microinterp_boards.cli_options import Baud, Json, PortArgument
 from microinterp_boards.ports import choose_line, ports
 from microinterp_boards.probe import Probe
 from microinterp_boards.shell import shell
@@ -30,27 +40,15 @@ app = typer.Typer(
     help="MicroPython boards: find them, run models on them, imitate them.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # joins the lines of a paragraph
 )
 
 _LAST_LINES = 12  # QEMU's last words end in a dump of the registers
 _CAUSE = {"qemu": "; a fault in code of the board ends QEMU, and so does a kill from outside"}
 
-PortArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[PORT]",
-        help="/dev/ttyACM0, COM3, /dev/pts/4, socket://host:port, ..., or a name in fleet.toml; may"
-        " be left out if there is only one.",
-    ),
-]
-BaudOption = Annotated[
-    int | None, typer.Option("--baud", min=300, help="Bits a second, 115200 (not for USB).")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
-
 
 @app.command("list")
-def list_command(json: JsonOption = False) -> None:
+def list_command(json: Json = False) -> None:
     """List the serial ports of this machine and the virtual boards that run.
 
     JSON: ports, a list with port, kind ("serial" or "virtual"), description, vid, pid,
@@ -73,9 +71,7 @@ def list_command(json: JsonOption = False) -> None:
 
 
 @app.command("probe")
-def probe_command(
-    port: PortArgument = None, baud: BaudOption = None, json: JsonOption = False
-) -> None:
+def probe_command(port: PortArgument = None, baud: Baud = None, json: Json = False) -> None:
     """Tell what a board is: firmware, processor, memory, and which kernels it can run.
 
     A running program is interrupted; nothing is reset. JSON: port, and the fields of
@@ -125,10 +121,10 @@ def virtual_command(
             help="A bad line, such as drop=0.01,flip=0.005:3,seed=7. There are drop, flip, dup,"
             " noise and stall (=P for each byte, or P:SIZE), overflow, reset-at, die-at (=BYTES),"
             " ctrl-c, reset-on-open, seed=NUMBER, log=FILE; to-host. or to-board. before a name is"
-            " that way only. See docs/boards.md.",
+            " that way only. See docs/faults.md.",
         ),
     ] = None,
-    json: JsonOption = False,
+    json: Json = False,
 ) -> None:
     """Run a virtual board until Ctrl-C. Its port is printed first, alone on a line.
 
@@ -168,18 +164,20 @@ def virtual_command(
 
 
 @app.command("shell")
-def shell_command(port: PortArgument = None, baud: BaudOption = None) -> None:
+def shell_command(port: PortArgument = None, baud: Baud = None) -> None:
     """Type to a board. Ctrl-] ends it; all other keys are the board's."""
     line = choose_line(port, baud)
     output.note(f"{line.port}: Ctrl-] ends, Ctrl-C stops a program, Ctrl-D is a soft reset")
     shell(line.port, line.baud)
 
 
-app.command("deploy")(cli_models.deploy_command)
-app.command("validate")(cli_models.validate_command)
-app.command("bench")(cli_models.bench_command)
+app.command("deploy")(cli_deploy.deploy_command)
+app.command("models")(cli_store.models_command)
+app.command("app")(cli_app.app_command)
+app.command("validate")(cli_validate.validate_command)
+app.command("bench")(cli_bench.bench_command)
 app.add_typer(cli_results.app, name="results")
-app.command("uninstall")(cli_models.uninstall_command)
+app.command("uninstall")(cli_deploy.uninstall_command)
 app.command("flash")(cli_flash.flash_command)
 app.command("mlperf")(cli_mlperf.mlperf_command)
 

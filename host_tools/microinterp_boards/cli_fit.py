@@ -14,7 +14,9 @@ from rich.text import Text
 from microinterp.cli import output
 from microinterp.errors import InputError
 from microinterp_boards.boards_table import BoardRow, boards, find
-from microinterp_boards.fit import CORE_BYTES, BoardFit, Fitter, Remedy, Verdict
+from microinterp_boards.cli_options import Json
+from microinterp_boards.fit import CORE_BYTES, Fitter
+from microinterp_boards.fit_verdict import BoardFit, Remedy, Verdict
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 _FIRMWARE = ("both", "tflm", "micropython")
@@ -41,7 +43,7 @@ def command(
             min=0.0, help="What passes may compute twice, as a share of the model's MACs."
         ),
     ] = 0.1,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: Json = False,
 ) -> None:
     """Tell whether a model fits boards: with TFLM firmware, and with MicroPython and our runtime.
 
@@ -59,7 +61,7 @@ def command(
     needed_bytes, available_bytes and short_bytes (of RAM or heap), flash_needed_bytes,
     flash_available_bytes and flash_short_bytes (of flash, or of MicroPython's filesystem),
     is_estimate, target (TFLM: the build whose sizes were taken), parts (MicroPython: model, arena,
-    objects, total), remedy (null, or passes, extra_macs, mapping, needed_bytes) and reason.
+    objects, service, total), remedy (null, or passes, extra_macs, mapping, needed_bytes), reason.
     """
     if firmware not in _FIRMWARE:
         raise InputError(f"no firmware '{firmware}'", hint=f"there are: {', '.join(_FIRMWARE)}")
@@ -246,6 +248,8 @@ def _print_one(screen: Any, row: BoardRow, tflm: Verdict | None, other: Verdict 
         if other.parts is not None:
             parts = other.parts
             text = f"model {parts.model:,}, arena {parts.arena:,}, objects {parts.objects:,}"
+            if parts.service > parts.model + parts.arena + parts.objects:
+                text = f"the link that deploys {parts.service:,}; then {text}"
             rows.add_row("  made of", text)
         if row.heap_source:
             rows.add_row(

@@ -14,6 +14,7 @@ from rich.text import Text
 from microinterp.cli import output
 from microinterp.errors import DeviceError
 from microinterp_boards.boards_table import find
+from microinterp_boards.cli_options import Json
 from microinterp_boards.deploy import Progress
 from microinterp_boards.flash import firmware
 from microinterp_boards.flash.flasher import Flashed, Plan, plan
@@ -53,7 +54,7 @@ def flash_command(
         float, typer.Option("--wait", min=0.0, help="Seconds to wait for the board, each time.")
     ] = 20.0,
     baud: Annotated[int, typer.Option("--baud", min=300, help="For --enter and after.")] = 115200,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    json: Json = False,
 ) -> None:
     """Write MicroPython, or other firmware, to a board. Nothing is downloaded.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -14,12 +14,9 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import DeviceError
-from microinterp_boards.deploy import Deployment
-from microinterp_boards.fleet import actions, inventory
+from microinterp_boards.fleet import inventory
 from microinterp_boards.fleet.inventory import Entry
 from microinterp_boards.fleet.work import Outcome, Watch
-from microinterp_boards.packing import MemoryPasses
-from microinterp_boards.validate import Validation
 
 All = Annotated[
     bool, typer.Option("--all", help="All boards of fleet.toml, side by side: docs/fleet.md.")
@@ -100,138 +97,13 @@ def asked(
     return Asked(there.path, entries, wait)
 
 
-def deployment_json(port: str, done: Deployment) -> dict[str, Any]:
-    """A deployment as --json tells it."""
-    return {"port": port, **asdict(done)}
-
-
-def validation_json(port: str, done: Validation) -> dict[str, Any]:
-    """A validation as --json tells it."""
-    first = done.first_difference
-    place = None if first is None else first._asdict()
-    return {"port": port, "equal": done.equal, **asdict(done), "first_difference": place}
-
-
-def deploy_all(
-    some: Asked,
-    model: str,
-    name: str | None,
-    mpy_set: str | None,
-    passes: MemoryPasses,
-    json: bool,
-) -> None:
-    """`board deploy` for several boards."""
+def watched(some: Asked, work: Callable[[Watch], list[Outcome[T]]]) -> list[Outcome[T]]:
+    """The outcomes of an action of fleet.actions, while a line for each board tells how it goes."""
     with _lines(some.entries) as watch:
-        done = actions.deploy_all(
-            some.entries,
-            model,
-            name,
-            mpy_set=mpy_set,
-            passes=passes,
-            watch=watch,
-            patience=some.wait,
-        )
-    form = Form(
-        lambda done: "deployed",
-        deployment_json,
-        ("kernels", "sent", "model", "arena", "heap left"),
-        lambda done: (
-            done.kernels,
-            f"{done.sent_bytes:,}",
-            f"{done.model_bytes:,}",
-            f"{done.arena_bytes:,}",
-            f"{done.heap_loaded:,}",
-        ),
-    )
-    _tell(some, done, form, json)
+        return work(watch)
 
 
-def validate_all(
-    some: Asked,
-    model: str,
-    samples: int | None,
-    per_op: bool,
-    golden: str | None,
-    seed: int,
-    name: str | None,
-    passes: MemoryPasses,
-    json: bool,
-) -> None:
-    """`board validate` for several boards."""
-    with _lines(some.entries) as watch:
-        done = actions.validate_all(
-            some.entries,
-            model,
-            samples,
-            per_op,
-            golden,
-            seed,
-            name,
-            passes=passes,
-            watch=watch,
-            patience=some.wait,
-        )
-    form = Form(
-        lambda done: "equal" if done.equal else DIFFERENT,
-        validation_json,
-        ("kernels", "samples", "bytes", "CRC32s", "first difference"),
-        lambda done: (
-            done.kernels,
-            f"{done.samples:,}",
-            f"{done.compared_bytes:,}",
-            f"{done.compared_crcs:,}" if done.per_op else "-",
-            _place(done),
-        ),
-        ("kernels", "first difference"),
-    )
-    _tell(some, done, form, json)
-
-
-def bench_all(
-    some: Asked,
-    model: str,
-    runs: int,
-    name: str | None,
-    seed: int,
-    passes: MemoryPasses,
-    keep: Callable[[dict[str, Any]], None] | None,
-    json: bool,
-) -> None:
-    """`board bench` for several boards; `keep` is given the result of each that was timed."""
-    with _lines(some.entries) as watch:
-        done = actions.bench_all(
-            some.entries,
-            model,
-            runs,
-            name,
-            seed=seed,
-            passes=passes,
-            watch=watch,
-            patience=some.wait,
-        )
-    form = Form(
-        lambda done: "timed",
-        lambda port, done: done,
-        ("kernels", "invoke", "p10", "p90", "clock", "heap free"),
-        lambda done: (
-            done["runtime"]["kernels"],
-            f"{done['median']:,.0f}",
-            f"{done['p10']:,}",
-            f"{done['p90']:,}",
-            done["clock_unit"],
-            f"{done['heap_free']['after_invoke']:,}",
-        ),
-        ("kernels", "clock"),
-    )
-    try:
-        for each in done:
-            if keep is not None and each.result is not None:
-                keep(each.result)
-    finally:  # what was measured is shown even if it cannot be kept
-        _tell(some, done, form, json)
-
-
-def _tell(some: Asked, outcomes: Sequence[Outcome[T]], form: Form, json: bool) -> None:
+def tell(some: Asked, outcomes: Sequence[Outcome[T]], form: Form, json: bool) -> None:
     """Print all outcomes. Raises typer.Exit: 1 if a board differs, else 2 if one has failed."""
     words = [FAILED if each.error else form.word(each.result) for each in outcomes]
     if json:
@@ -260,7 +132,12 @@ def _json(each: Outcome[Any], word: str, form: Form) -> dict[str, Any]:
 def _show(outcomes: Sequence[Outcome[T]], words: Sequence[str], form: Form) -> None:
     numbers = [name for name in form.columns if name not in form.texts]
     table = output.table(
-        "board", "outcome", *form.columns, "seconds", right=(*numbers, "seconds"), firm=("board",)
+        "board",
+        "outcome",
+        *form.columns,
+        "seconds",
+        right=(*numbers, "seconds"),
+        firm=("board", "outcome"),
     )
     for each, word in zip(outcomes, words, strict=True):
         cells = ("-",) * len(form.columns) if each.error else form.cells(each.result)
@@ -272,13 +149,6 @@ def _show(outcomes: Sequence[Outcome[T]], words: Sequence[str], form: Form) -> N
         if each.error is not None:
             error = each.error
             output.show_error(DeviceError(f"{each.name}: {error.message}", error.where, error.hint))
-
-
-def _place(done: Validation) -> str:
-    first = done.first_difference
-    if first is None:
-        return "-"
-    return f"sample {first.sample}, op {first.op_index} {first.name}"
 
 
 @contextmanager

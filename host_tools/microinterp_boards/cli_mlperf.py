@@ -15,6 +15,7 @@ from microinterp.cli import output
 from microinterp.cli.amounts import parse_bytes
 from microinterp.cli.passes import MaxExtraMacs, Passes, Ram, parse_passes
 from microinterp_boards.board import Board
+from microinterp_boards.cli_options import Baud, Json, Port
 from microinterp_boards.deploy import Progress
 from microinterp_boards.fleet.work import require_expected
 from microinterp_boards.mlperf import KINDS, PROTOCOL, Setup
@@ -27,12 +28,7 @@ from microinterp_boards.ports import choose_line
 def mlperf_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, as it is.")],
     kind: Annotated[str, typer.Option(metavar="KIND", help=f"One of: {', '.join(KINDS)}.")],
-    port: Annotated[
-        str | None,
-        typer.Option(
-            "--port", "-p", metavar="PORT", help="The board's port, or name; else the only board."
-        ),
-    ] = None,
+    port: Port = None,
     name: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="The model's name on the board; else the file's."),
@@ -56,10 +52,8 @@ def mlperf_command(
     passes: Passes = "none",
     ram: Ram = None,
     max_extra_macs: MaxExtraMacs = 0.1,
-    baud: Annotated[
-        int | None, typer.Option("--baud", min=300, help="Bits a second, 115200 (not for USB).")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    baud: Baud = None,
+    json: Json = False,
 ) -> None:
     """Set a board up for MLPerf Tiny's public runner (its protocol, unofficial).
 

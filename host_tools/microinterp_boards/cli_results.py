@@ -13,7 +13,9 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import InputError, printable
-from microinterp_boards.cli_models import ResultsFile, show_bench
+from microinterp_boards.cli_bench import ResultsFile
+from microinterp_boards.cli_bench_text import show_bench
+from microinterp_boards.cli_options import Json
 from microinterp_boards.cli_results_text import compared_json, named, show_comparison, when
 from microinterp_boards.results import plots
 from microinterp_boards.results.choose import pick, pick_two, read_json
@@ -26,6 +28,7 @@ app = typer.Typer(
     help="Benchmarks that `board bench --save` has kept: list, compare, export, draw them.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # joins the lines of a paragraph
 )
 
 _FILE = Path(DEFAULT)
@@ -40,7 +43,6 @@ _Board = Annotated[
 _Label = Annotated[
     str | None, typer.Option("--label", metavar="LABEL", help="Only with this label.")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
 
 @app.command("list")
@@ -50,7 +52,7 @@ def list_command(
     label: _Label = None,
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many at most.")] = 20,
     results: ResultsFile = _FILE,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """List runs, the newest first.
 
@@ -80,9 +82,9 @@ def list_command(
 
 @app.command("show")
 def show_command(
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help=f"{_RUN}.")] = "latest",
+    run: Annotated[str, typer.Argument(metavar="RUN", help=f"{_RUN}.")] = "latest",
     results: ResultsFile = _FILE,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Show a run as `board bench` does, and where it was made.
 
@@ -104,7 +106,7 @@ def show_command(
 def compare_command(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help=f"{_RUN}.")],
     after: Annotated[
-        str, typer.Argument(metavar="[AFTER]", help="The same; `latest` if left out.")
+        str, typer.Argument(metavar="AFTER", help="The same; `latest` if left out.")
     ] = "latest",
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Also runs of different models or boards.")
@@ -122,7 +124,7 @@ def compare_command(
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw the ops: .png or .svg.")
     ] = None,
     results: ResultsFile = _FILE,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Compare two runs: an invoke, each op, memory, and what else is different.
 
@@ -217,7 +219,7 @@ def add_command(
 def label_command(
     run: Annotated[int, typer.Argument(metavar="RUN", help="Its number.", min=1)],
     label: Annotated[
-        str | None, typer.Argument(metavar="[LABEL]", help="If left out, it has none any more.")
+        str | None, typer.Argument(metavar="LABEL", help="If left out, it has none any more.")
     ] = None,
     results: ResultsFile = _FILE,
 ) -> None:

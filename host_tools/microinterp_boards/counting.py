@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from microinterp_boards.link import Link
-from microinterp_boards.session import OpCount, Session
+from microinterp_boards.session import Session
+from microinterp_boards.session_facts import OpCount
 
 UNIT = "instructions"
 """What the clock of such a board counts."""
@@ -41,12 +42,12 @@ class Counts:
         return self.whole - self.in_kernels
 
 
-def count(link: Link, name: str, samples: Sequence[Sequence[bytes]]) -> Iterator[Counts]:
-    """Count each sample, given as the bytes of every input, with the model `name` of the board.
+def count(link: Link, path: str, samples: Sequence[Sequence[bytes]]) -> Iterator[Counts]:
+    """Count each sample, given as the bytes of every input, with the model in the file `path`.
 
     Raises DeviceError when board or line fail, or its counts contradict each other.
     """
-    with Session(link, name, counts=True) as session:
+    with Session(link, path, counts=True) as session:
         session.invoke()  # what runs once only is done behind this, whatever the inputs
         wholes = [_run(session, sample) for sample in samples]
         for whole, sample in zip(wholes, samples, strict=True):

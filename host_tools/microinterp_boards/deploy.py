@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from microinterp.errors import DeviceError, printable
+from microinterp.errors import DeviceError, InputError, printable
 from microinterp_boards import runtime, source_form
-from microinterp_boards.files import Files, Room, stored_bytes
+from microinterp_boards.app.outcome import AppDeployment
+from microinterp_boards.kernel_sets import kernels_of
 from microinterp_boards.link import Link
 from microinterp_boards.packing import (
     NO_PASSES,
@@ -18,11 +19,15 @@ from microinterp_boards.packing import (
     pack_for_board,
 )
 from microinterp_boards.probe import Probe, probe
-from microinterp_boards.session import Loaded, Session
+from microinterp_boards.session import DoesNotFitError, Session
+from microinterp_boards.session_facts import Loaded
 from microinterp_boards.source_form import install as source_install
 from microinterp_boards.source_form.session import SourceSession
 from microinterp_boards.source_form.wire import Wire
+from microinterp_boards.store.committing import Wanted, commit
+from microinterp_boards.store.places import current
 
+_TRIES = 3
 Progress = Callable[[int, int], object]
 """Called with the number done so far, and of how many."""
 
@@ -33,37 +38,50 @@ class Deployment:
 
     Attributes:
         name: of the model on the board.
+        path: of the file that is in use, below the board's folder: of one of the model's two slots.
         sha256: of the .tflite file.
         model_bytes, arena_bytes: of the packed model or the generated source, and of the memory
             that it runs in.
-        sent_bytes: of all files that were sent.
+        sent_bytes: of model, golden samples and runtime, over the line.
+        resumed_bytes, copied_bytes: of these, there from an attempt that broke off, and copied on
+            the board from the model that was in use.
         files_sent, files_kept, files_removed: paths; kept are those that were there already.
         mpy_set, kernels: the runtime's files, "source" if the board loads none, and what its
             kernels are: "bytecode", "viper", or the tier of Thumb kernels.
+        tested_samples: that the board ran before it switched; 0 if nothing was to be done.
+        breaks: of the line, that were mended on the way.
         heap_start, heap_imported, heap_loaded: bytes free before the runtime is imported, after,
-            and with the model loaded. In source form the runtime is the module without its
+            and with the model loaded; on a line that damages bytes, as the board's self-test has
+            them, beside the link's service. In source form the runtime is the module without its
             constants and arena.
         seconds: for all of it.
         passes: memory passes that have run, in order.
         extra_macs: share of the model's multiply-accumulates that they cost.
+        app: the program that was deployed with it; None without one.
     """
 
     name: str
+    path: str
     sha256: str
     model_bytes: int
     arena_bytes: int
     sent_bytes: int
+    resumed_bytes: int
+    copied_bytes: int
     files_sent: tuple[str, ...]
     files_kept: tuple[str, ...]
     files_removed: tuple[str, ...]
     mpy_set: str
     kernels: str
+    tested_samples: int
+    breaks: int
     heap_start: int
     heap_imported: int
     heap_loaded: int
     seconds: float
     passes: tuple[str, ...]
     extra_macs: float
+    app: AppDeployment | None = None
 
 
 def deploy(
@@ -73,9 +91,13 @@ def deploy(
     mpy_set: str | None = None,
     progress: Progress = lambda done, of: None,
     passes: MemoryPasses = NO_PASSES,
+    version: int | None = None,
+    key: bytes | None = None,
 ) -> Deployment:
     """See Board.deploy."""
     started = time.monotonic()
+    if version is not None and not 0 <= version < 1 << 32:
+        raise InputError(f"a model's version is 0 to {(1 << 32) - 1}, not {version}")
     model = pack_for_board(source, name, passes)
     link.soft_reset()
     board = probe(link)
@@ -84,37 +106,50 @@ def deploy(
     chosen = runtime.choose_set(board, mpy_set)
     model = model.for_tier(runtime.tier_of(chosen))
     there = runtime.installed(link)
-    files = Files(link)
-    keeps = files.stat(model.file_name) == runtime.state_of(model.packed)
-    if not keeps:  # one that is there may be mapped, and need no heap: loading it will tell
+    path, state = current(link, model.name)
+    is_there = version is None and state == runtime.state_of(model.packed)
+    if not is_there:  # one that is there may be mapped, and need no heap: loading it will tell
         _require_heap(link, model, board)
-    _require_room(link, files.room(), model, 0 if keeps else len(model.packed), chosen, there)
-    update = runtime.install(link, chosen, there)
-    if not keeps:
-        files.put(model.file_name, model.packed, lambda done: progress(done, len(model.packed)))
-    loaded = load_once(link, model, there.folder)
-    wanted = runtime.shipped(chosen)
-    sent = tuple(f"{there.folder}/{each}" for each in update.sent)
-    kept = tuple(f"{there.folder}/{each}" for each in update.kept)
+    done = commit(
+        link,
+        Wanted(model, chosen, version, key, is_there),
+        there,
+        lambda sent: progress(sent, len(model.packed)),
+    )
+    path, test = done.path or path, done.test
+    if test is None or done.is_clean:
+        loaded = _load(link, model, path, there.folder, 1 if done.is_clean and test else _TRIES)
+        heap = loaded.heap_start, loaded.heap_imported, loaded.heap_loaded
+    else:  # nothing but the service's frames is safe on this line
+        heap = test.heap_free, test.heap_imported, test.heap_loaded
+    new = () if is_there else (path,)
     return Deployment(
         name=model.name,
+        path=path,
         sha256=model.sha256,
-        model_bytes=loaded.model_bytes,
-        arena_bytes=loaded.arena_bytes,
-        sent_bytes=sum(len(wanted[each]) for each in update.sent)
-        + (0 if keeps else len(model.packed)),
-        files_sent=sent if keeps else (*sent, model.file_name),
-        files_kept=(*kept, model.file_name) if keeps else kept,
-        files_removed=tuple(f"{there.folder}/{each}" for each in update.removed),
+        model_bytes=len(model.packed),
+        arena_bytes=model.report.arena_bytes,
+        sent_bytes=done.tally.sent,
+        resumed_bytes=done.tally.resumed,
+        copied_bytes=done.tally.copied,
+        files_sent=(*_paths(there, done.update.sent), *new),
+        files_kept=(*_paths(there, done.update.kept), *(() if new else (path,))),
+        files_removed=_paths(there, done.update.removed),
         mpy_set=chosen,
-        kernels=loaded.tier,
-        heap_start=loaded.heap_start,
-        heap_imported=loaded.heap_imported,
-        heap_loaded=loaded.heap_loaded,
+        kernels=kernels_of(chosen),
+        tested_samples=test.samples if test is not None else 0,
+        breaks=done.breaks,
+        heap_start=heap[0],
+        heap_imported=heap[1],
+        heap_loaded=heap[2],
         seconds=time.monotonic() - started,
         passes=model.passes,
         extra_macs=model.extra_macs,
     )
+
+
+def _paths(there: runtime.Installed, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{there.folder}/{name}" for name in names)
 
 
 def _deploy_source(
@@ -131,15 +166,20 @@ def _deploy_source(
         require_same(link, loaded, model, "")
     return Deployment(
         name=model.name,
+        path=f"{model.name}.py",
         sha256=model.sha256,
         model_bytes=loaded.model_bytes,
         arena_bytes=loaded.arena_bytes,
         sent_bytes=done.sent_bytes,
+        resumed_bytes=0,
+        copied_bytes=0,
         files_sent=done.sent,
         files_kept=done.kept,
         files_removed=(),
         mpy_set=source_form.NAME,
         kernels=loaded.tier,
+        tested_samples=0,
+        breaks=0,
         heap_start=loaded.heap_start,
         heap_imported=loaded.heap_imported,
         heap_loaded=loaded.heap_loaded,
@@ -149,9 +189,22 @@ def _deploy_source(
     )
 
 
-def load_once(link: Link, model: BoardModel, folder: str) -> Loaded:
+def _load(link: Link, model: BoardModel, path: str, folder: str, tries: int) -> Loaded:
+    """`load_once`; again where nobody knows what the line does to bytes."""
+    while True:
+        tries -= 1
+        try:
+            return load_once(link, model, path, folder)
+        except DoesNotFitError:
+            raise
+        except DeviceError:
+            if not tries or link.transport.gone:
+                raise
+
+
+def load_once(link: Link, model: BoardModel, path: str, folder: str) -> Loaded:
     """Load the model and let it go again: the proof that it can run."""
-    with Session(link, model.name) as session:
+    with Session(link, path) as session:
         require_same(link, session.loaded, model, folder)
         return session.loaded
 
@@ -202,31 +255,4 @@ def _require_heap(link: Link, model: BoardModel, board: Probe) -> None:
             f" {needed - board.heap_free} bytes more than the {board.heap_free} that are free",
             hint="use a board with more memory, firmware with a larger heap, or a smaller model; a"
             " boot.py that allocates much can be emptied",
-        )
-
-
-def _require_room(
-    link: Link,
-    room: Room,
-    model: BoardModel,
-    model_bytes: int,
-    mpy_set: str,
-    there: runtime.Installed,
-) -> None:
-    """Everything must fit before anything is written; old files stay until the new ones are."""
-    if room.free is None:
-        return
-    wanted, differing = runtime.shipped(mpy_set), runtime.differing(there, mpy_set)
-    sizes = [model_bytes, *(len(wanted[name]) for name in differing)]
-    needed = sum(stored_bytes(size, room.block) for size in sizes)
-    for name, state in there.files.items():
-        if name not in wanted or name in differing:
-            needed -= stored_bytes(state.size, room.block)
-    if needed > room.free:
-        raise DeviceError(
-            f"{printable(link.port)}: no room for '{model.name}' on the board's filesystem: it and"
-            f" the runtime need {needed} bytes, {needed - room.free} more than the {room.free} that"
-            " are free",
-            hint="remove files that are not needed, or `microinterp board uninstall` and deploy"
-            " again",
         )

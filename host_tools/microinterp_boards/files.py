@@ -117,6 +117,8 @@ class Files:
         block, free, total, _ = self._facts()
         if block <= 0:
             return Room(None, None, 1)
+        if free > total:  # littlefs counts some blocks twice: with little left this wraps round
+            return Room(None, block * total, block)
         return Room(block * free, block * total, block)
 
     def put(

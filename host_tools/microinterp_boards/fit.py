@@ -23,6 +23,7 @@ from microinterp.passes import Passed, ladder, run_passes
 from microinterp.prepare import Prepared
 from microinterp_boards.boards_table import BoardRow
 from microinterp_boards.files import stored_bytes
+from microinterp_boards.fit_verdict import BoardFit, Remedy, Verdict
 from microinterp_boards.heap_need import HeapNeed, bytecode_refusal, heap_need
 from microinterp_boards.kernel_sets import BYTECODE
 from microinterp_boards.packing import PORTABLE
@@ -44,64 +45,6 @@ TARGET_OF_CORE: Mapping[str, str] = MappingProxyType(
 """The build of TFLM whose sizes are taken; other cores: OTHER_TARGET, an estimate."""
 OTHER_TARGET = "cortex-m-reference"
 _SOURCE_START = 240  # bytes of heap that a micro:bit's firmware has taken at start (docs/boards.md)
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """What makes a model fit that does not fit as it is.
-
-    Attributes:
-        passes: memory passes by name, as `board deploy --passes` takes them; may be empty. For TFLM
-            "best": the planner of `plan --embed`.
-        extra_macs: share of the model's multiply-accumulates that they do twice.
-        mapping: how its weights are to stay in flash, as in the table of boards; "" in the heap.
-        needed_bytes: of RAM or heap with all that.
-    """
-
-    passes: tuple[str, ...]
-    extra_macs: float
-    mapping: str
-    needed_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a model fits a board with one kind of firmware. Sizes in bytes, None if not known.
-
-    Attributes:
-        fits: None if the table lacks a size that decides.
-        needed_bytes, available_bytes, short_bytes: TFLM: the arena, and all RAM; MicroPython: its
-            heap.
-        flash_needed_bytes, flash_available_bytes, flash_short_bytes: TFLM: model and CORE_BYTES,
-            and flash; MicroPython: model and runtime on its filesystem.
-        is_estimate: a figure of this verdict is one.
-        target: TFLM: the build whose sizes were taken.
-        parts: MicroPython: what the heap is needed for.
-        remedy: None if it fits, or if nothing was found.
-        reason: why it does not fit, or is not known, where that is not a number of bytes.
-    """
-
-    fits: bool | None
-    needed_bytes: int | None = None
-    available_bytes: int | None = None
-    short_bytes: int = 0
-    flash_needed_bytes: int | None = None
-    flash_available_bytes: int | None = None
-    flash_short_bytes: int = 0
-    is_estimate: bool = False
-    target: str = ""
-    parts: HeapNeed | None = None
-    remedy: Remedy | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class BoardFit:
-    """The verdicts for one board; TFLM's is None for a board that is no chip."""
-
-    board: BoardRow
-    tflm: Verdict | None
-    micropython: Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from microinterp.errors import DeviceError, UnsupportedError, printable
 from microinterp_boards import runtime, source_form
-from microinterp_boards.files import Files
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel
 from microinterp_boards.probe import probe
@@ -18,6 +17,7 @@ from microinterp_boards.session import Session
 from microinterp_boards.source_form import install
 from microinterp_boards.source_form.generate import generate
 from microinterp_boards.source_form.session import SourceSession
+from microinterp_boards.store.places import current
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Deployed:
         mpy_set: of the runtime's files, or "source".
         folder: of the runtime; empty if the board has none.
         model: packed for that set.
+        path: of its file, below the board's folder.
         is_intact: whether the board has what `deploy` would write.
         open: soft resets the board and loads the model.
     """
@@ -35,6 +36,7 @@ class Deployed:
     mpy_set: str
     folder: str
     model: BoardModel
+    path: str
     is_intact: bool
     open: Callable[[], Session | SourceSession]
 
@@ -50,12 +52,12 @@ def find(link: Link, model: BoardModel) -> Deployed:
     if source_form.is_for(about):
         return _find_source(link, model)
     mpy_set, folder = runtime.require_sound(link, about)
-    state = Files(link).stat(model.file_name)
+    path, state = current(link, model.name)
     if state is None:
         raise _no_model(link, model)
     model = model.for_tier(runtime.tier_of(mpy_set))
     is_intact = state == runtime.state_of(model.packed)
-    return Deployed(mpy_set, folder, model, is_intact, lambda: Session(link, model.name))
+    return Deployed(mpy_set, folder, model, path, is_intact, lambda: Session(link, path))
 
 
 def _find_source(link: Link, model: BoardModel) -> Deployed:
@@ -69,7 +71,7 @@ def _find_source(link: Link, model: BoardModel) -> Deployed:
         raise _no_model(link, model)
     size = source.source_bytes
     return Deployed(
-        source_form.NAME, "", model, is_intact, lambda: SourceSession(link, model, size)
+        source_form.NAME, "", model, "", is_intact, lambda: SourceSession(link, model, size)
     )
 
 

@@ -51,6 +51,7 @@ class Costs:
     Attributes:
         block: of the garbage collector; every object takes a whole number.
         base: all that does not depend on the model, at the moment when most is there.
+        service: what the link's service takes to bring a model, before anything is loaded.
         step: of each step that has been loaded.
         state: of each buffer that outlives an invoke.
         modules: of the runtime, by name.
@@ -58,6 +59,7 @@ class Costs:
 
     block: int
     base: int
+    service: int
     step: int
     state: int
     modules: Mapping[str, int]
@@ -73,7 +75,8 @@ def _modules(sizes: str) -> Mapping[str, int]:
 
 def _arm(base: int, step: int, modules: str) -> Costs:
     """Words of 32 bits; native code lies in the heap."""
-    return Costs(block=16, base=base, step=step, state=96, modules=_modules(modules))
+    sizes = _modules(modules)
+    return Costs(block=16, base=base, service=30_800, step=step, state=96, modules=sizes)
 
 
 COSTS: Mapping[str, Costs] = MappingProxyType(
@@ -82,6 +85,7 @@ COSTS: Mapping[str, Costs] = MappingProxyType(
         "x64": Costs(
             block=32,
             base=33_900,
+            service=40_000,
             step=200,
             state=192,
             modules=_modules("1344 1152 2816 320 384 320 1056 352 224 384 512 736 384"),
@@ -108,12 +112,14 @@ class HeapNeed:
         model: of its file in the heap, 0 where that is used in mapped flash.
         arena: of its arena.
         objects: of all else; of a real board with PORT_BYTES.
+        service: of the link's service, which is there before these and gone when they come.
         total: of the whole heap that is needed, with the collector's own tables.
     """
 
     model: int
     arena: int
     objects: int
+    service: int
     total: int
 
 
@@ -167,7 +173,9 @@ def heap_need(
     objects += 0 if is_virtual else PORT_BYTES
     file = 0 if mapped else blocks(file_bytes)
     arena = blocks(model.arena_bytes)
-    return HeapNeed(file, arena, objects, _with_tables(file + arena + objects, costs.block))
+    service = costs.service + (0 if is_virtual else PORT_BYTES)
+    total = _with_tables(max(file + arena + objects, service), costs.block)
+    return HeapNeed(file, arena, objects, service, total)
 
 
 def _with_tables(usable: int, block: int) -> int:

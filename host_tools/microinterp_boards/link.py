@@ -10,6 +10,7 @@ the code as it is and answers OK. ^D alone is a soft reset.
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ from microinterp_boards import device
 from microinterp_boards.transport import Transport
 
 _BANNER = b"raw REPL; CTRL-B to exit\r\n>"
+_BOOTING = re.compile(rb"reboot(?!.*(?:raw REPL|CTRL-B|>$))", re.DOTALL)
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D = b"\x01", b"\x02", b"\x03", b"\x04"
 _PASTE = b"\x05A\x01"
 _QUIET = 0.06  # seconds without a byte that count as silence
@@ -184,13 +186,33 @@ class Link(Closing):
             self.transport.write(data)
 
     def soft_reset(self, timeout: float = 10.0) -> None:
-        """Start MicroPython again with an empty heap; boot.py runs, main.py does not."""
+        """Start MicroPython again with an empty heap; boot.py runs, main.py does not.
+
+        Once more, if what came instead of the banner may be a damaged one.
+        """
+        try:
+            self._soft_reset(timeout)
+        except DeviceError:
+            if self.transport.gone or _BOOTING.search(self.transport.seen):
+                raise
+            self._soft_reset(timeout)
+
+    def _soft_reset(self, timeout: float) -> None:
         if not self._ready:
             self.enter()
+        self.transport.forget()
         with self._careful():
             self.transport.write(_CTRL_D)
             wanted = "raw REPL after a soft reset (does boot.py end?)"
             self.transport.read_until(_BANNER, timeout, wanted)
+
+    def boot(self) -> None:
+        """Start MicroPython again as after power-on: boot.py and main.py run, until `enter`."""
+        if not self._ready:
+            self.enter()
+        self._ready = False
+        self.transport.forget()
+        self.transport.write(b"\r" + _CTRL_B + _CTRL_D)
 
     @contextlib.contextmanager
     def hurrying(self, seconds: float) -> Iterator[None]:

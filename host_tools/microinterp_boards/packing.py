@@ -13,7 +13,7 @@ from typing import TypeAlias
 from microinterp.arena.plan import Plan
 from microinterp.errors import ArenaError, DeviceError, printable
 from microinterp.interpreter import prepare_model
-from microinterp.model import load_file
+from microinterp.model import contents_of
 from microinterp.packed import PackReport, pack_with_report
 from microinterp.passes import run_passes
 from microinterp.prepare import Prepared
@@ -25,7 +25,9 @@ ModelSource = str | os.PathLike[str] | bytes
 Packable: TypeAlias = "ModelSource | BoardModel"
 """A model that is packed already is for several boards."""
 _MAX_NAME = 32 - len(SUFFIX)
-_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{_MAX_NAME}}}")
+_NAME = re.compile(rf"(?!\.)[A-Za-z0-9._-]{{1,{_MAX_NAME}}}(?<!\.)")
+_ENDING = re.compile(r"\.(part|test|[ab012]|py)\Z", re.IGNORECASE)
+"""Of the files that a board keeps of a model, and of programs; see schemas/link.md."""
 _HASH_DIGITS = 8
 
 
@@ -52,7 +54,7 @@ class BoardModel:
     """A model for a board.
 
     Attributes:
-        name: on the board, without SUFFIX.
+        name: on the board.
         tflite, sha256: contents of the .tflite file, and their hash.
         prepared, plan: what it was packed from.
         packed, report: the packed model, and where its bytes are.
@@ -103,12 +105,13 @@ def pack_for_board(
     """
     if isinstance(source, BoardModel):
         return source
-    data = source if isinstance(source, bytes) else load_file(source).data
+    data = source if isinstance(source, bytes) else contents_of(source)
     chosen = _name(source) if name is None else name
-    if _NAME.fullmatch(chosen) is None or not chosen.strip("."):
+    if _NAME.fullmatch(chosen) is None or _ENDING.search(chosen):
         raise DeviceError(
             f"'{printable(chosen)}' cannot be the name of a model on a board",
-            hint=f"1 to {_MAX_NAME} of the characters A-Z a-z 0-9 . _ - and not only dots",
+            hint=f"1 to {_MAX_NAME} of the characters A-Z a-z 0-9 . _ - with no dot at either end,"
+            " and not ending as its files do: .a .b .0 .1 .2 .part .test, nor as programs: .py",
         )
     prepared = prepare_model(data, kernels="plain")
     limit = passes.ram_limit
@@ -134,11 +137,12 @@ def pack_for_board(
 
 
 def _name(source: ModelSource) -> str:
-    """A name from a path; one that is too long keeps a hash of the whole."""
+    """A name from a path: "kws-a" of kws.a.tflite; one too long keeps a hash of the whole."""
     if isinstance(source, bytes):
         return "model"
     stem = Path(source).stem
     name = re.sub(r"[^A-Za-z0-9._-]", "-", stem).strip(".") or "model"
+    name = _ENDING.sub(r"-\1", name)
     if len(name) > _MAX_NAME:
         digest = hashlib.sha256(stem.encode(errors="surrogateescape")).hexdigest()[:_HASH_DIGITS]
         name = f"{name[: _MAX_NAME - _HASH_DIGITS - 1]}-{digest}"

@@ -58,8 +58,8 @@ def choose_line(
 ) -> Line:
     """The board of a port, or of a name in the inventory (`fleet`, or its usual places).
 
-    Without a port it is the only board there is; one that is neither on USB nor virtual counts only
-    if there is no other. `baud` goes before what the inventory says.
+    Without a port it is the only board on USB or virtual one; a port that is neither may have
+    anything behind it, and must be named. `baud` goes before what the inventory says.
 
     Raises DeviceError if there is none, or a choice; InputError if the inventory is wrong.
     """
@@ -110,11 +110,15 @@ def _on_usb(entry: Entry) -> str:
 
 
 def _only() -> str:
-    there = ports()
-    there = [each for each in there if each.kind == "virtual" or each.vid is not None] or there
+    all_ports = ports()
+    there = [each for each in all_ports if each.kind == "virtual" or each.vid is not None]
     if not there:
+        bare = ", ".join(printable(each.port) for each in all_ports)
         raise DeviceError(
-            "there is no board", hint="plug one in, or start `microinterp board virtual unix`"
+            "there is no board"
+            + (f" on USB, and no virtual one; other ports: {bare}" * bool(bare)),
+            hint="plug one in, or start `microinterp board virtual unix` in another terminal"
+            + ("; a board at another port must be named" * bool(bare)),
         )
     if len(there) > 1:
         names = ", ".join(printable(each.port) for each in there)

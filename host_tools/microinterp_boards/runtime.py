@@ -155,19 +155,6 @@ def differing(there: Installed, mpy_set: str) -> list[str]:
     ]
 
 
-def install(link: Link, mpy_set: str, there: Installed) -> Update:
-    """Send what differs from the set, and remove what is left of older versions."""
-    wanted = shipped(mpy_set)
-    sent = differing(there, mpy_set)
-    folder = _open(link, there.folder, create=True)
-    removed = [name for name in there.files if name not in wanted]
-    for name in removed:
-        folder.remove(name)
-    for name in sent:
-        folder.put(name, wanted[name])
-    return Update(tuple(sent), tuple(name for name in wanted if name not in sent), tuple(removed))
-
-
 def require_sound(link: Link, about: Probe) -> tuple[str, str]:
     """The set that is installed, every byte of it, and its folder.
 
@@ -199,21 +186,14 @@ def require_sound(link: Link, about: Probe) -> tuple[str, str]:
     return best, there.folder
 
 
-def uninstall(link: Link) -> list[str]:
-    """Remove the runtime; returns the paths of the files that went."""
-    there = installed(link)
+def uninstall(link: Link, package: str = "microinterp") -> list[str]:
+    """Remove a package, the runtime by default; returns the paths of the files that went."""
+    there = installed(link, package)
     if not there.files:
         return []
-    folder = _open(link, there.folder)
+    folder = Files(link, there.folder)
     for name in there.files:
         folder.remove(name)
     *parents, last = there.folder.split("/")
     Files(link, "/".join(parents)).remove_folder(last)
     return [f"{there.folder}/{name}" for name in there.files]
-
-
-def _open(link: Link, path: str, create: bool = False) -> Files:
-    folder = Files(link)
-    for name in path.split("/"):
-        folder = folder.folder(name, create)
-    return folder

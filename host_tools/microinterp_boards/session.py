@@ -10,13 +10,12 @@ import contextlib
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import device
 from microinterp_boards.link import Link
-from microinterp_boards.packing import SUFFIX
+from microinterp_boards.session_facts import Loaded, OpCount, OpRun, Place
 
 CLOCKS = ("us", "instructions")
 """What a board's clock may count."""
@@ -35,66 +34,19 @@ _WRITTEN = struct.Struct("<II")
 _PLACE = struct.Struct("<HHI")
 _PLACE_AND_SIZE = struct.Struct("<HHII")
 _SLOWEST = 4000  # bytes a second
-Place = tuple[int, int, int]
-"""A tensor as an op has written it: subgraph, op in it, tensor in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What the board tells once it has loaded a model. Heap is bytes free after a collection.
-
-    Attributes:
-        heap_start, heap_imported, heap_loaded: before the runtime is imported, after that, and
-            with the model loaded.
-        arena_bytes, model_bytes: of the model.
-        sha256: of the .tflite file that it was packed from, hex.
-        inputs, outputs: bytes of each.
-        tier, version: of the runtime.
-        clock: unit of all times: "us", or "instructions" where the board counts those.
-        file: where the runtime was imported from; empty if the firmware does not tell.
-    """
-
-    heap_start: int
-    heap_imported: int
-    heap_loaded: int
-    arena_bytes: int
-    model_bytes: int
-    sha256: str
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    tier: str
-    version: str
-    clock: str
-    file: str
-
-
-@dataclass(frozen=True, slots=True)
-class OpRun:
-    """One op of one invoke: time by the board's clock, (tensor, CRC32) of what it has written."""
-
-    subgraph: int
-    op_index: int
-    time: int
-    written: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OpCount:
-    """One op of one invoke: instructions of the calls of its steps, and those inside of kernels."""
-
-    subgraph: int
-    op_index: int
-    time: int
-    in_kernels: int
+class DoesNotFitError(DeviceError):
+    """A model, and the runtime with it, need more heap than the board has."""
 
 
 class Session:
     """A context manager. Raises DeviceError when board or line fail."""
 
     def __init__(
-        self, link: Link, name: str, tells_tensors: bool = False, counts: bool = False
+        self, link: Link, path: str, tells_tensors: bool = False, counts: bool = False
     ) -> None:
-        """Soft reset the board, so that its heap is empty, and load model `name`.
+        """Soft reset the board, so that its heap is empty, and load the file `path`.
 
         tells_tensors: `places` and `invoke_for` will be used; their code takes some heap.
         counts: `count_ops` will be used in place of `invoke_ops`, on a board whose clock counts
@@ -105,16 +57,15 @@ class Session:
         self._binary = takes_binary(link)
         block = _BLOCK if self._binary else _HEX_BLOCK
         self._block = block
-        path = (name + SUFFIX).encode()
         code = device.define("exchange", "clock", "load", "count_ops" if counts else "per_op")
         if counts:
             code += b"_per_op = _count_ops\n"
         if tells_tensors:
             code += device.define("places", "invoke_for")
-        code += device.call("session", path, block, int(self._binary), _BOARD_PATIENCE)
+        code += device.call("session", path.encode(), block, int(self._binary), _BOARD_PATIENCE)
         link.start(code)
         self._open = True
-        self.loaded = self._loaded(self._first_answer(name))
+        self.loaded = self._loaded(self._first_answer(path))
 
     def __enter__(self) -> Session:
         return self
@@ -255,7 +206,7 @@ class Session:
             raise self._damaged()
         return data
 
-    def _first_answer(self, name: str) -> bytes:
+    def _first_answer(self, path: str) -> bytes:
         try:
             return self._answer(_LOAD_LIMIT, "facts about the loaded model")
         except DeviceError as error:
@@ -265,8 +216,10 @@ class Session:
                 raise DeviceError(what, hint=hint) from None
             if "MemoryError" not in what:
                 raise
-            raise DeviceError(
-                what.replace("the board", f"model '{name}' does not fit into the heap: the board"),
+            raise DoesNotFitError(
+                what.replace(
+                    "the board", f"model '{_name(path)}' does not fit into the heap: the board"
+                ),
                 hint="use a board with more memory, firmware with a larger heap, or a smaller"
                 " model; a boot.py that allocates much can be emptied",
             ) from None
@@ -314,6 +267,11 @@ class Session:
             f"something else came instead of {wanted}",
             "something printed on the line, or bytes were lost: try again",
         )
+
+
+def _name(path: str) -> str:
+    """Of a model, by the path of its file."""
+    return path.rpartition("/")[2].rpartition(".")[0]
 
 
 def _packed(places: Iterable[Place]) -> bytes:

@@ -21,14 +21,15 @@ from microinterp.sides.side import (
 )
 from microinterp_boards import device, runtime, source_form
 from microinterp_boards.deploy import require_same
-from microinterp_boards.files import Files
 from microinterp_boards.link import Link
 from microinterp_boards.packing import SUFFIX, BoardModel, pack_for_board
 from microinterp_boards.probe import Probe, probe
-from microinterp_boards.session import Loaded, Session
+from microinterp_boards.session import Session
+from microinterp_boards.session_facts import Loaded
 from microinterp_boards.source_form import install
 from microinterp_boards.source_form.generate import generate
 from microinterp_boards.source_form.session import SourceSession
+from microinterp_boards.store.places import state_of
 
 _LINE = re.compile(r"((?:[0-9a-f]{2})+)\.([0-9a-f]{64})?\.")
 _PATIENCE = 15.0  # seconds for a list of models
@@ -167,14 +168,13 @@ def _open(link: Link, model: BoardModel, about: Probe) -> tuple[Session | Source
         mpy_set, folder = runtime.require_sound(link, about)
     except DeviceError as error:
         raise DeviceError(error.message, error.where, _deploy_hint(link)) from None
-    names = [name for name, digest in _models(link) if digest == model.sha256]
-    if not names:
+    paths = [path for path, digest in _models(link) if digest == model.sha256]
+    if not paths:
         raise _not_there(link)
-    files = Files(link)
     wanted = runtime.state_of(model.for_tier(runtime.tier_of(mpy_set)).packed)
-    intact = (name for name in names if files.stat(name) == wanted)
-    name = next(intact, names[0])  # one without memory passes, where there are several
-    return Session(link, name.removesuffix(SUFFIX), tells_tensors=True), folder
+    intact = (path for path in paths if state_of(link, path) == wanted)
+    path = next(intact, paths[0])  # one without memory passes, where there are several
+    return Session(link, path, tells_tensors=True), folder
 
 
 def _open_source(link: Link, model: BoardModel) -> SourceSession:
@@ -190,7 +190,7 @@ def _open_source(link: Link, model: BoardModel) -> SourceSession:
 
 
 def _models(link: Link) -> list[tuple[str, str]]:
-    """Packed models on a board by name: file name, sha256 of the .tflite file."""
+    """Packed models on a board: path of the file, sha256 of the .tflite file."""
     output = link.exec(device.call("models", SUFFIX.encode()), _PATIENCE)
     lines = output.decode("ascii", "backslashreplace").replace("\r\n", "\n").strip().split("\n")
     matches = [_LINE.fullmatch(line.strip()) for line in lines[:-1]]

@@ -24,7 +24,8 @@ from microinterp_boards.packing import (
     ModelSource,
     pack_for_board,
 )
-from microinterp_boards.session import OpRun, Session
+from microinterp_boards.session import Session
+from microinterp_boards.session_facts import OpRun
 from microinterp_boards.source_form.session import SourceSession
 
 

@@ -195,3 +195,9 @@ def family(pid: int) -> set[int]:
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
     return found
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are read line by line: no cell may be broken for want of columns."""
+    monkeypatch.setenv("COLUMNS", "160")

@@ -112,7 +112,9 @@ def main(kinds: Sequence[str]) -> None:
         packed_sizes = [len(packed_for(kind, chain_model(steps)).packed) for steps in (4, 24)]
         step = (many - few - packed_sizes[1] + packed_sizes[0]) // 20
         words = " ".join(map(str, modules.values()))
-        print(f"{kind}: step {step}, modules {words}", flush=True)
+        block = COSTS[kind].block
+        service = smallest_heap(kind, chain_model(1)) * 8 * block // (8 * block + 3) - 8 * block
+        print(f"{kind}: service {service}, step {step}, modules {words}", flush=True)
         for name, model in (("digits", MODEL.read_bytes()), ("chain", chain_model(24))):
             print(f"  base by {name}: {left_for_base(kind, model, step, modules)}", flush=True)
 

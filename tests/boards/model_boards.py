@@ -13,6 +13,8 @@ import pytest
 from microinterp import packed
 from microinterp.packed.steps import CallOnce
 from microinterp_boards import Board, virtual_board
+from microinterp_boards.files import Files
+from microinterp_boards.store.places import current
 from tests.digits import DIGITS
 
 MODEL = DIGITS / "digits_int8.tflite"
@@ -41,11 +43,25 @@ def weight_of(packed_model: bytes, op_index: int) -> int:
     return start + ~step.w + 1  # type: ignore[attr-defined]
 
 
-def change_byte(board: Board, name: str, position: int) -> None:
-    """Flip the highest bit of one byte of a file on the board."""
-    data = bytearray(board.files.get(name))
+def file_in_use(board: Board, name: str = NAME) -> tuple[Files, str]:
+    """Folder and name of the file of a model that is deployed."""
+    path, _ = current(board.link, name)
+    folder, _, file = path.rpartition("/")
+    return Files(board.link, folder), file
+
+
+def model_in_use(board: Board, name: str = NAME) -> bytes:
+    """The packed model that is deployed under a name."""
+    files, file = file_in_use(board, name)
+    return files.get(file)
+
+
+def change_byte(board: Board, position: int, name: str = NAME) -> None:
+    """Flip the highest bit of one byte of a deployed model."""
+    files, file = file_in_use(board, name)
+    data = bytearray(files.get(file))
     data[position] ^= 0x80
-    board.files.put(name, bytes(data))
+    files.put(file, bytes(data))
 
 
 def other_digits(folder: Path) -> Path:

@@ -13,7 +13,8 @@ from microinterp_boards import Board, device, virtual_board
 from microinterp_boards.bench import bench
 from microinterp_boards.counting import count
 from microinterp_boards.packing import pack_for_board
-from microinterp_boards.session import OpCount, Session
+from microinterp_boards.session import Session
+from microinterp_boards.session_facts import OpCount
 from tests.boards.model_boards import MODEL, NAME, board_with, needs_viper
 from tests.boards.qemu_port import mapped_model, mapped_runtime, qemu_board
 from tests.boards.test_bench import follows_schema
@@ -95,7 +96,7 @@ def test_digits_on_a_board_that_counts() -> None:
     facts = inspect_model(MODEL.read_bytes())
     with mapped("digits", "m4") as (board, model):
         result = board.bench(MODEL, runs=4, name=model.name)
-        counts = list(count(board.link, model.name, [(bytes(64),), (b"\x7f" * 64,)]))
+        counts = list(count(board.link, model.file_name, [(bytes(64),), (b"\x7f" * 64,)]))
     follows_schema(result)
     told = result["instructions"]
     ops = result["ops"]
@@ -129,6 +130,7 @@ def test_counts_are_the_same_again_and_on_another_board() -> None:
         assert counted() == first
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("qemu")
 def test_what_runs_once_is_no_part_of_it() -> None:
     data = wakeword("okay_nabu")
@@ -141,6 +143,7 @@ def test_what_runs_once_is_no_part_of_it() -> None:
     assert 100 < result["instructions"]["outside"] / len(result["ops"]) < 2000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("qemu")
 def test_multiplications_of_an_op_in_strips_count_once() -> None:
     data = content("digits")
@@ -178,7 +181,7 @@ def test_counts_that_contradict_each_other(
     with mapped("digits", "m4") as (board, model):
         text = f"an invoke takes {whole} instructions, and its kernels {inside}"
         with pytest.raises(DeviceError, match=text):
-            list(count(board.link, model.name, [(bytes(64),)]))
+            list(count(board.link, model.file_name, [(bytes(64),)]))
 
 
 @pytest.mark.usefixtures("qemu")

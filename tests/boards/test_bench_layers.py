@@ -48,7 +48,7 @@ def board(request: pytest.FixtureRequest) -> Iterator[tuple[str, str, Board]]:
 def test_instructions_per_mac(board: tuple[str, str, Board], number: int) -> None:
     cpu, mpy_set, there = board
     layer, bound = LAYERS[NAMES[number]], BOUNDS[cpu, mpy_set][number]
-    with Session(there.link, f"model{number}", counts=True) as session:
+    with Session(there.link, f"model{number}.mipk", counts=True) as session:
         assert session.loaded.tier == mpy_set
         session.invoke()
         whole = session.invoke()

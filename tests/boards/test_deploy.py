@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from microinterp.errors import DeviceError, ModelError, UnsupportedError
+from microinterp.errors import DeviceError, InputError, ModelError, UnsupportedError
 from microinterp_boards import runtime
 from microinterp_boards.kernel_sets import Choice
 from microinterp_boards.packing import pack_for_board
+from microinterp_boards.store.selftest import samples_for
 from tests.boards.model_boards import GOLDEN, MODEL, NAME, board_with, needs_viper
+from tests.boards.unix_port import ROOT
 from tests.digits import DIGITS
 
 pytestmark = [pytest.mark.usefixtures("interpreter"), needs_viper]
@@ -27,13 +30,18 @@ def test_deploy_sends_everything_once(files: Path) -> None:
     with board_with(folder=files) as board:
         first = board.deploy(MODEL)
         runtime_files = {f"lib/microinterp/{name}" for name in runtime.shipped("x64")}
-        assert set(first.files_sent) == runtime_files | {f"{NAME}.mipk"}
+        assert set(first.files_sent) == runtime_files | {first.path}
         assert (first.files_kept, first.files_removed) == ((), ())
         assert first.sha256 == hashlib.sha256(MODEL.read_bytes()).hexdigest()
-        assert first.model_bytes == (files / f"{NAME}.mipk").stat().st_size
-        on_board = {path.relative_to(files).as_posix() for path in files.rglob("*.m*")}
-        assert on_board == set(first.files_sent)
-        assert first.sent_bytes == sum((files / path).stat().st_size for path in on_board)
+        assert first.path == f"models/{NAME}.a"
+        assert first.model_bytes == (files / first.path).stat().st_size
+        on_board = {path.relative_to(files).as_posix() for path in files.rglob("*.*")}
+        own = {path for path in on_board if path.startswith("lib/microinterp_link/")}
+        assert on_board - own == {*first.files_sent, f"models/{NAME}.0"}
+        sizes = sum((files / path).stat().st_size for path in first.files_sent)
+        bundle = samples_for(pack_for_board(MODEL)).bundle
+        assert first.sent_bytes == sizes + len(bundle)
+        assert first.tested_samples == 4
         assert first.heap_start > first.heap_imported > first.heap_loaded
         second = board.deploy(MODEL)
         assert (second.files_sent, second.sent_bytes) == ((), 0)
@@ -67,15 +75,53 @@ def test_names(tmp_path: Path) -> None:
     assert shortened.startswith("xxxx")
     assert shortened != pack_for_board(long.rename(tmp_path / f"{'x' * 61}.tflite")).name
     assert pack_for_board(MODEL.read_bytes()).name == "model"
-    for name in ("", "..", "a/b", "x" * 28, "a b", "a\n"):
+    refused = (
+        "",
+        "..",
+        "a/b",
+        "x" * 28,
+        "a b",
+        "a\n",
+        ".a",
+        "a.",
+        "kws.a",
+        "kws.B",
+        "x.TEST",
+        "x.2",
+    )
+    for name in refused:
         with pytest.raises(DeviceError, match="cannot be the name of a model"):
             pack_for_board(MODEL, name)
+
+
+def test_names_are_those_that_the_service_takes(tmp_path: Path) -> None:
+    """`is_good` and `has_suffix` are the board's own code."""
+    fields: dict[str, Any] = {"Refused": DeviceError}
+    source = (ROOT / "firmware" / "link" / "fields.py").read_text()
+    exec(source.replace("from microinterp_link.refused import Refused", ""), fields)
+    is_good, has_suffix = fields["is_good"], fields["has_suffix"]
+    stems = ("kws.a", "kws.B", "kws.0.1", "x.test.part", "..a..", "v.2", "a.b.", "é.test", ".part")
+    expected = ["kws-a", "kws-B", "kws.0-1", "x.test-part", "a", "v-2", "a-b", "--test", "part"]
+    found = []
+    for stem in (*stems, "x" * 30 + ".a", ".".join("ab012" * 3), "-.Test"):
+        path = tmp_path / f"{stem}.tflite"
+        path.write_bytes(MODEL.read_bytes())
+        name = pack_for_board(path).name
+        found.append(name)
+        assert is_good(name.encode())
+        assert not has_suffix(name)
+        assert len(name) <= 27
+    assert found[: len(stems)] == expected
+    for name in ("a", "a.c", "digits_int8.mipk", "3", "x.part2", "part", "-", "A..b-.c"):
+        assert is_good(name.encode())
+        assert not has_suffix(name)
+        assert pack_for_board(MODEL, name).name == name
 
 
 def test_two_models_live_side_by_side() -> None:
     with board_with() as board:
         board.deploy(MODEL, "one")
-        assert board.deploy(MODEL, "two").files_sent == ("two.mipk",)
+        assert board.deploy(MODEL, "two").files_sent == ("models/two.a",)
         assert board.validate(MODEL, samples=1, name="one").equal
         assert board.validate(MODEL, samples=1, name="two").equal
 
@@ -88,7 +134,7 @@ def test_uninstall_leaves_the_users_files(files: Path) -> None:
         board.deploy(MODEL)
         (files / "lib" / "mine.py").write_text("")
         removed = board.uninstall()
-        assert f"{NAME}.mipk" in removed
+        assert f"models/{NAME}.a" in removed
         assert "old.mipk.part" in removed
         assert "lib/microinterp/_conv.mpy" in removed
         left = sorted(path.relative_to(files).as_posix() for path in files.rglob("*"))
@@ -105,6 +151,9 @@ def test_models_that_boards_do_not_run() -> None:
             board.deploy(GOLDEN)
         with pytest.raises(ModelError, match="cannot read"):
             board.deploy("nowhere.tflite")
+        for version in (-1, 1 << 32):
+            with pytest.raises(InputError, match=f"is 0 to 4294967295, not {version}"):
+                board.deploy(MODEL, version=version)
         assert board.files.list() == []
 
 

@@ -61,8 +61,8 @@ def test_invoke_allocates_nothing() -> None:
         board.soft_reset()
         told = board.exec(
             "import gc, micropython\n"
-            "from microinterp import Interpreter\n"
-            f"it = Interpreter.from_file('{NAME}.mipk')\n"
+            "from microinterp import models\n"
+            f"it = models.load('{NAME}')\n"
             "micropython.heap_lock()\n"
             "try:\n bytearray(100)\n"
             "except MemoryError:\n print('locked')\n"
@@ -75,11 +75,11 @@ def test_invoke_allocates_nothing() -> None:
 
 def test_the_session_finds_a_kernel_that_allocates() -> None:
     with board_with() as board:
-        board.deploy(MODEL)
+        path = board.deploy(MODEL).path
         folder = board.files.folder("lib").folder("microinterp")
         folder.remove("_conv.mpy")
         folder.put("_conv.py", b"def conv(arena, weights, p):\n    return [1, 2, 3] * 50\n")
-        with Session(board.link, NAME) as session:
+        with Session(board.link, path) as session:
             with pytest.raises(Exception, match="MemoryError: memory allocation failed, heap is"):
                 session.invoke()
             session._open = False

@@ -52,6 +52,7 @@ def test_a_read_only_filesystem(board: Board) -> None:
         board.files.put("a", b"1")
 
 
+@pytest.mark.slow
 def test_a_heap_that_is_too_small_for_a_transfer() -> None:
     with virtual_board(heap=16384) as port, Board(port) as board:
         board.exec("keep = bytearray(9000)\nimport gc; gc.collect()")

@@ -16,7 +16,8 @@ from microinterp.interpreter import prepare_model
 from microinterp.model_builder import ModelBuilder
 from microinterp_boards import runtime
 from microinterp_boards.boards_table import BoardRow, boards, find
-from microinterp_boards.fit import CORE_BYTES, Fitter, Remedy
+from microinterp_boards.fit import CORE_BYTES, Fitter
+from microinterp_boards.fit_verdict import Remedy
 from microinterp_boards.packing import pack_for_board
 from tests.boards.model_boards import MODEL
 from tests.digits import DIGITS

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from microinterp_boards.boards_table import boards
-from microinterp_boards.fit import Verdict
+from microinterp_boards.fit_verdict import Verdict
 from tests.boards.model_boards import MODEL
 from tests.boards.test_fit_deploy import model_of
 from tests.boards.unix_port import ROOT

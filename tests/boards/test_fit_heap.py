@@ -31,19 +31,14 @@ from microinterp_boards.processor import TIERS
 from tests.boards.heap_figures import BOARDS, deployed, module_costs, packed_for
 from tests.boards.model_boards import MODEL
 from tests.boards.unix_port import ROOT
-from tests.marks import thorough
+from tests.marks import slow_but, thorough
 from tests.models import chain_model
 
 SLACK = 4096
 """Bytes by which the account may exceed what is really needed; measured: at most 2,100."""
 
 
-_SLOW = ("armv7em", "armv7m", "viper", "bytecode")
-
-
-@pytest.fixture(
-    params=[pytest.param(k, marks=pytest.mark.slow if k in _SLOW else ()) for k in BOARDS]
-)
+@pytest.fixture(params=slow_but(BOARDS, "x64"))
 def kind(request: pytest.FixtureRequest) -> str:
     """A kind of kernels that has a virtual board here."""
     request.getfixturevalue("interpreter" if request.param == "x64" else "qemu")
@@ -74,11 +69,11 @@ def test_the_need_is_enough_and_little_less_is_not(kind: str, model: str) -> Non
 
 
 def test_the_parts_by_hand() -> None:
-    """3 steps of one kind: 16-byte blocks, 3 bits of tables for each, and one block's slack."""
-    model = packed.load(packed_for("armv6m", chain_model(3)).packed)
+    """30 steps of one kind: 16-byte blocks, 3 bits of tables for each, and one block's slack."""
+    model = packed.load(packed_for("armv6m", chain_model(30)).packed)
     costs = COSTS["armv6m"]
     modules = sum(costs.modules[name] for name in ("_check_filter", "_check_layout", "_conv"))
-    objects = costs.base + 3 * costs.step + modules
+    objects = costs.base + 30 * costs.step + modules
     found = heap_need(model, 1001, "armv6m", is_virtual=True)
     assert (found.model, found.arena, found.objects) == (1008, model.arena_bytes, objects)
     blocks = -(-(1008 + model.arena_bytes + objects) // 16)
@@ -86,6 +81,22 @@ def test_the_parts_by_hand() -> None:
     assert heap_need(model, 1001, "armv6m").objects == objects + PORT_BYTES
     mapped = heap_need(model, 1001, "armv6m", mapped=True, is_virtual=True)
     assert (mapped.model, mapped.objects) == (0, objects)
+
+
+def test_the_service_counts_where_it_is_more_than_the_model() -> None:
+    model = packed.load(packed_for("armv6m", chain_model(1)).packed)
+    found = heap_need(model, 1000, "armv6m", is_virtual=True)
+    assert found.service == COSTS["armv6m"].service > found.model + found.arena + found.objects
+    blocks = -(-found.service // 16)
+    assert 0 <= found.total - (16 * blocks + -(-3 * blocks // 8)) <= 8 * 16 + 16
+
+
+def test_the_services_heap_is_enough_and_little_less_is_not(kind: str) -> None:
+    """The smallest model there is: nothing but the service counts."""
+    data = chain_model(1)
+    heap = need(kind, data)
+    assert deployed(kind, heap, data) == ""
+    assert "beside the link: MemoryError" in deployed(kind, heap - SLACK, data)
 
 
 @pytest.mark.parametrize("mpy_set", SETS)

@@ -56,7 +56,7 @@ def test_two_boards_are_validated_by_one_command(fleet: tuple[Path, str, str]) -
     done = call("board", "deploy", MODEL, "--all", "--fleet", path)
     assert done.exit_code == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert rows[0][:5] == ["board", "outcome", "kernels", "sent", "model"]
+    assert rows[0][:7] == ["board", "outcome", "kernels", "sent", "copied", "resumed", "model"]
     assert [row[:2] for row in rows[1:]] == [["near", "deployed"], ["far", "deployed"]]
     done = run("validate", str(MODEL), "--all", "--fleet", str(path), "--json")
     assert (done.returncode, done.stderr) == (0, "")
@@ -67,6 +67,32 @@ def test_two_boards_are_validated_by_one_command(fleet: tuple[Path, str, str]) -
         assert (each["outcome"], each["port"], each["error"]) == ("equal", port, None)
         assert (each["result"]["port"], each["result"]["samples"]) == (port, 20)
         assert each["result"]["compared_bytes"] == 200
+
+
+@pytest.mark.slow
+def test_versions_and_signatures(fleet: tuple[Path, str, str], tmp_path: Path) -> None:
+    """One of the boards has a key; the other takes what is signed as well."""
+    path, near, far = fleet
+    key = tmp_path / "key"
+    key.write_bytes(bytes(range(16)))
+    deploy = ("board", "deploy", MODEL, "--all", "--fleet", path, "--version", 9)
+    assert call("board", "models", near, "--set-key", key).exit_code == 0
+    try:
+        done = call(*deploy, "--json")
+        assert done.exit_code == 2
+        near_said, far_said = json.loads(done.stdout)["boards"]
+        assert "takes only signed models" in near_said["error"]["message"]
+        assert far_said["outcome"] == "deployed"
+        done = call(*deploy, "--key", key)
+        assert done.exit_code == 0, done.stderr
+        head = done.stdout.splitlines()[0].split()
+        assert head[3:6] == ["sent", "copied", "resumed"]
+        for port in (near, far):
+            (kept,) = json.loads(call("board", "models", port, "--json").stdout)["models"]
+            assert kept["slots"][kept["slot"]]["version"] == 9
+    finally:
+        call("board", "uninstall", "--port", near)
+        assert call("board", "deploy", MODEL, "--all", "--fleet", path).exit_code == 0
 
 
 @pytest.mark.slow
@@ -176,7 +202,6 @@ def test_the_status_and_the_table(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = [f"board{i}" for i in range(len(results))]
-    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.chdir(tmp_path)
     Path("fleet.toml").write_text("".join(f"[board.{n}]\nport = '/dev/{n}'\n" for n in names))
     told = [outcome(name, result) for name, result in zip(names, results, strict=True)]

@@ -22,7 +22,7 @@ from microinterp_boards.fleet.work import on_all
 from microinterp_boards.packing import MemoryPasses
 from microinterp_boards.port_lock import PortLock
 from microinterp_boards.stopping import Stop, check, obeying
-from tests.boards.model_boards import MODEL, NAME, change_byte, weight_of
+from tests.boards.model_boards import MODEL, NAME, change_byte, model_in_use, weight_of
 from tests.boards.remote_ports import Rfc2217Server
 
 pytestmark = pytest.mark.usefixtures("interpreter")
@@ -73,7 +73,7 @@ def test_two_boards_and_one_that_is_not_there(fleet: list[Entry]) -> None:
 
 def test_a_board_that_differs_stops_no_other(fleet: list[Entry]) -> None:
     with Board(fleet[0].port) as board:
-        change_byte(board, f"{NAME}.mipk", weight_of(board.files.get(f"{NAME}.mipk"), 2))
+        change_byte(board, weight_of(model_in_use(board), 2))
     near, far = validate_all(fleet, MODEL, SAMPLES)
     assert far.result is not None
     assert far.result.equal

@@ -22,7 +22,7 @@ from microinterp_boards.expected import samples_of
 from microinterp_boards.packing import pack_for_board
 from microinterp_boards.ports import Port
 from microinterp_boards.side import BoardSide
-from tests.boards.model_boards import LARGE_HEAP, MODEL, NAME, change_byte, weight_of
+from tests.boards.model_boards import LARGE_HEAP, MODEL, change_byte, model_in_use, weight_of
 from tests.boards.test_board_golden import DIGITS, good, on_board
 from tests.cli import good_json, refused
 from tests.test_wakewords import wakeword
@@ -43,8 +43,7 @@ def port() -> Iterator[str]:
 
 def break_weight(port: str, op: int) -> None:
     with Board(port, patience=5) as board:
-        name = f"{NAME}.mipk"
-        change_byte(board, name, weight_of(board.files.get(name), op))
+        change_byte(board, weight_of(model_in_use(board), op))
 
 
 def test_checksums_are_taken_on_the_board(

@@ -213,3 +213,22 @@ def test_a_boot_file_that_does_not_end(board: Board) -> None:
     with pytest.raises(DeviceError, match=r"no raw REPL after a soft reset.*within 0.5 s"):
         board.link.soft_reset(timeout=0.5)
     assert board.exec("print(1)") == "1\n"
+
+
+def test_a_banner_that_comes_damaged(port: str, terminal: Terminal) -> None:
+    """The board was reset: once more, and it is told."""
+    faults: list[bytes] = []
+
+    def damage(data: bytes) -> bytes:
+        if faults and faults[0] in data:
+            return data.replace(faults.pop(), b"")
+        return data
+
+    terminal.relay(port, to_host=damage)
+    with Board(terminal.port) as board:
+        for lost in (b"RL-B", b">"):
+            board.exec("x = 1")
+            faults.append(lost)
+            board.link.soft_reset(timeout=1)
+            assert faults == []
+            assert board.exec("print('x' in globals())") == "False\n"

@@ -18,7 +18,7 @@ from microinterp_boards.mlperf.timing import Timing, iterations
 from microinterp_boards.packing import pack_for_board
 from microinterp_boards.transport import Transport
 from tests.boards.mlperf_models import WIDTH, expected, two_inputs, two_scales
-from tests.boards.model_boards import MODEL
+from tests.boards.model_boards import LARGE_HEAP, MODEL
 from tests.boards.qemu_port import mapped_model, qemu_board
 from tests.boards.test_board_cli import run
 
@@ -135,6 +135,25 @@ def test_answers_after_each_boot_until_that_is_no_more_wanted(port: str) -> None
         with pytest.raises(DeviceError, match="on the board already"):
             board.mlperf(DIGITS, "ic", boot=True)
         assert board.files.get("main.py") == b"print('mine')\n"
+
+
+@pytest.mark.slow
+def test_a_boot_runs_what_was_deployed_last(interpreter: None, tmp_path: Path) -> None:
+    other, stimulus = two_scales(), bytes(range(WIDTH))
+    with virtual_board("unix", folder=tmp_path / "b", heap=LARGE_HEAP) as port:
+        with Board(port, patience=5) as board:
+            board.mlperf(DIGITS, "ic", boot=True, name="it")
+        with Board(port, patience=5) as board:
+            assert board.deploy(other, "it").path == "models/it.b"
+    with virtual_board("unix", folder=tmp_path / "b", heap=LARGE_HEAP) as port:
+        transport = Transport(port)
+        try:
+            client = Client(transport)
+            client.answer(10, "the greeting of the service in main.py")
+            client.load(stimulus)
+            assert client.infer().results == tuple(expected(other, "ic", stimulus))
+        finally:
+            transport.close()
 
 
 @pytest.mark.slow

@@ -16,7 +16,13 @@ from microinterp_boards import Board, runtime
 from microinterp_boards.deploy import Deployment
 from microinterp_boards.packing import MemoryPasses, pack_for_board
 from microinterp_boards.validate import Validation
-from tests.boards.model_boards import MODEL, NAME, board_with, change_byte, needs_viper
+from tests.boards.model_boards import (
+    MODEL,
+    board_with,
+    change_byte,
+    model_in_use,
+    needs_viper,
+)
 from tests.boards.qemu_port import THUMB, mapped_model, qemu_board
 from tests.boards.test_bench import follows_schema
 from tests.boards.test_model_troubles import run
@@ -79,9 +85,9 @@ def assert_equal(done: Sequence[Validation]) -> None:
 
 
 def assert_told(name: str, kind: str, done: Deployment, price: str) -> None:
-    """docs/boards.md says what is measured, to within a percent."""
+    """docs/board_memory.md says what is measured, to within a percent."""
     name = {"vww": "vww_96"}.get(name, name)
-    text = (ROOT / "docs" / "boards.md").read_text()
+    text = (ROOT / "docs" / "board_memory.md").read_text()
     row = re.search(rf"^\| {name} \| {kind} \| ((?:[\d,]+ \| ){{3}})(.*)\|$", text, re.MULTILINE)
     assert row is not None
     told = [int(cell.replace(",", "")) for cell in row[1].split(" | ")[:3]]
@@ -105,8 +111,8 @@ def test_no_byte_differs_in_the_smaller_arena(name: str, kind: str) -> None:
         passed = board.deploy(data, passes=PASSES[kind])
         done = both_ways(board, data, PASSES[kind])
         allocated = board.exec(
-            "from microinterp import Interpreter\n"
-            "it = Interpreter.from_file('model.mipk')\n"
+            "from microinterp import models\n"
+            "it = models.load('model')\n"
             "print(type(it._arena).__name__, len(it._arena))\n"
         )
     assert_equal(done)
@@ -167,13 +173,13 @@ def test_one_wrong_weight_is_found(op_index: int, per_op: bool) -> None:
     """The op's number is the file's, also where it runs in strips."""
     with board_with() as board:
         board.deploy(MODEL, passes=STRIPS)
-        model = board.files.get(f"{NAME}.mipk")
+        model = model_in_use(board)
         graph = packed.load(model).subgraphs[0]
         ops = [op for op in graph.ops if op.index == op_index]
         assert len(ops) > 1 or op_index == 8
         step: Any = graph.steps[ops[0].first_step]
         start = model.index(bytes(packed.load(model).weights))
-        change_byte(board, f"{NAME}.mipk", start + ~step.w + 1)
+        change_byte(board, start + ~step.w + 1)
         done = board.validate(MODEL, per_op=per_op, passes=STRIPS)
         first = done.first_difference
     assert first is not None
@@ -218,6 +224,7 @@ def test_bench_adds_up_the_pieces_of_an_op() -> None:
     assert {op["runs"] for op in result["ops"]} == {3}
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path: Path) -> None:
     with board_with() as board:
         port = board.port

@@ -115,7 +115,7 @@ def test_reasons() -> None:
 
 
 def test_the_table_in_the_documentation() -> None:
-    text = (ROOT / "docs" / "boards.md").read_text()
+    text = (ROOT / "docs" / "board_kernels.md").read_text()
     rows = re.findall(r"^\| Cortex-(.+) \| (\S+) \| (.+) \| (.+) \|$", text, re.MULTILINE)
     told = {
         f"Cortex-{name.removeprefix('Cortex-')}": (architecture, dsp, tiers)

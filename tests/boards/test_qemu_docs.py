@@ -1,4 +1,4 @@
-"""What docs/boards.md says of heap and instructions on a Cortex-M is what is measured now."""
+"""What docs/board_kernels.md says of heap and instructions on Cortex-M is what is measured now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.boards.unix_port import ROOT
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
-TEXT = (ROOT / "docs" / "boards.md").read_text()
+TEXT = (ROOT / "docs" / "board_kernels.md").read_text()
 SLACK = 0.01
 
 

@@ -62,6 +62,7 @@ def test_a_model_for_other_kernels(cpu: str, mpy_set: str) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_another_model_is_deployed_for_other_kernels() -> None:
     """The runtime is one for all models: the first must be deployed again, and is told so."""
     with qemu_board("m4") as board:
@@ -74,19 +75,18 @@ def test_another_model_is_deployed_for_other_kernels() -> None:
                 use(MODEL, 1, name="first")
             assert "deploy the model again" in it.value.hint
         third = board.deploy(MODEL, "first", mpy_set="armv6m")
-        assert third.files_sent == ("first.mipk",)
+        assert third.files_sent == ("models/first.b",)
         assert board.validate(MODEL, samples=1, name="first").model_intact
 
 
-def test_a_mapped_model_for_other_kernels_cannot_be_replaced() -> None:
-    """It lies in flash under the name that deploy would give its own: told, and nothing is left."""
+@pytest.mark.slow
+def test_a_slot_goes_before_a_mapped_model_for_other_kernels() -> None:
+    """That one lies in flash under the same name, and cannot be replaced."""
     with qemu_board("m4", preload=[(DIGITS.file_name, DIGITS.packed)]) as board:
-        told = f"file '{DIGITS.file_name}' is there and cannot be replaced: the filesystem is read-"
-        with pytest.raises(DeviceError, match=told) as it:
-            board.deploy(MODEL)
-        assert "take another name" in it.value.hint
-        assert [entry.name for entry in board.files.list()] == [DIGITS.file_name, "lib"]
-        assert board.deploy(MODEL, "other").kernels == "armv7em"
+        assert board.deploy(MODEL).files_sent[-1] == f"models/{DIGITS.name}.a"
+        assert board.validate(MODEL, samples=1).model_intact
+        names = [entry.name for entry in board.files.list()]
+        assert names == [DIGITS.file_name, "lib", "models"]
 
 
 def test_dsp_kernels_that_were_put_on_an_m3() -> None:

@@ -22,7 +22,7 @@ def blocks(kind: str) -> list[str]:
 
 
 def test_every_command_and_option_is_one() -> None:
-    lines = [line for block in blocks("") for line in block.splitlines()]
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [
         shlex.split(line, comments=True) for line in lines if line.startswith("microinterp ")
     ]

@@ -23,6 +23,7 @@ from tests.boards.model_boards import (
     NAME,
     board_with,
     change_byte,
+    model_in_use,
     other_digits,
     weight_of,
 )
@@ -140,7 +141,7 @@ def test_the_model_is_found_by_its_hash(tmp_path: Path) -> None:
         board.deploy(DIGITS, "c")
         for name in ("x", "y.mipk", "z.mipk"):
             board.files.put(name, b"" if name == "z.mipk" else b"\xff" * 50)
-        cut = board.files.get("c.mipk")[:40]
+        cut = model_in_use(board, "c")[:40]
         board.files.put("cut.mipk", cut)
         board.files.put("up.mipk", b"\x10\0\0\0" + cut[4:])
         port = board.port
@@ -148,7 +149,7 @@ def test_the_model_is_found_by_its_hash(tmp_path: Path) -> None:
         with BoardSide(port, DIGITS) as side:  # the one without passes
             assert side._session.loaded.arena_bytes == 3264
         with Board(port, patience=5) as again:
-            again.files.remove("c.mipk")
+            assert again.remove_model("c")
         with BoardSide(port, DIGITS) as side:
             assert side._session.loaded.arena_bytes == 2368
 
@@ -184,7 +185,7 @@ def test_wrong_inputs(large: str) -> None:
 def test_a_wrong_weight_on_the_board_shows_from_its_op_on(op: int) -> None:
     with board_with() as board:
         board.deploy(DIGITS, NAME)
-        change_byte(board, f"{NAME}.mipk", weight_of(board.files.get(f"{NAME}.mipk"), op))
+        change_byte(board, weight_of(model_in_use(board), op))
         port = board.port
         board.close()
         inputs, places = samples(DIGITS, 8), all_places(DIGITS)

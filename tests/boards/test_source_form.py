@@ -133,6 +133,7 @@ def test_pieces_are_small_and_plain(sizes: Sequence[int]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_files_import_as_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = pack_for_board(dense_model((3, 5, 2)), "3-tiny")
     for name, data in files_of(model, generate(model.packed)).items():

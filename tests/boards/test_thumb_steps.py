@@ -12,7 +12,7 @@ from tests.boards.thumb_steps import KERNELS, TIERS_OF, differing, narrowed
 from tests.conftest import require_or_skip
 from tests.marks import slow, thorough
 
-FEW, SOME, MANY = 25, 500, 2000
+FEW, SOME, MANY = 25, 250, 2000
 _BATCH = 500  # layers that a board gets at a time
 RUNS = [(cpu, tier) for cpu, tiers in TIERS_OF.items() for tier in tiers]
 

@@ -21,6 +21,7 @@ from tests.boards.model_boards import (
     Board,
     board_with,
     change_byte,
+    model_in_use,
     other_digits,
     virtual_board,
     weight_of,
@@ -39,7 +40,7 @@ OPS = {0: "CONV_2D", 1: "DEPTHWISE_CONV_2D", 5: "CONV_2D", 8: "FULLY_CONNECTED"}
 def test_one_wrong_weight_is_found(op_index: int, per_op: bool) -> None:
     with board_with() as board:
         board.deploy(MODEL)
-        change_byte(board, f"{NAME}.mipk", weight_of(board.files.get(f"{NAME}.mipk"), op_index))
+        change_byte(board, weight_of(model_in_use(board), op_index))
         done = board.validate(MODEL, per_op=per_op)
         assert not done.equal
         assert not done.model_intact
@@ -62,7 +63,7 @@ def test_one_wrong_weight_in_a_model_with_state(per_op: bool) -> None:
         board.deploy(data, "nabu")
         nodes = Interpreter.from_bytes(data).graph.main.nodes
         last = max(node.index for node in nodes if node.name == "FULLY_CONNECTED")
-        change_byte(board, "nabu.mipk", weight_of(board.files.get("nabu.mipk"), last))
+        change_byte(board, weight_of(model_in_use(board, "nabu"), last), "nabu")
         first = board.validate(data, name="nabu", per_op=per_op).first_difference
         assert first is not None
         assert (first.op_index, first.name) == (last, "FULLY_CONNECTED")
@@ -78,7 +79,7 @@ def test_a_stale_model_is_named(tmp_path: Path) -> None:
             for path in (other, MODEL):
                 assert hashlib.sha256(path.read_bytes()).hexdigest() in caught.value.message
             assert caught.value.hint == "deploy it again"
-        assert board.deploy(MODEL).files_sent == (f"{NAME}.mipk",)
+        assert board.deploy(MODEL).files_sent == (f"models/{NAME}.b",)
         assert board.validate(MODEL).equal
 
 
@@ -110,7 +111,7 @@ def test_a_runtime_that_is_not_ours() -> None:
 def test_a_damaged_model_is_refused_by_the_board(position: int) -> None:
     with board_with() as board:
         board.deploy(MODEL)
-        change_byte(board, f"{NAME}.mipk", position)
+        change_byte(board, position)
         with pytest.raises(DeviceError, match="the board raised ModelError"):
             board.validate(MODEL)
         assert board.exec("print(1)") == "1\n"

@@ -3,21 +3,32 @@
 
 
 def _models(suffix):
-    """For each packed model of the folder write its name and its .tflite file's sha256, in hex.
+    """For each model write its file's path and its .tflite file's sha256, in hex.
 
-    Then `end` and a count. What is no sound packed model has no sha256.
+    Then `end` and a count. These are the slots in use, and the board's own files of that suffix.
+    What is no sound packed model has no sha256.
     """
     import os
     import sys
 
     say = sys.stdout.write
     suffix = suffix.decode()
-    count = 0
-    for entry in os.ilistdir():
-        name = entry[0]
-        if entry[1] == 0x4000 or not name.endswith(suffix):
-            continue
-        with open(name, "rb") as file:
+    paths = [e[0] for e in os.ilistdir() if e[1] != 0x4000 and e[0].endswith(suffix)]
+    try:
+        from microinterp import models
+
+        for entry in os.ilistdir("models"):
+            if entry[0][-2:] in (".0", ".1", ".2"):
+                try:
+                    path = models.find(entry[0][:-2])
+                except ValueError:
+                    continue
+                if path not in paths:
+                    paths.append(path)
+    except (ImportError, OSError):
+        pass
+    for path in paths:
+        with open(path, "rb") as file:
 
             def read(at, size):
                 file.seek(at)
@@ -40,8 +51,7 @@ def _models(suffix):
                     digest = read(at + 4, 32)
             except (OSError, ValueError, OverflowError):
                 pass
-        for part in (name.encode(), digest):
+        for part in (path.encode(), digest):
             say("".join([hex(256 + byte)[3:] for byte in part]) + ".")
         say("\n")
-        count += 1
-    say("end " + str(count) + "\n")
+    say("end " + str(len(paths)) + "\n")

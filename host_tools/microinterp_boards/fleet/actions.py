@@ -28,14 +28,18 @@ def deploy_all(
     *,
     mpy_set: str | None = None,
     passes: MemoryPasses = NO_PASSES,
+    version: int | None = None,
+    key: bytes | None = None,
     watch: Watch = _silent,
     patience: float = 0.0,
 ) -> list[Outcome[Deployment]]:
-    """Board.deploy on each; the model is packed once. See work.on_all."""
+    """Board.deploy on each; the model is packed once, all have one key. See work.on_all."""
     packed = pack_for_board(model, name, passes)
 
     def work(board: Board, progress: Progress) -> Deployment:
-        return deploy.deploy(board.link, packed, mpy_set=mpy_set, progress=progress)
+        return deploy.deploy(
+            board.link, packed, mpy_set=mpy_set, progress=progress, version=version, key=key
+        )
 
     return on_all(entries, [work] * len(entries), watch, patience)
 

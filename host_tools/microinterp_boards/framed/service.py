@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import checked, runtime
-from microinterp_boards.files import Files
+from microinterp_boards.files import Files, stored_bytes
 from microinterp_boards.framed.client import Client
 from microinterp_boards.framed.window import Line, line_of
 from microinterp_boards.link import Link
@@ -18,6 +19,7 @@ PACKAGE = "microinterp_link"
 IDLE = 5.0
 """Seconds without a good frame after which a board gives its prompt back."""
 _PIECE = 512  # bytes of a file that go in one go
+_FULL = re.compile(r"OSError: .*\b(?:27|28|ENOSPC|EFBIG)\b")
 _ROUNDS = 3  # of writing and reading back
 _HELLO_LIMIT = 4.0
 _END_LIMIT = 2.0
@@ -67,6 +69,10 @@ def install(link: Link) -> list[str]:
 
 def _update(link: Link, there: Installed, files: dict[str, bytes], left: list[str]) -> None:
     folder = Files(link)
+    room = folder.room()
+    needed = sum(stored_bytes(len(data), room.block) for data in files.values())
+    if room.free is not None and needed > room.free:
+        raise _no_room(link, f"{needed} bytes, {room.free} are free")
     for name in there.folder.split("/"):
         folder = folder.folder(name, create=True)
     for name in left:
@@ -74,7 +80,20 @@ def _update(link: Link, there: Installed, files: dict[str, bytes], left: list[st
     for name, data in files.items():
         path = f"{there.folder}/{name}".encode()
         for at in range(0, len(data), _PIECE):
-            checked.run(link, "piece", path, at, data[at : at + _PIECE].hex().encode())
+            try:
+                checked.run(link, "piece", path, at, data[at : at + _PIECE].hex().encode())
+            except DeviceError as error:
+                if not _FULL.search(error.message):
+                    raise
+                raise _no_room(link, f"writing {name}") from None
+
+
+def _no_room(link: Link, what: str) -> DeviceError:
+    return DeviceError(
+        f"{printable(link.port)}: no room for the link's own files on the board's filesystem:"
+        f" {what}",
+        hint="remove files that are not needed",
+    )
 
 
 def _started(link: Link, idle: float, line: Line) -> Client:

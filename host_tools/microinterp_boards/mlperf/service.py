@@ -8,6 +8,7 @@ from microinterp_boards.files import Files
 from microinterp_boards.link import Link
 from microinterp_boards.mlperf.client import Client
 from microinterp_boards.mlperf.kinds import Kind
+from microinterp_boards.store.places import FOLDER
 
 MAIN = "main.py"
 WAIT = 2500
@@ -17,10 +18,10 @@ _MARK = b"# made by microinterp board mlperf --boot; without --boot it removes t
 _BEFORE_MAIN = b"\r\x02"  # leave the raw REPL: only from the other one a soft reset runs main.py
 
 
-def start(link: Link, file_name: str, kind: Kind) -> Client:
-    """Soft reset the board, load the model, and answer until the next `enter`."""
+def start(link: Link, path: str, kind: Kind) -> Client:
+    """Soft reset the board, load the model's file, and answer until the next `enter`."""
     link.soft_reset()
-    link.start(device.call("mlperf", file_name.encode(), kind.name.encode()))
+    link.start(device.call("mlperf", path.encode(), kind.name.encode()))
     wanted = "the greeting of the service"
     first = link.reply(b"m", _START_LIMIT, wanted)  # a traceback is told as an error
     link.transport.unread(first)
@@ -29,14 +30,15 @@ def start(link: Link, file_name: str, kind: Kind) -> Client:
     return client
 
 
-def start_at_boot(link: Link, file_name: str, kind: Kind) -> Client:
+def start_at_boot(link: Link, name: str, path: str, kind: Kind) -> Client:
     """Write main.py, which answers from each boot on, and boot.
 
-    Raises DeviceError if there is another main.py.
+    A model in slots is found by its name at each boot, so that a later deployment is what runs;
+    a single file, as in mapped memory, by its path. Raises DeviceError if there is another main.py.
     """
     files = Files(link)
     require_own(link, files)
-    files.put(MAIN, _main(file_name, kind))
+    files.put(MAIN, _main(name, path, kind))
     link.transport.write(_BEFORE_MAIN + b"\x04")
     client = Client(link.transport)
     client.answer(_START_LIMIT, "the greeting of the service in main.py")
@@ -70,7 +72,9 @@ def leave(link: Link) -> None:
     link.transport.gone = True
 
 
-def _main(file_name: str, kind: Kind) -> bytes:
-    return _MARK + (
-        f'from microinterp import mlperf\n\nmlperf.serve("{file_name}", "{kind.name}", {WAIT})\n'
-    ).encode("ascii")
+def _main(name: str, path: str, kind: Kind) -> bytes:
+    is_in_slot = path.startswith(f"{FOLDER}/")
+    needed, file = ("mlperf, models", "models.find(%r)") if is_in_slot else ("mlperf", "%r")
+    file %= name if is_in_slot else path
+    text = f"from microinterp import {needed}\n\nmlperf.serve({file}, {kind.name!r}, {WAIT})\n"
+    return _MARK + text.encode("ascii")

@@ -22,7 +22,7 @@ from microinterp_boards.mlperf.kinds import Kind, kind_of, stimulus_bytes
 from microinterp_boards.mlperf.runner_files import require_own, usb_ids, write_files
 from microinterp_boards.mlperf.stimuli import read_labels
 from microinterp_boards.mlperf.timing import Iterations, Timing, iterations, measure
-from microinterp_boards.packing import NO_PASSES, SUFFIX, MemoryPasses, ModelSource
+from microinterp_boards.packing import NO_PASSES, MemoryPasses, ModelSource
 from microinterp_boards.ports import Port, ports
 
 PROTOCOL = "MLPerf Tiny protocol, unofficial"
@@ -97,7 +97,7 @@ def set_up(
         )
     if not wanted.boot:
         service.remove_boot(link)
-    client = service.start(link, done.name + SUFFIX, kind)
+    client = service.start(link, done.path, kind)
     require_model(client, kind)
     client.load(_stimulus(kind, size))
     timing = measure(client)
@@ -107,7 +107,7 @@ def set_up(
     written: tuple[Path, ...] = ()
     if folder is not None:
         written = write_files(folder, kind, port, link.transport.baud, counts)
-    _leave(link, done.name + SUFFIX, kind, wanted.boot)
+    _leave(link, done, kind, wanted.boot)
     return Setup(
         kind=kind.name,
         model=kind.model,
@@ -128,11 +128,11 @@ def require_model(client: Client, kind: Kind) -> None:
         raise DeviceError(f"the board answers for {model}, not {kind.model}")
 
 
-def _leave(link: Link, file_name: str, kind: Kind, boot: bool) -> None:
+def _leave(link: Link, done: Deployment, kind: Kind, boot: bool) -> None:
     """Let the service run, from main.py or without one."""
     if boot:
         link.enter()
-        service.start_at_boot(link, file_name, kind)
+        service.start_at_boot(link, done.name, done.path, kind)
     service.leave(link)
 
 

@@ -13,7 +13,7 @@ from microinterp.errors import DeviceError
 from microinterp.packed.records import PackedOp, Written
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel
-from microinterp_boards.session import Loaded, OpRun, Place
+from microinterp_boards.session_facts import Loaded, OpRun, Place
 from microinterp_boards.source_form.generate import module_name
 from microinterp_boards.source_form.wire import Wire
 

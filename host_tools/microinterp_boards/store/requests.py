@@ -149,7 +149,8 @@ class Requests:
     def room(self) -> tuple[int, int, int] | None:
         """Bytes of a block, blocks that are free, and in all; None if unknown."""
         block, free, blocks = self._numbers(0x16, b"\0", "<III", "the size of the filesystem")
-        return (block, free, blocks) if block else None
+        # littlefs counts some blocks twice: with little left, what is free wraps round
+        return (block, free, blocks) if block and free <= blocks else None
 
     def open(self, place: Place, name: str, size: int, digest: bytes) -> int:
         """Begin an upload, or go on with it; returns the bytes that are there, right or wrong."""

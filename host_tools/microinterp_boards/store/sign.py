@@ -9,6 +9,8 @@ from pathlib import Path
 from microinterp.errors import InputError, printable
 from microinterp_boards.store.requests import Place
 
+KEY_FILE = ".key"
+"""In the folder of models of a board that takes only what is signed."""
 MIN_KEY_BYTES = 16
 MAX_KEY_BYTES = 256
 
@@ -32,9 +34,14 @@ def read_key(path: str | os.PathLike[str]) -> bytes:
             f"cannot read the key {shown}: {error.strerror}",
             hint="make one: head -c 32 /dev/urandom > board.key",
         ) from None
+    require_key(key, f"the key {shown}")
+    return key
+
+
+def require_key(key: bytes, what: str) -> None:
+    """Raise InputError unless it is long enough, and short enough for a board."""
     if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
         raise InputError(
-            f"the key {shown} has {len(key)} bytes, wanted {MIN_KEY_BYTES} to {MAX_KEY_BYTES}",
+            f"{what} has {len(key)} bytes, wanted {MIN_KEY_BYTES} to {MAX_KEY_BYTES}",
             hint="make one: head -c 32 /dev/urandom > board.key",
         )
-    return key

@@ -56,6 +56,8 @@ def _boot(folder, token, flash, raw):
             micropython.kbd_intr(-1)
         except BaseException as error:
             micropython.kbd_intr(-1)
+            if isinstance(error, SystemExit):  # as on hardware a soft reset: the next life begins
+                os.system("kill -9 $PPID")
             sys.print_exception(error)
             break
     sys.stdout.write(token)

@@ -1,0 +1,119 @@
+"""A program's file, looked at before anything is sent: is it one, and can Ctrl-C stop it?"""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from microinterp.errors import InputError, printable_path
+
+LIMIT = 64 * 1024
+"""Bytes; a board compiles the text in its heap."""
+_CATCHES = {"BaseException", "KeyboardInterrupt"}
+_LOOPS = (ast.While, ast.For, ast.AsyncFor)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program for a board.
+
+    Attributes:
+        label: its file, for messages.
+        text: contents, without an editor's mark at their start.
+        sha256: of them, hex.
+    """
+
+    label: str
+    text: bytes
+    sha256: str
+
+
+def read_program(path: str | os.PathLike[str]) -> Program:
+    """Read a MicroPython program.
+
+    Raises InputError where there is no such file, it is empty or larger than LIMIT, is no text or
+    no Python (with the line), or keeps Ctrl-C from stopping it.
+    """
+    label = printable_path(os.fspath(path))
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(LIMIT + 1).removeprefix(codecs.BOM_UTF8)  # MicroPython takes none
+    except OSError as error:
+        raise InputError(f"cannot read the program '{label}': {error.strerror}") from None
+    if len(text) > LIMIT:
+        raise InputError(
+            f"the program '{label}' has more than {LIMIT} bytes",
+            hint="put what it imports into modules on the board, in lib, as .mpy files",
+        )
+    if not text.strip():
+        raise InputError(f"the program '{label}' is empty")
+    tree = _tree(label, text)
+    for line, what in _deaf_places(tree):
+        raise InputError(
+            f"'{label}', line {line}: {what}, so that nothing could stop the program",
+            hint="catch Exception, which Ctrl-C is not; or end the handler with `raise`",
+        )
+    return Program(label, text, hashlib.sha256(text).hexdigest())
+
+
+def _tree(label: str, text: bytes) -> ast.Module:
+    try:
+        return ast.parse(text.decode())
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"the program '{label}' is no text: byte {error.start} is not UTF-8",
+            hint="give the source, a .py file",
+        ) from None
+    except SyntaxError as error:
+        raise InputError(f"'{label}', line {error.lineno}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"the program '{label}' cannot be parsed: {error}") from None
+
+
+def _deaf_places(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and description of what keeps a program running after Ctrl-C."""
+    for node, loops, is_function in _walk(tree, False, False):
+        if isinstance(node, ast.Call) and _called(node) == "kbd_intr":
+            yield node.lineno, "micropython.kbd_intr takes Ctrl-C away"
+        if isinstance(node, ast.ExceptHandler) and _goes_on(node, loops, is_function):
+            caught = "`except:`" if node.type is None else f"`except {ast.unparse(node.type)}:`"
+            yield node.lineno, f"{caught} catches Ctrl-C too, and goes on"
+
+
+def _walk(node: ast.AST, loops: bool, is_function: bool) -> Iterator[tuple[ast.AST, bool, bool]]:
+    """All nodes; whether each is in a loop of its function, and whether there is a function."""
+    for child in ast.iter_child_nodes(node):
+        yield child, loops, is_function
+        inner = isinstance(child, _FUNCTIONS)
+        loop = False if inner else loops or isinstance(child, _LOOPS)
+        yield from _walk(child, loop, is_function or inner)
+
+
+def _goes_on(handler: ast.ExceptHandler, loops: bool, is_function: bool) -> bool:
+    """Whether Ctrl-C may end here without ending the program."""
+    if not _catches(handler) or any(isinstance(each, ast.Raise) for each in ast.walk(handler)):
+        return False
+    leaves = any(isinstance(each, (ast.Break, ast.Return)) for each in ast.walk(handler))
+    if handler.type is not None and "KeyboardInterrupt" in ast.unparse(handler.type):
+        return loops and not leaves  # somebody has thought of it
+    return is_function or (loops and not leaves)
+
+
+def _called(node: ast.Call) -> str:
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    names = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(isinstance(name, ast.Name) and name.id in _CATCHES for name in names)
