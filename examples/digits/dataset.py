@@ -29,10 +29,15 @@ def to_real(images: Array) -> Array:
     return images.astype(np.float32) / 16
 
 
-def save_test_images(path: str | os.PathLike[str]) -> None:
-    """Write the test part: `images` uint8 [899, 8, 8, 1] from 0 to 16, `labels` int64 [899]."""
+def save_test_images(pixels: str | os.PathLike[str], samples: str | os.PathLike[str]) -> None:
+    """Write the test part twice.
+
+    pixels: `images` uint8 [899, 8, 8, 1] from 0 to 16, `labels` int64 [899].
+    samples: as the model takes them: `image` float32 from 0 to 1, `label`.
+    """
     images, labels = load(TEST)
-    np.savez_compressed(path, images=images, labels=labels)
+    np.savez_compressed(pixels, images=images, labels=labels)
+    np.savez_compressed(samples, image=to_real(images), label=labels)
 
 
 def distort(images: Array, rng: np.random.Generator) -> Array:

@@ -22,7 +22,8 @@ from rich.text import Text
 
 from microinterp import Interpreter, golden
 from microinterp.arena.report import arena_map
-from microinterp.cli.output import console, op_table, show_error, table
+from microinterp.cli.model_text import op_table
+from microinterp.cli.output import console, show_error, table
 from microinterp.errors import DeviceError, MicrointerpError, RuntimeUnavailableError
 from microinterp.inspect_model import inspect_model
 from microinterp.runtimes.tflm import TflmRuntime, version

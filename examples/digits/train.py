@@ -2,8 +2,8 @@
 
     python train.py
 
-Writes digits_float.npz, test_images.npz and train.log next to itself. The same machine gives the
-same bytes again; another one may add up float32 numbers in another order.
+Writes digits_float.npz, test_images.npz, digits.npz and train.log next to itself. The same machine
+gives the same bytes again; another one may add up float32 numbers in another order.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def main() -> None:
         test_images, test_labels = dataset.load(dataset.TEST)
         on_test = network.forward(layers, dataset.to_real(test_images))
     network.save_weights(layers, HERE / "digits_float.npz")
-    dataset.save_test_images(HERE / "test_images.npz")
+    dataset.save_test_images(HERE / "test_images.npz", HERE / "digits.npz")
     parameters = sum(w.size for layer in layers for w in layer.parameters.values())
     lines = [
         f"NumPy {np.__version__}, seed {SEED}, {EPOCHS} epochs, {len(images)} images",
