@@ -1,0 +1,1 @@
+"""The pages of the documentation; a package so that hooks/ can be imported."""
