@@ -30,9 +30,19 @@ def opened(folder: Path, text: str, name: str = "page.html") -> tuple[str, list[
     """
     file = folder / name
     file.write_text(text, encoding="utf-8")
+    return visited(file.as_uri(), folder)
+
+
+def visited(address: str, folder: Path, budget: int = 10_000) -> tuple[str, list[str]]:
+    """The same of a page that is there; `folder` takes the browser's own files.
+
+    Timers get `budget` milliseconds, which pass as fast as the page's work is done; with 0 the
+    document is that of the load event.
+    """
     command = [
         *(browser(), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
-        *(f"--user-data-dir={folder / 'profile'}", "--dump-dom", file.as_uri()),
+        *((f"--virtual-time-budget={budget}",) if budget else ()),
+        *(f"--user-data-dir={folder / 'profile'}", "--dump-dom", address),
     ]
     done = subprocess.run(command, capture_output=True, timeout=120, check=True)
     return done.stdout.decode(), _CONSOLE.findall(done.stderr.decode(errors="replace"))

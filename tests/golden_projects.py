@@ -21,6 +21,8 @@ SAMPLES = 7
 SECOND = ((1, 1, 1, 1), (1, -1, 0, 1))
 """Weights of sums_model that change the second output alone."""
 PLUGIN = ("-p", "microinterp.pytest_plugin")
+# A clone's own metadata lists the modules of its tests, which are imported already.
+IN_PROCESS = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
 
 
 class Project:
@@ -85,7 +87,7 @@ class Project:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """In this process."""
-        return self._quiet(self.pytester.runpytest_inprocess(*PLUGIN, *arguments))
+        return self._quiet(self.pytester.runpytest_inprocess(*PLUGIN, *IN_PROCESS, *arguments))
 
     def spawn(self, *arguments: str) -> pytest.RunResult:
         """In a process of its own."""

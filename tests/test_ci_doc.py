@@ -20,6 +20,7 @@ from tests.golden_projects import ROOT, require_wheel
 
 PAGE = (ROOT / "docs" / "ci.md").read_text()
 DIGITS = ROOT / "examples" / "digits"
+PAGE = re.sub(r"<!--.*?-->\n", "", PAGE, flags=re.DOTALL)
 FILES = dict(re.findall(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
 COMMANDS = [
     line

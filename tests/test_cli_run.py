@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from microinterp import Interpreter
+from microinterp.inputs import random_samples
 from tests.cli import call, copying_model, good, good_json, refused, stored, sums_model
 from tests.conftest import SHARED_MODELS, shared_model
 
@@ -88,13 +90,24 @@ def test_labels_of_the_wrong_count(tmp_path: Path, model: Path) -> None:
     assert "No such file" in refused("run", model, npy(tmp_path, [0] * 4), "--labels", "none.txt")
 
 
-def test_many_samples(tmp_path: Path, model: Path) -> None:
+def test_many_samples(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     path = npy(tmp_path, np.arange(25 * 4).reshape(25, 4))
     shown = good("run", model, path)
     assert f"{path}[19]" in shown
     assert f"{path}[20]" not in shown
     assert "... and 5 more samples: --output keeps them all" in shown
+    lines = shown.splitlines()
+    assert lines[0].split() == ["sample", "highest", "score", "second", "score", "third", "score"]
     document = good_json("run", model, path)
+    best = [(f"[{index}]", f"{value:.6g}") for index, value, _ in top_of(document, 19)]
+    assert lines[20].split() == [f"{path}[19]", *best[0], *best[1], *best[2]]
+    monkeypatch.setenv("COLUMNS", str(len(f"{path}[19]") + 60))
+    assert good("run", model, path).splitlines()[20].split() == [
+        f"{path}[19]",
+        *best[0],
+        *best[1],
+    ]  # no number is cut: fewer are shown
     assert top_of(document, 24)[0] == (2, 0.25 * 95, 95)
 
 
@@ -183,7 +196,7 @@ def test_pictures(tmp_path: Path) -> None:
 
 def test_refusals(tmp_path: Path, model: Path) -> None:
     sound = npy(tmp_path, [0] * 4)
-    assert "got no files" in refused("run", model)
+    assert "either input files or --samples N" in refused("run", model)
     two = stored(tmp_path, copying_model((1, 2), count=2), "two.tflite")
     assert "the model has 2 inputs, got 3 files" in refused("run", two, sound, sound, sound)
     assert "No such file" in refused("run", tmp_path / "none.tflite", sound)
@@ -209,3 +222,21 @@ def test_person_detection(name: str, answer: int, tmp_path: Path) -> None:
     best = document["samples"][0]["outputs"][0]["top"][0]
     assert (best["index"], best["label"]) == (answer, ("no person", "person")[answer])
     assert best["score"] > 0.7
+
+
+def test_random_samples(tmp_path: Path, model: Path) -> None:
+    """The same for the same seed, and those that `random_samples` makes."""
+    out = [tmp_path / name for name in ("a.npz", "b.npz", "c.npz", "given.npz")]
+    for path, seed in zip(out, (3, 3, 4), strict=False):
+        assert f"random sample 4, seed {seed}" in good(
+            "run", model, "--samples", 5, "--seed", seed, "-o", path
+        )
+    inputs = Interpreter.from_file(model).graph.main.inputs
+    (array,) = random_samples(inputs, 5, 3)
+    good("run", model, npy(tmp_path, array), "--raw", "-o", out[3])
+    first, again, other, given = (np.load(path)["output_0"] for path in out)
+    assert np.array_equal(first, again)
+    assert np.array_equal(first, given)
+    assert not np.array_equal(first, other)
+    assert "either input files" in refused("run", model, npy(tmp_path, [0] * 4), "--samples", 1)
+    assert "takes files of sound" in refused("run", model, "--samples", 1, "--frontend", model)

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from microinterp import golden
+from microinterp.arena.target import TARGETS
 from microinterp.cli import output
 from tests.cli import call, copying_model, good, refused, stored
 
@@ -20,6 +21,30 @@ from tests.cli import call, copying_model, good, refused, stored
 @pytest.mark.parametrize("words", [(), ("golden",)])
 def test_no_command_shows_the_help(words: tuple[str, ...]) -> None:
     assert good(*words).rstrip() == good(*words, "--help").rstrip()
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("runn", "run"), ("boards", "board")])
+def test_a_command_that_is_nearly_there_is_named(typed: str, meant: str) -> None:
+    result = call(typed)
+    assert result.exit_code == 2
+    assert f"No such command '{typed}'. Did you mean '{meant}'?" in result.stderr
+    assert "Did you mean" not in call("xyzzy").stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("microinterp r", "run report"),
+        ("microinterp board d", "deploy"),
+        ("microinterp pack --ti", "--tier"),
+    ],
+)
+def test_the_tab_key_completes(line: str, wanted: str) -> None:
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    environment = os.environ | asked | {"_MICROINTERP_COMPLETE": "complete_bash"}
+    command = [sys.executable, "-c", "from microinterp.cli import main; main()"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == wanted.split(), done.stderr
 
 
 @pytest.mark.parametrize("words", [("run",), ("golden", "check"), ("inspect",), ("plan",)])
@@ -72,3 +97,7 @@ def test_golden_record_scales_pictures_when_asked(tmp_path: Path) -> None:
     assert "--resize" in refused("golden", "record", model, picture, "-o", bundle)
     good("golden", "record", model, picture, "-o", bundle, "--resize")
     assert golden.load(bundle).inputs[0].ravel().tolist() == [200 - 128] * 4
+
+
+def test_the_targets_of_plan_are_all_named() -> None:
+    assert f"Targets: {', '.join(TARGETS)}." in " ".join(good("plan", "--help").split())

@@ -1,66 +1,32 @@
-"""docs/golden.md: its commands print what it shows, its Python and C run as they stand."""
+"""docs/golden.md: its C runs as it stands."""
 
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from microinterp import __version__, golden
-from tests.cli import call, good
+from tests.cli import good
 from tests.conftest import require_or_skip
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "golden.md").read_text()
-MODEL = ROOT / "examples" / "digits" / "digits_int8.tflite"
 FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the page's commands run: the examples are there, and a bundle of another model."""
+    """Where the page's commands run: the examples are there."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    data = bytearray(MODEL.read_bytes())
-    weights = golden.sound_graph(bytes(data)).main.nodes[8].inputs[1]
-    assert weights is not None
-    assert weights.data is not None
-    data[bytes(data).index(weights.data.tobytes()) + 200] ^= 0x40
-    (tmp_path / "old.tflite").write_bytes(data)
-    good("golden", "record", "old.tflite", "--samples", 4, "-o", "digits_old.golden")
     return tmp_path
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
-def test_commands_print_what_the_page_shows(folder: Path) -> None:
-    texts = [text for block in blocks("console") for text in block.split("$ ")[1:]]
-    assert len(texts) == 8
-    for text in texts:
-        command, *shown = text.splitlines()
-        program, *words = shlex.split(command)
-        assert program == "microinterp"
-        result = call(*words)
-        printed = re.sub(
-            re.escape(f"microinterp {__version__}"), "microinterp 0.1.0", result.stdout
-        )
-        is_whole = "..." not in shown
-        wanted = [line for line in shown if line != "..."]
-        got = printed.splitlines()
-        assert (got if is_whole else got[: len(wanted)]) == wanted, command
-        assert result.exit_code == (0 if not re.search("different|another", printed) else 1)
-
-
-def test_the_python_block_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = blocks("python")
-    exec(block, {})
-    assert capsys.readouterr().out == "20 200 None\n"
 
 
 def compiled(folder: Path, name: str, *sources: str) -> Path:
@@ -137,8 +103,3 @@ int main(void) {{
 """
     done = subprocess.run([compiled(folder, "crc", main)], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b"SOFTMAX")
-
-
-def test_links_lead_somewhere() -> None:
-    for name in set(re.findall(r"\]\(([\w./]+)\)", PAGE)):
-        assert (ROOT / "docs" / name).exists(), name

@@ -41,6 +41,20 @@ def test_runs_from_file_and_from_bytes(tmp_path: Path, image: np.ndarray) -> Non
         assert np.array_equal(interpreter.get_output(0), negated(image))
 
 
+def test_it_says_what_it_takes_gives_and_needs() -> None:
+    said = "<microinterp.Interpreter int8[1, 2, 2, 1] -> int8[1, 2, 2, 1], arena 32 bytes>"
+    assert repr(Interpreter.from_bytes(chain_model(2))) == said
+
+
+def test_the_first_input_and_output_need_no_index(image: np.ndarray) -> None:
+    it = Interpreter.from_bytes(chain_model(2))
+    it.set_input(image)
+    it.invoke()
+    assert np.array_equal(it.get_output(), it.get_output(0))
+    assert it.get_input_details()["name"] == it.get_input_details(0)["name"]
+    assert it.get_output_details()["name"] != it.get_input_details()["name"]
+
+
 def test_output_is_a_copy(image: np.ndarray) -> None:
     it = Interpreter.from_bytes(chain_model(1))
     it.set_input(image, 0)

@@ -20,7 +20,8 @@ from microinterp.compare import compare
 from microinterp.errors import InputError, RuntimeUnavailableError
 from microinterp.model_builder import ModelBuilder
 from microinterp.sides import NAMES, Side, open_side
-from tests.cli import refused, stored
+from microinterp.sides.litert import LiteRtSide
+from tests.cli import call, refused, stored
 from tests.compare.nets import picture_net, pictures
 from tests.compare.planting import chain
 from tests.conftest import shared_model
@@ -90,11 +91,29 @@ def test_the_process_ends_with_the_side(name: str) -> None:
     assert process.poll() is not None
 
 
-def test_a_model_that_crashes_litert(tmp_path: Path) -> None:
-    """LiteRT aborts on this one; here that is a message."""
+def test_a_crash_of_litert_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert")
+    run = LiteRtSide.run
+
+    def killed(self: LiteRtSide, *arguments: Any) -> Any:
+        run(self, *arguments)
+        process = process_of(self)
+        process.send_signal(signal.SIGSTOP)
+        threading.Timer(0.3, process.kill).start()
+        return run(self, *arguments)
+
+    monkeypatch.setattr(LiteRtSide, "run", killed)
+    message = refused("compare", stored(tmp_path, MODEL), "--with", "litert", "--samples", 1)
+    assert "LiteRT crashed with SIGKILL" in message
+
+
+def test_a_model_that_litert_reads_garbage_for(tmp_path: Path) -> None:
+    """LiteRT reads memory there that it never wrote: it aborts, or gives other numbers."""
     pytest.importorskip("ai_edge_litert")
     model = stored(tmp_path, shared_model("keyword_scrambled_8bit.tflite"))
-    assert "LiteRT" in refused("compare", model, "--with", "litert", "--samples", 1)
+    result = call("compare", model, "--with", "litert", "--samples", 1)
+    assert result.exit_code in (1, 2)
+    assert ("LiteRT crashed" if result.exit_code == 2 else "different: ") in result.output
 
 
 def test_a_model_that_litert_refuses(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.differential.run import run_case
 from tests.marks import slow, thorough
 
 MODELS = 12
-SOME_MODELS = 80
+SOME_MODELS = 40
 MANY_MODELS = 200
 CASES = [pytest.param(case, id=case.name) for case in all_cases()]
 

@@ -22,7 +22,7 @@ from microinterp.packed.groups import groups
 from microinterp.passes import NAMES, Passed, run_passes
 from microinterp.passes.patches import Grid, patches
 from tests.boards.random_steps import Axis, Geometry
-from tests.marks import slow_but, thorough
+from tests.marks import slow, slow_but, thorough
 from tests.oracle import random_samples
 from tests.packed.compare import Packed, check_on_board, compare
 from tests.packed.test_real import MODELS
@@ -111,7 +111,7 @@ def overlaps(step: s.Step) -> bool:
     return True
 
 
-@pytest.mark.parametrize("count", [24, thorough(200)])
+@pytest.mark.parametrize("count", [slow(24), thorough(200)])
 def test_random_models(count: int, tmp_path: Path) -> None:
     """Each kind of thing that passes do must have been met, and have been met often."""
     seen: Counter[str] = Counter()

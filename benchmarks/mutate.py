@@ -1,0 +1,279 @@
+"""`make mutate AREA=quant`: do the fast tests notice when the code changes? By cosmic-ray.
+
+    python -m benchmarks.mutate AREA ... [--again] [--fresh] [--report]
+
+An area's mutants are drawn by a fixed seed, up to 300, and each is run against the area's tests in
+a copy of the repository below build/mutate/. A run that was broken off goes on where it ended.
+--again takes the newest tests and runs the survivors once more, --fresh begins anew, --report
+runs nothing. Survivors that compute the same as the original stand in equivalent_mutants.toml, with
+the reason. Exit status: 0 all done and 90 % killed in each area, 1 not.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.mutants import is_in_annotation
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build" / "mutate"
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
+SEED, MOST, TARGET = 20261122, 300, 0.9
+BOARDS = "host_tools/microinterp_boards"
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Code, and the fast tests that must notice when it changes."""
+
+    code: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+AREAS = {
+    "quant": Area(
+        ("microinterp/quant",),
+        (
+            "tests/test_fixedpoint.py",
+            "tests/test_fixedpoint_roots.py",
+            "tests/test_params.py",
+            "tests/test_tables.py",
+            "tests/test_profile.py",
+            "tests/ops/test_logistic_tanh.py",
+            "tests/ops/test_signal_by_hand.py",
+            "tests/ops/test_signal.py",
+        ),
+    ),
+    "arena": Area(
+        ("microinterp/arena",),
+        (
+            "tests/test_arena.py",
+            "tests/test_arena_best.py",
+            "tests/test_arena_embed.py",
+            "tests/test_arena_regions.py",
+            "tests/test_arena_sizes.py",
+            "tests/test_arena_poison.py",
+            "tests/test_cli_plan.py",
+        ),
+    ),
+    "verify": Area(
+        ("microinterp/verify.py", "microinterp/rules"),
+        ("tests/test_verify.py", "tests/test_verify_graph.py", "tests/test_cli_verify.py"),
+    ),
+    "link": Area(
+        (f"{BOARDS}/framed", f"{BOARDS}/store"),
+        (
+            "tests/boards/test_framed_codec.py",
+            "tests/boards/test_framed_window.py",
+            "tests/boards/test_framed_client.py",
+            "tests/boards/test_store_delta.py",
+            "tests/boards/test_store_sign.py",
+            "tests/boards/test_framed_service.py",
+            "tests/boards/test_deploy.py",
+        ),
+    ),
+    "pack": Area(
+        ("microinterp/packed",),
+        (
+            "tests/packed/test_pack.py",
+            "tests/packed/test_reader.py",
+            "tests/packed/test_tiers.py",
+            "tests/packed/test_values.py",
+            "tests/packed/test_graphs.py",
+        ),
+    ),
+}
+
+
+def prepare(area: Area, folder: Path) -> None:
+    """A copy of the repository, a list of all mutants, and a draw of them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    copy_repository(folder / "tree")
+    seconds = time_tests(area, folder / "tree")
+    modules = ", ".join(f'"{each}"' for each in area.code)
+    (folder / "config.toml").write_text(
+        f"[cosmic-ray]\nmodule-path = [{modules}]\ntimeout = {max(20.0, 5 * seconds):.0f}.0\n"
+        f'excluded-modules = []\ntest-command = "{" ".join(test_command(area))}"\n'
+        '[cosmic-ray.distributor]\nname = "local"\n'
+    )
+    cosmic_ray(folder, "init")
+    draw(folder)
+
+
+def copy_repository(tree: Path) -> None:
+    """The files that git knows, as they are now."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+
+
+def test_command(area: Area) -> list[str]:
+    """How the area's tests are run: they stop at the first failure."""
+    words = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    return [sys.executable, *words, "-m", "'not slow and not thorough'", *area.tests]
+
+
+def environment(tree: Path) -> dict[str, str]:
+    """The copy is imported, not what is installed; nothing of a mutant is kept as byte code."""
+    paths = os.pathsep.join((str(tree), str(tree / "host_tools")))
+    return os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def time_tests(area: Area, tree: Path) -> float:
+    """Seconds that the tests take on the original, which must pass."""
+    started = time.monotonic()
+    command = [word.strip("'") for word in test_command(area)]
+    done = subprocess.run(command, cwd=tree, env=environment(tree), capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"the tests fail on the code as it is:\n{done.stdout[-3000:]}")
+    return time.monotonic() - started
+
+
+def cosmic_ray(folder: Path, verb: str) -> None:
+    """Run one of its commands in the copy."""
+    program = Path(sys.executable).with_name("cosmic-ray")
+    words = [program, verb, folder / "config.toml", folder / "session.sqlite"]
+    subprocess.run(words, cwd=folder / "tree", env=environment(folder / "tree"), check=True)
+
+
+def session(folder: Path) -> Any:
+    """Its data base, as a context manager."""
+    from cosmic_ray.work_db import WorkDB, use_db
+
+    return use_db(str(folder / "session.sqlite"), WorkDB.Mode.open)
+
+
+def draw(folder: Path) -> None:
+    """Leave MOST mutants to be done; none in annotations, which nothing evaluates."""
+    from cosmic_ray.work_item import WorkerOutcome, WorkResult
+
+    with session(folder) as db:
+        good: list[str] = []
+        rest: list[str] = []
+        for item in db.work_items:
+            (mutation,) = item.mutations
+            path = folder / "tree" / mutation.module_path
+            outside = not is_in_annotation(path, mutation.start_pos)
+            (good if outside else rest).append(item.job_id)
+        drawn = set(random.Random(SEED).sample(range(len(good)), min(MOST, len(good))))
+        rest += [job for number, job in enumerate(good) if number not in drawn]
+        for job in rest:
+            db.set_result(job, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
+    (folder / "count").write_text(f"{len(good)}\n")
+
+
+def again(folder: Path) -> None:
+    """Take the newest tests, and forget that survivors have survived."""
+    from cosmic_ray.work_item import TestOutcome
+
+    with session(folder) as db:
+        jobs = [job for job, result in db.results if result.test_outcome is TestOutcome.SURVIVED]
+
+    with sqlite3.connect(folder / "session.sqlite") as plain:
+        plain.executemany("DELETE FROM work_results WHERE job_id = ?", [(job,) for job in jobs])
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    """A mutant that no test has noticed: its file, operator, and the change as a diff."""
+
+    path: str
+    operator: str
+    diff: str
+
+    @property
+    def change(self) -> str:
+        """The lines that went and came, without the file's head."""
+        lines = self.diff.splitlines()[3:]
+        return "\n".join(line for line in lines if line[:1] in "+-")
+
+
+def survivors(folder: Path) -> tuple[int, int, list[Survivor]]:
+    """How many mutants were run and are still to be run, and those that have survived."""
+    from cosmic_ray.work_item import TestOutcome, WorkerOutcome
+
+    found, run, seen = [], 0, set()
+    with session(folder) as db:
+        items = {item.job_id: item.mutations[0] for item in db.work_items}
+        for job, result in db.results:
+            seen.add(job)
+            if result.worker_outcome is WorkerOutcome.SKIPPED:
+                continue
+            run += 1
+            if result.test_outcome is TestOutcome.SURVIVED:
+                path = items[job].module_path.as_posix()
+                found.append(Survivor(path, items[job].operator_name, result.diff or ""))
+        left = len(items) - len(seen)
+    return run, left, found
+
+
+def equivalents() -> dict[tuple[str, str], str]:
+    """By file and change: why a mutant computes the same."""
+    if not EQUIVALENT.exists():
+        return {}
+    listed = tomllib.loads(EQUIVALENT.read_text())["mutant"]
+    return {(each["path"], each["change"].strip("\n")): each["reason"] for each in listed}
+
+
+def report(name: str, folder: Path) -> bool:
+    """Print an area's figures and its survivors; whether it is done and good."""
+    run, left, found = survivors(folder)
+    known = equivalents()
+    open_ones = [each for each in found if (each.path, each.change) not in known]
+    same = len(found) - len(open_ones)
+    counted = run - same
+    killed = counted - len(open_ones)
+    share = killed / counted if counted else 0.0
+    of = (folder / "count").read_text().strip()
+    print(
+        f"{name}: {run} of {of} mutants run, {left} to go; {killed} killed, {same} equivalent,"
+        f" {len(open_ones)} survived: {100 * share:.1f} %"
+    )
+    for each in open_ones:
+        print(f"\n{each.path} ({each.operator})\n{each.change}")
+    return left == 0 and share >= TARGET
+
+
+def chosen(words: Sequence[str]) -> Iterator[tuple[str, Area, Path]]:
+    """The areas that are named, or all."""
+    names = [word for word in words if not word.startswith("-")] or list(AREAS)
+    for name in names:
+        if name not in AREAS:
+            raise SystemExit(f"no such area '{name}'; there are: {', '.join(AREAS)}")
+        yield name, AREAS[name], BUILD / name
+
+
+def main(words: Sequence[str]) -> int:
+    """Run what is left of each area, then report."""
+    is_good = True
+    for name, area, folder in chosen(words):
+        if "--report" not in words:
+            if "--fresh" in words or not (folder / "count").exists():
+                prepare(area, folder)
+            copy_repository(folder / "tree")  # a run that was broken off leaves a mutant there
+            if "--again" in words:
+                again(folder)
+            cosmic_ray(folder, "exec")
+        is_good &= report(name, folder)
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
