@@ -9,8 +9,9 @@ WORKERS ?= auto
 QEMU_BOARD = $(BIN)/python -c 'from microinterp_boards.virtual.qemu_elf import main; exit(main())'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test test-slow test-thorough bench bench-instructions labs lint digits \
-	firmware qemu-board schemas ops-table clean
+.PHONY: help setup system-deps demo test test-slow test-thorough bench bench-instructions docs labs \
+	labs-sync lint house mutate \
+	playground test-playground digits firmware qemu-board schemas ops-table wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -25,12 +26,13 @@ $(STAMP): pyproject.toml
 
 # The only target that needs root, and only where something is missing.
 DEBIAN_PACKAGES := make g++ qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi \
-	firmware-microbit-micropython chromium
+	firmware-microbit-micropython chromium espeak-ng
 
-system-deps:  ## install the Debian packages of the boards under QEMU, and a browser (root)
+system-deps:  ## install Debian's packages: boards under QEMU, a browser, npm, a voice (root)
 	@missing=; for package in $(DEBIAN_PACKAGES); do \
 		dpkg -s $$package >/dev/null 2>&1 || missing="$$missing $$package"; \
 	done; \
+	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	if [ -z "$$missing" ]; then echo "all Debian packages are installed"; exit 0; fi; \
 	sudo=; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
 	$$sudo apt-get update && \
@@ -41,10 +43,10 @@ demo: $(STAMP)  ## run a real int8 model like the chip, then on a virtual board 
 	@$(BIN)/python examples/digits/demo.py $(BOARD)
 
 # The tests build the QEMU board themselves, and skip where there is no compiler for it; here it is
-# built before they start side by side.
+# built before they start side by side. The playground's are apart: they need npm's packages.
 test: $(STAMP)  ## the test suite
 	@$(QEMU_BOARD) >/dev/null || [ "$$CI" != true ]
-	$(BIN)/pytest -n $(WORKERS) -m 'not slow and not thorough'
+	$(BIN)/pytest -n $(WORKERS) -m 'not slow and not thorough' --ignore=tests/playground
 
 test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random inputs
 	$(BIN)/pytest -n $(WORKERS) -m 'slow and not thorough'
@@ -61,8 +63,44 @@ bench: $(STAMP)  ## time against the TFLM wheel and LiteRT in one run (BENCH=--q
 bench-instructions: $(STAMP)  ## count instructions on boards under QEMU, and write docs/instructions.md
 	@$(BIN)/python -m benchmarks.instructions $(BENCH)
 
-labs: $(STAMP)  ## run the teaching notebooks
-	@echo "there are no notebooks yet"
+# npm's folder is not in docs/, where pages are collected: sources are copied to it.
+PAGE := build/playground-src
+NPM_STAMP := $(PAGE)/node_modules/.package-lock.json
+
+$(NPM_STAMP): docs/playground/package.json docs/playground/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: make system-deps" >&2; exit 1; }
+	@mkdir -p $(PAGE)
+	@cp docs/playground/package.json docs/playground/package-lock.json docs/playground/.npmrc $(PAGE)
+	cd $(PAGE) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+playground: $(STAMP) $(NPM_STAMP)  ## build the page for browsers: build/playground/index.html
+	@rm -rf $(PAGE)/src $(PAGE)/board && cp -R docs/playground/. $(PAGE)
+	@$(BIN)/python docs/playground/data.py $(PAGE)/data.json
+	@cd $(PAGE) && node build.mjs data.json ../playground
+
+test-playground: playground  ## the playground in headless Chromium, byte for byte against the host
+	$(BIN)/pytest tests/playground
+
+LABS ?=
+# Lab 06 uses the QEMU board where there is a compiler for it; built first, no cell waits for that.
+labs: $(STAMP)  ## run the teaching notebooks, with solutions and without (LABS="01 02": only these)
+	@$(QEMU_BOARD) >/dev/null 2>&1 || true
+	@$(BIN)/python labs/run.py $(LABS)
+
+labs-sync: $(STAMP)  ## make the notebooks again from their sources, labs/*.py
+	@$(BIN)/python labs/pairs.py
+
+docs: $(STAMP)  ## build the documentation site into build/site; every link is checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "build/site/index.html"
+
+house: $(STAMP)  ## the shape of the code in figures, held to targets
+	@$(BIN)/python -m benchmarks.house
+
+AREA ?=
+mutate: $(STAMP)  ## do the fast tests notice changed code? AREA=quant, or all: hours
+	@nice $(BIN)/python -m benchmarks.mutate $(AREA)
 
 lint: $(STAMP)  ## lint and types only
 	$(BIN)/ruff check .
@@ -84,6 +122,9 @@ ops-table: $(STAMP)  ## make docs/SUPPORTED_OPS.md again
 
 firmware: $(STAMP)  ## compile the files for boards again
 	$(BIN)/python firmware/build.py
+
+wheel: $(STAMP)  ## build the wheel and the sdist into dist/
+	$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,11 @@ import numpy.typing as npt
 from microinterp.arena.plan import Plan, plan
 from microinterp.batch import Batches, run_in_order
 from microinterp.binding import bind
+from microinterp.checked_inputs import at, checked_batch, checked_input
 from microinterp.errors import ArenaError, InputError, ModelError, printable
 from microinterp.graph import Graph, Tensor, build
 from microinterp.kernels import chooser_of, default_registry
-from microinterp.model import load, load_file
+from microinterp.model import contents_of, load
 from microinterp.prepare import Prepared, Status, prepare
 from microinterp.quant.profile import get_profile
 from microinterp.registry import Registry
@@ -25,8 +26,6 @@ from microinterp.verify import verify
 
 if TYPE_CHECKING:
     from microinterp.passes import Passed
-
-ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +144,7 @@ class Interpreter:
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Interpreter:
         """An interpreter for the file at `path`; options and errors as for the class."""
-        return cls(load_file(path).data, **options)
+        return cls(contents_of(path), **options)
 
     @classmethod
     def from_bytes(cls, data: bytes, **options: Any) -> Interpreter:
@@ -179,14 +178,23 @@ class Interpreter:
             prepared=self._prepared,
         )
 
-    def set_input(self, array: npt.ArrayLike, index: int) -> None:
+    def __repr__(self) -> str:
+        """Inputs, outputs and the arena's head, on a line."""
+        sides = (
+            ", ".join(f"{t.dtype}[{', '.join(map(str, t.shape))}]" for t in tensors)
+            for tensors in (self._main.inputs, self._main.outputs)
+        )
+        head = self.arena.head_bytes
+        return f"<microinterp.Interpreter {' -> '.join(sides)}, arena {head} bytes>"
+
+    def set_input(self, array: npt.ArrayLike, index: int = 0) -> None:
         """Copy `array` into input `index`: exactly its shape and dtype, nothing is converted.
 
         Raises:
             InputError: index, dtype or shape is not the model's.
         """
-        tensor = _at(self._main.inputs, index, "input")
-        checked = _checked_input(array, tensor, index)
+        tensor = at(self._main.inputs, index, "input")
+        checked = checked_input(array, tensor, index)
         self._binding.of(tensor)[...] = checked
 
     def invoke(self, trace: Trace | None = None) -> Status:
@@ -201,9 +209,9 @@ class Interpreter:
         """
         return self._binding.run(trace)
 
-    def get_output(self, index: int) -> npt.NDArray[Any]:
+    def get_output(self, index: int = 0) -> npt.NDArray[Any]:
         """A copy of output `index`. Raises InputError where there is no such output."""
-        return np.array(self._binding.of(_at(self._main.outputs, index, "output")))
+        return np.array(self._binding.of(at(self._main.outputs, index, "output")))
 
     def reset(self) -> None:
         """Put all state back: variables to their zero point, kernels' state to its start.
@@ -212,13 +220,13 @@ class Interpreter:
         """
         self._binding.reset(everything=False)
 
-    def get_input_details(self, index: int) -> dict[str, Any]:
+    def get_input_details(self, index: int = 0) -> dict[str, Any]:
         """Name, tensor index, shape, dtype and quantisation of input `index`."""
-        return _details(_at(self._main.inputs, index, "input"))
+        return _details(at(self._main.inputs, index, "input"))
 
-    def get_output_details(self, index: int) -> dict[str, Any]:
+    def get_output_details(self, index: int = 0) -> dict[str, Any]:
         """Name, tensor index, shape, dtype and quantisation of output `index`."""
-        return _details(_at(self._main.outputs, index, "output"))
+        return _details(at(self._main.outputs, index, "output"))
 
     def get_tensor(self, tensor_index: int, subgraph: int = 0) -> npt.NDArray[Any]:
         """A copy of any tensor after invoke; constants too.
@@ -236,8 +244,8 @@ class Interpreter:
             InputError: as get_tensor.
         """
         graphs = self._prepared.graph.subgraphs
-        tensors = _at(graphs, subgraph, "subgraph").tensors
-        tensor = _at(tensors, tensor_index, "tensor")
+        tensors = at(graphs, subgraph, "subgraph").tensors
+        tensor = at(tensors, tensor_index, "tensor")
         if not self._preserve:
             raise InputError(
                 "tensors share memory, so their contents do not outlive the op that reads them",
@@ -271,7 +279,7 @@ class Interpreter:
         for name, value in (("max_bytes", max_bytes), ("threads", threads)):
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}, wanted 1 or more")
-        checked = _checked_batch(arrays, self._main.inputs)
+        checked = checked_batch(arrays, self._main.inputs)
         if self._prepared.is_stateful:
             return run_in_order(self._binding, checked)
         return self._batches.run(checked, max_bytes, threads)
@@ -309,42 +317,6 @@ def _require_fit(head_bytes: int, ram_limit: int | None) -> None:
             f"the arena's head needs {head_bytes} bytes, wanted {ram_limit} at most",
             hint="passes='auto' and a larger max_extra_macs bring it down as far as it goes",
         )
-
-
-def _at(items: tuple[ItemT, ...], index: int, what: str) -> ItemT:
-    if not isinstance(index, (int, np.integer)) or not 0 <= index < len(items):
-        raise InputError(
-            f"no {what} {printable(str(index))}: the model has {len(items)}",
-            hint=f"{what}s are numbered 0 to {len(items) - 1}" if items else "",
-        )
-    return items[index]
-
-
-def _checked_input(array: npt.ArrayLike, tensor: Tensor, index: int, batch: bool = False) -> Any:
-    given = np.asarray(array)
-    name = f"input {index} '{printable(tensor.name)}'"
-    if given.dtype != tensor.dtype:
-        raise InputError(
-            f"{name} takes {tensor.dtype}, got {given.dtype}",
-            hint="quantise it with the scale and zero point in get_input_details",
-        )
-    shape = given.shape[1:] if batch else given.shape
-    if shape != tensor.shape or given.ndim != tensor.rank + batch:
-        wanted = ", ".join(("N",) * batch + tuple(map(str, tensor.shape)))
-        raise InputError(f"{name} takes shape [{wanted}], got {list(given.shape)}")
-    return given
-
-
-def _checked_batch(arrays: tuple[npt.ArrayLike, ...], inputs: tuple[Tensor, ...]) -> list[Any]:
-    if len(arrays) != len(inputs):
-        raise InputError(f"the model has {len(inputs)} inputs, got {len(arrays)} arrays")
-    checked = [
-        _checked_input(array, tensor, i, batch=True)
-        for i, (array, tensor) in enumerate(zip(arrays, inputs, strict=True))
-    ]
-    if len({len(array) for array in checked}) > 1:
-        raise InputError("the inputs of a batch must have the same number of samples")
-    return checked
 
 
 def _details(tensor: Tensor) -> dict[str, Any]:

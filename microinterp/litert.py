@@ -18,7 +18,7 @@ import numpy.typing as npt
 from microinterp.errors import InputError, UnsupportedError, printable
 from microinterp.graph import Subgraph, Tensor
 from microinterp.interpreter import Interpreter as _ChipInterpreter
-from microinterp.model import Signature, load_file
+from microinterp.model import Signature, contents_of
 from microinterp.registry import Registry
 
 _MAIN = 0
@@ -60,8 +60,8 @@ class Interpreter:
         Args:
             model_path, model_content: a .tflite file or its contents; exactly one of the two.
             experimental_delegates: must be empty: a microcontroller has none.
-            num_threads, experimental_op_resolver_type, experimental_preserve_all_tensors,
-            experimental: accepted as LiteRT's; none of them changes a number here.
+            num_threads, experimental_op_resolver_type: accepted as LiteRT's; they change nothing.
+            experimental_preserve_all_tensors, experimental: the same.
             profile: numeric profile, see microinterp.Interpreter.
             registry: operators, see microinterp.Interpreter.
         """
@@ -74,7 +74,7 @@ class Interpreter:
         for name in experimental:
             if not name.startswith("experimental_"):
                 raise TypeError(f"Interpreter has no argument '{name}'")
-        data = load_file(model_path).data if model_path is not None else bytes(model_content or b"")
+        data = contents_of(model_path) if model_path is not None else bytes(model_content or b"")
         self._chip = _ChipInterpreter.from_bytes(
             data, profile=profile, registry=registry, preserve_all_tensors=True
         )

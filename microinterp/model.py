@@ -133,9 +133,14 @@ class Model:
 
 def load_file(path: str | os.PathLike[str]) -> Model:
     """Read and `load` a file. Raises ModelError, also where the path cannot be read."""
+    return load(contents_of(path))
+
+
+def contents_of(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file, whatever they are. Raises ModelError if the path cannot be read."""
     try:
         with open(path, "rb") as file:
-            return load(file.read())
+            return file.read()
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(f"cannot read {os.fspath(path)!r}: {reason}") from None
@@ -148,7 +153,10 @@ def load(data: bytes | bytearray | memoryview) -> Model:
         ModelError: an offset, length or table leaves the file; `problems` lists all of them.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise ModelError(f"a model is bytes, not {type(data).__name__}")
+        raise ModelError(
+            f"a model is bytes, not {type(data).__name__}",
+            hint="Interpreter.from_file takes a path",
+        )
     data = bytes(data)
     problems = check_structure(data)
     if problems:

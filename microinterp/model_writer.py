@@ -6,23 +6,21 @@ model is written as it was asked for. `model_builder` is the way to make these r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import flatbuffers
 import numpy as np
 import numpy.typing as npt
 import tflite
 
+from microinterp.flatbuffer_parts import tables
 from microinterp.model_options import OpOptions
 
 _IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
 _DATA_ALIGNMENT = 16  # force_align of Buffer.data in schema.fbs: runtimes use the bytes in place
 _OLD_CODE_LIMIT = 127  # the older op-code field is one signed byte
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +110,12 @@ def write_model(model: ModelRecord) -> bytes:
         builder,
         "Model",
         Version=_SCHEMA_VERSION,
-        OperatorCodes=_tables(builder, model.operator_codes, _operator_code),
-        Subgraphs=_tables(builder, model.subgraphs, _subgraph),
+        OperatorCodes=tables(builder, model.operator_codes, _operator_code),
+        Subgraphs=tables(builder, model.subgraphs, _subgraph),
         Description=_string(builder, model.description),
-        Buffers=_tables(builder, model.buffers, _buffer),
-        Metadata=_tables(builder, model.metadata, _metadata),
-        SignatureDefs=_tables(builder, model.signatures, _signature),
+        Buffers=tables(builder, model.buffers, _buffer),
+        Metadata=tables(builder, model.metadata, _metadata),
+        SignatureDefs=tables(builder, model.signatures, _signature),
     )
     builder.Finish(root, _IDENTIFIER)
     return bytes(builder.Output())
@@ -130,14 +128,6 @@ def _table(builder: Any, table: str, **fields: Any) -> int:
         if value is not None:
             getattr(tflite, f"{table}Add{name}")(builder, value)
     return int(getattr(tflite, f"{table}End")(builder))
-
-
-def _tables(builder: Any, records: Iterable[_T], write: Callable[[Any, _T], int]) -> int:
-    offsets = [write(builder, record) for record in records]
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):  # a flatbuffer grows from its end to its start
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())
 
 
 def _string(builder: Any, text: str) -> int:
@@ -176,10 +166,10 @@ def _subgraph(builder: Any, graph: SubGraphRecord) -> int:
     return _table(
         builder,
         "SubGraph",
-        Tensors=_tables(builder, graph.tensors, _tensor),
+        Tensors=tables(builder, graph.tensors, _tensor),
         Inputs=_numbers(builder, np.asarray(graph.inputs, np.int32)),
         Outputs=_numbers(builder, np.asarray(graph.outputs, np.int32)),
-        Operators=_tables(builder, graph.operators, _operator),
+        Operators=tables(builder, graph.operators, _operator),
         Name=_string(builder, graph.name),
     )
 
@@ -249,8 +239,8 @@ def _signature(builder: Any, record: SignatureRecord) -> int:
     return _table(
         builder,
         "SignatureDef",
-        Inputs=_tables(builder, record.inputs, _tensor_map),
-        Outputs=_tables(builder, record.outputs, _tensor_map),
+        Inputs=tables(builder, record.inputs, _tensor_map),
+        Outputs=tables(builder, record.outputs, _tensor_map),
         SignatureKey=_string(builder, record.key),
         SubgraphIndex=record.subgraph,
     )

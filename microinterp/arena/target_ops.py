@@ -172,10 +172,6 @@ def _only_for_int8(struct: str) -> Buffers:
     return buffers
 
 
-def _struct(name: str) -> Buffers:
-    return lambda site: (site.table.size(name),)
-
-
 def _pointers(site: Site) -> Sequence[int]:
     return (site.table.size("pointer", len(site.node.inputs)),)
 

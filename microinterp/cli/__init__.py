@@ -7,6 +7,7 @@ that cannot be used.
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, Any, Final
@@ -16,12 +17,12 @@ from typer.core import TyperGroup
 
 import microinterp
 from microinterp.cli import output
-from microinterp.errors import InputError, MicrointerpError, printable_path
+from microinterp.errors import InputError, MicrointerpError, printable, printable_path
 
 _MARKUP: Final = "markdown"  # of the two modes of rich the one that joins lines of a paragraph
 _COMMANDS = (
-    "inspect", "run", "verify", "ops", "plan", "golden", "compare", "explain", "report", "eval",
-    "pack",
+    "example", "inspect", "run", "verify", "ops", "plan", "golden", "compare", "explain", "report",
+    "eval", "pack",
 )  # fmt: skip
 """Each one is a module of this package, loaded when it is asked for: `command`, or an `app`."""
 _FOR_BOARDS = {"board": "cli", "fit": "cli_fit"}
@@ -55,6 +56,17 @@ class _Commands(TyperGroup):
         command.name = cmd_name
         return command
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the arguments begin with; one that is only nearly there is named."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = get_close_matches(name, self.list_commands(ctx), n=1)
+            ctx.fail(
+                f"No such command '{printable(name)}'."
+                + "".join(f" Did you mean '{each}'?" for each in near)
+            )
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
         try:
@@ -82,7 +94,6 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     name="microinterp",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=_MARKUP,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -104,6 +115,8 @@ def _start(
     ] = False,
 ) -> None:
     """Run .tflite models bit for bit as TensorFlow Lite Micro runs them on the chip.
+
+    No model at hand? `microinterp example` writes one, with data, and tells what to try.
 
     Exit status: 0 good, 1 the answer is no (outputs differ, a model has errors), 2 bad use or a
     file that cannot be used.

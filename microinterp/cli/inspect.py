@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from microinterp.cli import options, output
+from microinterp.cli import model_text, options, output
 from microinterp.cli.health_report import show_health
 from microinterp.inspect_model import ModelFacts, SubgraphFacts, inspect_model
 
@@ -49,7 +49,7 @@ def command(
         if len(facts.subgraphs) > 1:
             title = Text(f"subgraph {subgraph.index} ", style="bold")
             screen.print(title + output.safe(subgraph.name))
-        screen.print(output.op_table(subgraph))
+        screen.print(model_text.op_table(subgraph))
         if paths and facts.runs:
             screen.print()
             screen.print(_path_table(subgraph))
@@ -85,9 +85,9 @@ def _header(path: str, facts: ModelFacts) -> Table:
 
 def _tensor_line(subgraph: SubgraphFacts, number: int) -> Text:
     tensor = subgraph.tensors[number]
-    numbers = output.quantisation_text(tensor.scales, tensor.zero_points)
+    numbers = model_text.quantisation_text(tensor.scales, tensor.zero_points)
     quantised = f"  scale, zero: {numbers}" if tensor.scales else ""
-    kind = output.safe(f"{output.tensor_text(tensor)}{quantised}  ", limit=120)
+    kind = output.safe(f"{model_text.tensor_text(tensor)}{quantised}  ", limit=120)
     return kind + output.safe(tensor.name, "dim")
 
 
@@ -98,8 +98,8 @@ def _tensor_table(subgraph: SubgraphFacts) -> Table:
         kind = "constant" if tensor.is_constant else "variable" if tensor.is_variable else ""
         made.add_row(
             str(tensor.index),
-            output.safe(output.tensor_text(tensor)),
-            output.quantisation_text(tensor.scales, tensor.zero_points),
+            output.safe(model_text.tensor_text(tensor)),
+            model_text.quantisation_text(tensor.scales, tensor.zero_points),
             "-" if tensor.nbytes is None else f"{tensor.nbytes:,}",
             kind,
             output.safe(tensor.name),

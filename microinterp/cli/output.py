@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -22,9 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from microinterp.errors import MicrointerpError, ModelError, printable, printable_path
-from microinterp.graph import Tensor
 from microinterp.input_files import MAX_BYTES
-from microinterp.inspect_model import OpFacts, SubgraphFacts, TensorFacts
 
 GOOD, NO, BAD_USE = 0, 1, 2
 """Exit statuses."""
@@ -68,6 +66,14 @@ def table(*columns: str, right: Sequence[str] = (), firm: Sequence[str] = ()) ->
             min_width=len(name),
         )
     return made
+
+
+def print_facts(rows: dict[str, str]) -> None:
+    """Print names and what they are, a line each; long ones are not cut."""
+    screen = console()
+    for key, value in rows.items():
+        line = Text(f"{key:10} ", style="bold") + safe(value, limit=300)
+        screen.print(line, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -169,69 +175,3 @@ def with_progress(items: Sequence[T], what: str) -> Iterator[T]:
         for number, item in enumerate(items):
             yield item
             advance(number + 1)
-
-
-def shape_text(type_name: str, shape: Iterable[int] | None) -> str:
-    """Type and shape in one word, for example int8[1,8,8,1]."""
-    return f"{type_name}[{','.join(map(str, shape)) if shape is not None else '?'}]"
-
-
-def quantisation_text(scales: Sequence[float], zero_points: Sequence[int]) -> str:
-    """Scale and zero point, for example "0.0039 -128"; per-channel ones as a range."""
-    if not scales:
-        return "-"
-    if len(scales) > 1:
-        return f"{min(scales):.3g}..{max(scales):.3g} x{len(scales)}"
-    return f"{scales[0]:.5g} {zero_points[0]:+d}" if zero_points else f"{scales[0]:.5g}"
-
-
-def tensor_text(tensor: TensorFacts | Tensor) -> str:
-    """Type and shape of a tensor."""
-    kind = tensor.type_name if isinstance(tensor, Tensor) else tensor.type
-    return shape_text(kind, tensor.shape)
-
-
-def op_table(
-    subgraph: SubgraphFacts, seconds: dict[int, float] | None = None, quantisation: bool = True
-) -> Table:
-    """The ops of a subgraph, one row each; with `seconds` per op index also their times.
-
-    A column of nothing but dashes would take room from the names, and is left out.
-    """
-    times = ("time us",) if seconds is not None else ()
-    quantisation = quantisation and any(tensor.scales for tensor in subgraph.tensors)
-    has_macs = any(op.macs for op in subgraph.ops)
-    numbers = ("scale, zero",) if quantisation else ()
-    macs = ("MACs",) if has_macs else ()
-    columns = ("op", "name", "output", *numbers, *macs, "weights", *times, "runs")
-    made = table(*columns, right=("op", "MACs", "weights", "time us"), firm=("output", *numbers))
-    for op in subgraph.ops:
-        outputs = [subgraph.tensors[i] for i in op.outputs if 0 <= i < len(subgraph.tensors)]
-        first = outputs[0] if outputs else None
-        more = f" +{len(outputs) - 1}" if len(outputs) > 1 else ""
-        took = (f"{1e6 * seconds.get(op.index, 0.0):,.0f}",) if seconds is not None else ()
-        made.add_row(
-            str(op.index),
-            safe(op.name, limit=40),
-            safe(tensor_text(first) + more if first else "-", limit=60),
-            *((_quantisation_of(first),) if quantisation else ()),
-            *((f"{op.macs:,}" if op.macs else "-",) if has_macs else ()),
-            f"{op.weight_bytes:,}" if op.weight_bytes else "-",
-            *took,
-            _support_text(op),
-        )
-    return made
-
-
-def _quantisation_of(tensor: TensorFacts | None) -> str:
-    return quantisation_text(tensor.scales, tensor.zero_points) if tensor else "-"
-
-
-def _support_text(op: OpFacts) -> Text:
-    if op.supported is None:
-        return Text("not checked", style="yellow")
-    if not op.supported:
-        return safe(f"no: {op.reason}", "red", limit=200)
-    return (
-        Text("exact", style="green") if op.exactness == "exact" else safe(op.exactness, limit=200)
-    )

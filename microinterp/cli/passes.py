@@ -30,7 +30,7 @@ MaxExtraMacs: TypeAlias = Annotated[
     float,
     typer.Option(
         metavar="0.1",
-        help="Multiply-accumulates that patches may do twice, as a share of the model's.",
+        help="MACs that patches may do twice, as a share of the model's.",
     ),
 ]
 

@@ -11,7 +11,6 @@ from microinterp.arena.plan import PLANNERS, Plan
 from microinterp.arena.plan import plan as make_plan
 from microinterp.arena.regions import plan_regions
 from microinterp.arena.report import timeline
-from microinterp.arena.target import TARGETS
 from microinterp.cli import options, output
 from microinterp.cli.amounts import parse_bytes
 from microinterp.cli.passes import (
@@ -67,7 +66,7 @@ def command(
         typer.Option(
             metavar="cortex-m-cmsis-nn|...",
             help="Also show what TFLM takes from its arena there, structs included, and the "
-            "smallest arena that works. " + ", ".join(TARGETS),
+            "smallest arena that works.",
         ),
     ] = None,
     svg: Annotated[
@@ -86,6 +85,9 @@ def command(
 
     The head is the part that tensors and scratch buffers share; it equals TFLM's byte for byte.
     Variables lie beside it. TFLM's own structs, which depend on the chip, come on top.
+
+    Targets: x86_64-wheel, cortex-m-reference, cortex-m-cmsis-nn-c, cortex-m-cmsis-nn-dsp,
+    cortex-m-cmsis-nn-mve.
 
     JSON: planner, head_bytes, tflm_head_bytes (the head of the tflm planner), lower_bound (no plan
     has a smaller head; one that has just this is proved to be the best), extra_macs

@@ -20,7 +20,7 @@ from microinterp.arena.report import (
     peak_bytes,
     peak_text,
 )
-from microinterp.cli import output
+from microinterp.cli import model_text, output
 from microinterp.cli.passes import passes_table
 from microinterp.passes import Passed
 from microinterp.prepare import Prepared
@@ -163,7 +163,7 @@ def _buffers(prepared: Prepared, chosen: Plan, moments: Sequence[Moment]) -> Tab
         if placed.request.tensor is not None:
             subgraph, index = placed.request.tensor
             tensor = prepared.graph.subgraphs[subgraph].tensors[index]
-            kind, name = output.tensor_text(tensor), tensor.name
+            kind, name = model_text.tensor_text(tensor), tensor.name
         made.add_row(
             number_of(prepared, placed),
             f"{placed.offset:,}",

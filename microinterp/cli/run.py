@@ -20,7 +20,7 @@ from microinterp.frontend import Frontend
 from microinterp.graph import Tensor
 from microinterp.images import parse_range
 from microinterp.input_files import write_bytes
-from microinterp.inputs import Reading, Samples, dequantise, read_samples
+from microinterp.inputs import Reading, Samples, dequantise, random_samples, read_samples
 from microinterp.interpreter import Interpreter
 from microinterp.trace import Timer
 
@@ -37,6 +37,13 @@ def command(
             "each file holds one sample or more; else one file per input in order, or one .npz.",
         ),
     ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--samples", min=1, metavar="N", help="Make N random samples instead of reading files."
+        ),
+    ] = None,
+    seed: options.Seed = 0,
     top: Annotated[int, typer.Option(min=1, metavar="K", help="Show the K highest scores.")] = 5,
     labels: Annotated[
         str | None,
@@ -103,8 +110,19 @@ def command(
     """
     data = output.read_file(model)
     interpreter = Interpreter.from_bytes(data, profile=profile)
+    if (count is None) == (not inputs) and frontend is None:
+        raise InputError(
+            "give either input files or --samples N",
+            hint="--samples 1 runs the model on random numbers; files: .npy, .npz, .csv, ...",
+        )
+    if count is not None and (frontend is not None or stride is not None):
+        raise InputError("a front end takes files of sound, not --samples")
     front = None if frontend is None else output.read_file(frontend)
-    if front is not None:
+    if count is not None:
+        tensors = interpreter.graph.main.inputs
+        given = (f"random sample {number}, seed {seed}" for number in range(count))
+        samples = Samples(random_samples(tensors, count, seed), tuple(given))
+    elif front is not None:
         samples = _through(front, profile, stride, inputs or [], interpreter)
     else:
         if stride is not None:

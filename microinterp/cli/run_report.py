@@ -10,12 +10,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from microinterp.cli import output
+from microinterp.cli import model_text, output
 from microinterp.inputs import Samples
 from microinterp.inspect_model import ModelFacts, inspect_model
 from microinterp.quant.profile import get_profile
 
 _SHOWN_SAMPLES = 20
+_IN_FULL = 3  # samples whose scores have a line each; of more, each has one line
+_ON_A_LINE = 3  # scores, if there is room
+_SCORE_WIDTH = 24  # columns: a label, a number, what stands between
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,12 @@ class Report:
     def show(self, screen: Console) -> None:
         """Print for people."""
         shown = list(zip(self.samples.names, self.answers, strict=True))[:_SHOWN_SAMPLES]
-        for name, outputs in shown:
+        if len(shown) > _IN_FULL and all(len(outputs) == 1 for _, outputs in shown):
+            _show_lines(screen, [(name, outputs[0]["top"]) for name, outputs in shown])
+            shown_in_full = []
+        else:
+            shown_in_full = shown
+        for name, outputs in shown_in_full:
             screen.print(output.safe(name, "bold", 4200), soft_wrap=True)
             for answer in outputs:
                 self._show_output(screen, answer, several=len(outputs) > 1)
@@ -108,8 +116,7 @@ class Report:
     def _show_output(self, screen: Console, answer: dict[str, Any], several: bool) -> None:
         rows = output.table("", "score", "raw", right=("score", "raw"))
         for entry in answer["top"]:
-            label = entry["label"] if entry["label"] is not None else f"[{entry['index']}]"
-            rows.add_row(output.safe(label), f"{entry['score']:.6g}", str(entry["raw"]))
+            rows.add_row(_label(entry), f"{entry['score']:.6g}", str(entry["raw"]))
         if several:
             screen.print(output.safe(answer["name"], "dim"))
         screen.print(rows)
@@ -123,7 +130,7 @@ class Report:
             for subgraph in self.facts.subgraphs:
                 times = {i: t for (s, i), t in self.timing.ops.items() if s == subgraph.index}
                 if times:
-                    screen.print(output.op_table(subgraph, times, quantisation=False))
+                    screen.print(model_text.op_table(subgraph, times, quantisation=False))
 
     def _verdict(self) -> Text:
         chip = get_profile(self.profile).chip
@@ -139,3 +146,22 @@ class Report:
 
     def _op_names(self) -> dict[tuple[int, int], str]:
         return {(s.index, op.index): op.name for s in self.facts.subgraphs for op in s.ops}
+
+
+def _show_lines(screen: Console, samples: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> None:
+    """A line for each sample: its highest scores, the first as raw number too."""
+    room = screen.width - max(len(name) for name, _ in samples)
+    count = min(_ON_A_LINE, max(1, room // _SCORE_WIDTH), max(len(top) for _, top in samples))
+    ranks = ("highest", "second", "third")[:count]
+    rows = output.table("sample", *(c for rank in ranks for c in (rank, "score")), firm=("sample",))
+    for column in rows.columns[2::2]:
+        column.justify, column.no_wrap = "right", True
+    for name, top in samples:
+        cells = [(_label(entry), f"{entry['score']:.6g}") for entry in top[:count]]
+        rows.add_row(output.safe(name), *(cell for pair in cells for cell in pair))
+    screen.print(rows)
+
+
+def _label(entry: dict[str, Any]) -> Text:
+    """The name of a score; its index, if it has none."""
+    return output.safe(entry["label"] if entry["label"] is not None else f"[{entry['index']}]")

@@ -11,7 +11,7 @@ from microinterp.compare.isolated import OpInputs, can_be_isolated, run_op
 from microinterp.compare.mistakes import MISTAKES
 from microinterp.compare.roundings import ROUNDINGS
 from microinterp.compare.rows import Case
-from microinterp.compare.run_causes import STATE_CAUSES
+from microinterp.compare.run_causes import STATE_CAUSES, has_state
 from microinterp.compare.told import Told
 from microinterp.errors import MicrointerpError
 from microinterp.prepare import PreparedNode
@@ -53,7 +53,7 @@ def explain_op(
 
 def _reproduces(changed: Changed, given: OpInputs, wanted: Sequence[Told | None]) -> bool:
     """Try one sample first, where samples stand alone: most causes fail there."""
-    if given.samples > 1 and not _has_state(changed):
+    if given.samples > 1 and not has_state(changed):
         first = slice(0, 1)
         if not _gives(changed, given.part(first), [t and t.part(first) for t in wanted]):
             return False
@@ -71,8 +71,3 @@ def _gives(changed: Changed, given: OpInputs, wanted: Sequence[Told | None]) -> 
         told is None or told.equals(np.asarray(output))
         for told, output in zip(wanted, outputs, strict=True)
     )
-
-
-def _has_state(changed: Changed) -> bool:
-    variables = any(t is not None and t.is_variable for t in changed.node.inputs)
-    return bool(changed.kernel.state) or variables

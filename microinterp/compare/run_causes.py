@@ -66,11 +66,12 @@ class _Frozen:
 
 def _frozen(item: PreparedNode, bench: Bench) -> Iterator[Changed]:
     """The op's state stays at its start."""
-    if _has_state(item):
+    if has_state(item):
         yield Changed(item.node, replace(item.kernel, evaluate=_Frozen(item)))
 
 
-def _has_state(item: PreparedNode) -> bool:
+def has_state(item: PreparedNode | Changed) -> bool:
+    """Whether an op keeps something from one invoke to the next."""
     variables = any(t is not None and t.is_variable for t in item.node.inputs)
     return bool(item.kernel.state) or variables
 

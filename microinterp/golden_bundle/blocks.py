@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flatbuffers
 import numpy as np
 import numpy.typing as npt
 
+from microinterp.flatbuffer_parts import tables
 from microinterp.generated import golden as fb
 from microinterp.golden_bundle.records import (
     VERSION,
@@ -69,8 +70,8 @@ def decode(block: bytes) -> Any:
 def header_block(header: BundleHeader) -> bytes:
     """A block with a header."""
     b = flatbuffers.Builder(1024)
-    tensors = [_tables(b, each, _tensor) for each in (header.inputs, header.outputs)]
-    checks = _tables(b, header.checks, _check)
+    tensors = [tables(b, each, _tensor) for each in (header.inputs, header.outputs)]
+    checks = tables(b, header.checks, _check)
     texts = (header.profile, header.runtime, header.runtime_version, header.tool)
     profile, runtime, version, tool = (_text(b, text) for text in texts)
     sha256 = b.CreateByteVector(bytes.fromhex(header.model_sha256))
@@ -100,7 +101,7 @@ def chunk_block(
 ) -> bytes:
     """A block with samples, whose bytes are given tensor by tensor."""
     b = flatbuffers.Builder(1024)
-    data = [_tables(b, each, _data) for each in (inputs, outputs, tensors)]
+    data = [tables(b, each, _data) for each in (inputs, outputs, tensors)]
     sums = b.CreateNumpyVector(crcs.astype("<u4").reshape(-1))
     fb.ChunkStart(b)
     fb.ChunkAddFirst(b, first)
@@ -145,18 +146,6 @@ def _crc(block: bytes, root: Any) -> int:
     """CRC32 of the block with its own field taken for 0."""
     at = _crc_position(root)
     return zlib.crc32(block[at + 4 :], zlib.crc32(_NO_CRC, zlib.crc32(block[:at])))
-
-
-def _tables(
-    b: flatbuffers.Builder,
-    items: Iterable[Any],
-    write: Callable[[flatbuffers.Builder, Any], int],
-) -> int:
-    offsets = [write(b, item) for item in items]
-    b.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        b.PrependUOffsetTRelative(offset)
-    return int(b.EndVector())
 
 
 def _tensor(b: flatbuffers.Builder, tensor: BundleTensor) -> int:

@@ -92,7 +92,7 @@ def _saturating(use: Use) -> Iterator[Finding]:
     """Ends that cut values off; a model's input comes cut (white pixels), and says so if we cut."""
     if use.node is None:
         return
-    on_purpose = _cut_on_purpose(use.node, use)
+    on_purpose = cut_on_purpose(use.node, use)
     counts = {"lowest": use.at_lowest, "highest": use.at_highest}
     cut = {
         end: count
@@ -112,11 +112,14 @@ def _saturating(use: Use) -> Iterator[Finding]:
         )
 
 
-def _cut_on_purpose(node: Node, use: Use) -> tuple[bool, bool]:
+def cut_on_purpose(node: Node, use: Use) -> tuple[bool, bool]:
     """Whether the op's activation cuts at the lowest and at the highest code, not the range.
 
     Zero at the lowest code is what a ReLU makes of half of all values, and what is read from it.
+    Nor does the range cut where the kernel dictates it.
     """
+    if node.name in _BOUNDED:
+        return True, True
     scale, zero_point = float(use.tensor.scale), use.tensor.zero_point
     low, high = ((code - zero_point) * scale for code in use.limits)
     least, most = _LIMITS.get(fused_activation(node), (-inf, inf))

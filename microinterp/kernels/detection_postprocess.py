@@ -25,7 +25,6 @@ from microinterp.prepare import Arrays, Context, Kernel, Status
 from microinterp.registry import Op
 
 Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
 
 _DETECTIONS_PER_CLASS = 100
 _LARGEST_EXPONENT = math.log(np.finfo(np.float64).max)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 IntLike = int | npt.NDArray[Any]
 Requantise = Callable[[npt.NDArray[Any], IntLike, IntLike], npt.NDArray[Any]]
