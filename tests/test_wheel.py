@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,6 +19,22 @@ from tests.conftest import require_or_skip
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.slow
+NOT_SOURCE = (
+    ".git",
+    ".venv",
+    "build",
+    "dist",
+    "*.egg-info",
+    "__pycache__",
+    ".*_cache",
+    ".hypothesis",
+)
+CACHES = (
+    "tests/__pycache__/test_wheel.cpython-311.pyc.1234",  # while Python writes it
+    "firmware/.ruff_cache/0.1/1234",
+    "docs/.ruff_cache/CACHEDIR.TAG",
+    "labs/.ipynb_checkpoints/01_numbers-checkpoint.ipynb",
+)
 
 
 def run(words: list[str], folder: Path, **variables: str) -> str:
@@ -27,16 +44,24 @@ def run(words: list[str], folder: Path, **variables: str) -> str:
     done = subprocess.run(
         words, cwd=folder, env=kept | variables, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An sdist, and the wheel that is built from it."""
+    """An sdist, and the wheel that is built from it.
+
+    From a copy, since tests that run beside this one make and remove caches in the clone. The copy
+    has caches of its own, a half-written one too, which are in nothing that is given to people.
+    """
     pytest.importorskip("build", reason="pip install build")
-    folder = tmp_path_factory.mktemp("dist")
-    run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], folder)
+    folder, tree = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("source") / "tree"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NOT_SOURCE))
+    for name in CACHES:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("of a run")
+    run([sys.executable, "-m", "build", "--outdir", str(folder), str(tree)], folder)
     return folder
 
 
@@ -64,6 +89,7 @@ def test_what_is_in_them(dist: Path) -> None:
         "schemas/link.md",
         "tests/test_wheel.py",
     } <= source
+    assert not [name for name in source if "cache" in name.lower() or "checkpoint" in name]
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "firmware/"))]
 
 
