@@ -1,0 +1,92 @@
+"""`make coverage`: which lines and branches of the two packages the plain tests run.
+
+    python -m benchmarks.covered [--report] [PYTEST'S OPTIONS ...]
+
+The plain suite runs under coverage.py, its children and the CLI's processes too, with fewer random
+examples a test than `make test`: what they reach does not depend on their number. pyproject.toml
+tells what is left out, and why. --report runs nothing. Exit status: 0 when both packages have
+TARGET of their lines and of their branches, 1 not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "build" / "coverage"
+TARGET, EXAMPLES, WORST = 95.0, "20", 15
+PACKAGES = {
+    "microinterp": "microinterp/",
+    "microinterp_boards": "host_tools/microinterp_boards/",
+}
+TESTS = ("-n", "auto", "-q", "-m", "not slow and not thorough", "--ignore=tests/playground")
+
+Summary = dict[str, int]
+
+
+def run_tests(options: Sequence[str]) -> int:
+    """Run the suite and collect what its processes have seen; pytest's status."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path in FOLDER.glob("data*"):
+        path.unlink()
+    few = {"MICROINTERP_EXAMPLES": EXAMPLES} | os.environ
+    command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", *TESTS, *options]
+    status = subprocess.run(command, cwd=ROOT, env=few, check=False).returncode
+    coverage("combine", "-q")
+    return status
+
+
+def coverage(*words: str) -> None:
+    """One of coverage.py's commands."""
+    subprocess.run([sys.executable, "-m", "coverage", *words], cwd=ROOT, check=True)
+
+
+def files() -> dict[str, Summary]:
+    """By path: numbers of lines and branches, and of those that ran."""
+    path = FOLDER / "report.json"
+    coverage("json", "-q", "-o", str(path))
+    return {name: each["summary"] for name, each in json.loads(path.read_text())["files"].items()}
+
+
+def share(summaries: Iterable[Summary], done: str, all_of: str) -> float:
+    """Per cent of something, over files."""
+    kept = list(summaries)
+    of = sum(each[all_of] for each in kept)
+    return 100 * sum(each[done] for each in kept) / of if of else 100.0
+
+
+def report() -> bool:
+    """Print a line for each package, then the files that miss most; whether the target is met."""
+    measured = files()
+    is_good = True
+    for package, folder in PACKAGES.items():
+        own = [each for name, each in measured.items() if name.startswith(folder)]
+        lines = share(own, "covered_lines", "num_statements")
+        branches = share(own, "covered_branches", "num_branches")
+        print(f"{package:20} {len(own)} files: lines {lines:.1f} %, branches {branches:.1f} %")
+        is_good &= bool(own) and min(lines, branches) >= TARGET
+    missing = {
+        name: each["missing_lines"] + each["missing_branches"] for name, each in measured.items()
+    }
+    for name in sorted(missing, key=lambda name: -missing[name])[:WORST]:
+        each = measured[name]
+        print(
+            f"  {name}: {each['missing_lines']} of {each['num_statements']} lines,"
+            f" {each['missing_branches']} of {each['num_branches']} branches not run"
+        )
+    return is_good
+
+
+def main(words: Sequence[str]) -> int:
+    """Run unless told not to, then report; failed tests fail this too."""
+    status = 0 if "--report" in words else run_tests(words)
+    return 0 if report() and status == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
