@@ -212,6 +212,14 @@ def test_constants_are_what_their_names_say() -> None:
     assert q0(1 / 3) == ref.ONE_THIRD_Q0
     assert round(48 / 17 * 2**29) == ref.NEWTON_START
     assert round(-32 / 17 * 2**29) == ref.NEWTON_SLOPE
+    assert [q0(0.5**0.5), q0(0.5**0.25)] == [ref.SQRT_HALF_Q0, ref.FOURTH_ROOT_OF_HALF_Q0]
+    assert q0(math.log(2)) == ref.LOG_2_Q0
+    root = 2**0.25
+    assert q0(11 / 240 * root) == ref.LOG_NUMERATOR_Q0
+    assert q0(1 / 20 * root) == ref.LOG_SQUARE_Q0
+    assert q0(2 / root - root) == ref.LOG_CONSTANT_Q0
+    assert q0(1 / 4 * root) == ref.LOG_LINEAR_Q0
+    assert (ref.ONE_Q3, ref.ONE_AND_HALF_Q3, ref.QUARTER_Q6) == (2**28, 1.5 * 2**28, 2**25 / 4)
 
 
 def test_functions_are_near_the_real_ones() -> None:
