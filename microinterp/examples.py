@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from microinterp.errors import InputError, printable_path
-from microinterp.input_files import write_bytes
+from microinterp.files import write_bytes
 
 DIGITS = (
     "digits_int8.tflite",

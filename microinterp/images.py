@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.errors import InputError, printable, printable_path
-from microinterp.input_files import read_bytes, unreadable
+from microinterp.files import read_bytes, unreadable
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import secrets
 import tokenize
 import wave
 import zipfile
@@ -15,12 +14,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.errors import InputError, printable, printable_path
+from microinterp.errors import printable
+from microinterp.files import MAX_BYTES, read_bytes, unreadable
 
 Array = npt.NDArray[Any]
-
-MAX_BYTES = 1 << 30
-"""Most bytes that one file may have, unpacked: nobody feeds more to a microcontroller at once."""
 
 _MAX_NUMPY_HEADER = 10_000
 # What NumPy's reader of headers raises for damaged ones, deep nesting included.
@@ -43,53 +40,6 @@ _ZIP_ERRORS = (
     OSError,
     ValueError,
 )
-
-
-def unreadable(path: str, reason: object, hint: str = "") -> InputError:
-    """The error, to raise, that says why `path` cannot be read."""
-    return InputError(
-        f"cannot read '{printable_path(path)}': {printable(str(reason), 200)}", hint=hint
-    )
-
-
-def read_bytes(path: str, limit: int = MAX_BYTES) -> bytes:
-    """Contents of a file. Raises InputError if it cannot be read or is larger than `limit`."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(limit + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise unreadable(path, getattr(error, "strerror", None) or error) from None
-    if len(data) > limit:
-        raise unreadable(path, f"it has more than {limit} bytes")
-    return data
-
-
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file. Raises InputError if it cannot be written."""
-    try:
-        with open(path, "wb") as file:
-            file.write(data)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot write '{printable_path(os.fspath(path))}': {reason}") from None
-
-
-def replaced_by(path: str | os.PathLike[str]) -> tuple[str, str]:
-    """The file to replace and the name of a new one beside it, to be renamed when it is whole.
-
-    A link stays: what it points to is replaced. Two writers at a time have names of their own.
-
-    Raises:
-        InputError: something is there that is no file: a folder, a device, a pipe.
-    """
-    target = os.path.realpath(path) if os.path.islink(path) else os.fspath(path)
-    if os.path.exists(target) and not os.path.isfile(target):
-        what = "a folder" if os.path.isdir(target) else "a device or pipe"
-        raise InputError(
-            f"cannot write '{printable_path(os.fspath(path))}': it is {what}",
-            hint="give the name of a file",
-        )
-    return target, f"{target}.{secrets.token_hex(4)}.part"
 
 
 def read_npy(path: str) -> Array:
@@ -180,7 +130,7 @@ class NpyRows:
                 size = os.fstat(file.fileno()).st_size
                 begin = io.BytesIO(file.read(2 * _MAX_NUMPY_HEADER))
         except (OSError, ValueError) as error:
-            raise unreadable(path, getattr(error, "strerror", None) or error) from None
+            raise unreadable(path, error) from None
         self.shape, by_columns, self._dtype, self._start = _npy_header(begin, size, path)
         if by_columns or 0 in self.shape:  # its rows do not lie side by side, or there are none
             self._whole = read_npy(path)
@@ -195,7 +145,7 @@ class NpyRows:
             offset = self._start + low * each * width
             array = np.fromfile(self.path, self._dtype, wanted, offset=offset)
         except OSError as error:
-            raise unreadable(self.path, error.strerror or error) from None
+            raise unreadable(self.path, error) from None
         if array.size != wanted:
             raise unreadable(self.path, "it has become shorter while it was read")
         return _numbers_of(array).reshape(high - low, *self.shape[1:])

@@ -17,6 +17,7 @@ import tflite
 from flatbuffers import number_types
 
 from microinterp.errors import ModelError
+from microinterp.files import read_bytes
 from microinterp.structure import check_structure
 
 _BUILTIN_CODE_SLOT = 10
@@ -138,12 +139,7 @@ def load_file(path: str | os.PathLike[str]) -> Model:
 
 def contents_of(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, whatever they are. Raises ModelError if the path cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ModelError(f"cannot read {os.fspath(path)!r}: {reason}") from None
+    return read_bytes(path, kind=ModelError)
 
 
 def load(data: bytes | bytearray | memoryview) -> Model:

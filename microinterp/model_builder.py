@@ -25,6 +25,7 @@ import numpy.typing as npt
 import tflite
 
 from microinterp.errors import InputError
+from microinterp.files import write_bytes
 from microinterp.model_options import OpOptions, op_code, op_options
 from microinterp.model_values import (
     Scale,
@@ -116,13 +117,7 @@ class ModelBuilder:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file to `path`."""
-        data = self.finish()
-        try:
-            with open(path, "wb") as file:
-                file.write(data)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise InputError(f"cannot write {os.fspath(path)!r}: {reason}") from None
+        write_bytes(path, self.finish())
 
     def _code_record(self, code: int, custom: str | None, version: int) -> OperatorCodeRecord:
         version = integer_value(version, "version")

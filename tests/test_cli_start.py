@@ -14,7 +14,6 @@ from PIL import Image
 
 from microinterp import golden
 from microinterp.arena.target import TARGETS
-from microinterp.cli import output
 from tests.cli import call, copying_model, good, refused, stored
 
 
@@ -49,10 +48,10 @@ def test_the_tab_key_completes(line: str, wanted: str) -> None:
 
 @pytest.mark.parametrize("words", [("run",), ("golden", "check"), ("inspect",), ("plan",)])
 def test_ctrl_c_is_quiet(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(path: str) -> bytes:
+    def interrupted(path: str, **more: object) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(output, "read_file", interrupted)
+    monkeypatch.setattr("microinterp.model.read_bytes", interrupted)
     bundle = ("bundle.golden",) if "check" in words else ()
     result = call(*words, "model.tflite", *bundle)
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")
@@ -69,10 +68,10 @@ def test_a_full_disk_behind_stdout_is_told(words: tuple[str, ...]) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: str) -> bytes:
+    def denied(path: str, **more: object) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    monkeypatch.setattr(output, "read_file", denied)
+    monkeypatch.setattr("microinterp.model.read_bytes", denied)
     assert refused("inspect", "a\x1b.tflite") == "cannot use 'a\\x1b.tflite': Permission denied\n"
 
 

@@ -34,7 +34,7 @@ KERNEL_HELPERS = {
 
 # Lower layers first; a module may import from its own layer and from those before it.
 LAYERS = (
-    ("errors", "tensor_types", "closing", "flatbuffer_parts"),
+    ("errors", "tensor_types", "files", "closing", "flatbuffer_parts"),
     ("schema", "quant", "decoding", "generated"),
     ("structure",),
     ("model", "compression"),

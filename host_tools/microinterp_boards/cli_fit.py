@@ -13,6 +13,7 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import InputError
+from microinterp.model import contents_of
 from microinterp_boards.boards_table import BoardRow, boards, find
 from microinterp_boards.cli_options import Json
 from microinterp_boards.fit import CORE_BYTES, Fitter
@@ -68,7 +69,7 @@ def command(
     rows = [replace_heap(row, heap) for row in _rows(board or [_ALL])]
     if firmware == "tflm" and not any(row.ram_bytes for row in rows):
         raise InputError("TFLM firmware is for chips, and no board that was asked for is one")
-    fitter = Fitter(output.read_file(model), max_extra_macs)
+    fitter = Fitter(contents_of(model), max_extra_macs)
     asked = [_asked(fitter, row, firmware) for row in output.with_progress(rows, "boards")]
     if json:
         output.print_json(_facts(fitter) | {"boards": [_as_dict(*each) for each in asked]})

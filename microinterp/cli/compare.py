@@ -10,6 +10,7 @@ from microinterp.cli import compare_report, options, output
 from microinterp.cli.compare_sides import Wanted, compared
 from microinterp.images import parse_range
 from microinterp.inputs import Reading
+from microinterp.model import contents_of
 
 
 def command(
@@ -59,7 +60,7 @@ def command(
     wanted = Wanted(
         other, tuple(inputs or ()), reading, samples, seed, profile, other_profile, dump
     )
-    result = compared(output.read_file(model), wanted)
+    result = compared(contents_of(model), wanted)
     if json:
         output.print_json(result.as_json())
     else:

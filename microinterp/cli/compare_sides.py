@@ -20,10 +20,12 @@ from microinterp.compare.sources import (
     write_dump,
 )
 from microinterp.errors import InputError, printable
+from microinterp.files import unwritable
 from microinterp.golden_bundle import MAGIC
 from microinterp.input_files import suffix_of
 from microinterp.inputs import Reading, random_samples, read_samples
 from microinterp.interpreter import prepare_model
+from microinterp.model import contents_of
 from microinterp.prepare import Prepared
 from microinterp.sides import NAMES, Side, open_side, places_of
 from microinterp.sides.host import HostSide
@@ -64,7 +66,7 @@ def compared(model: bytes, wanted: Wanted) -> Comparison:
         )
     elif suffix_of(name) == ".tflite":
         inputs = _inputs(prepared, wanted)
-        original = output.read_file(name)
+        original = contents_of(name)
         result = compare_with_original(model, original, inputs, wanted.profile)
     else:
         account = _account(name, prepared, wanted)
@@ -141,4 +143,4 @@ def _write(
         with open(path, "w", encoding="utf-8") as file:
             write_dump(file, prepared, account, inputs)
     except OSError as error:
-        raise InputError(f"cannot write '{printable(path)}': {error.strerror}") from None
+        raise unwritable(path, error) from None

@@ -16,6 +16,7 @@ from microinterp.evaluation.truth import TASKS
 from microinterp.images import parse_range
 from microinterp.inputs import Reading
 from microinterp.interpreter import prepare_model
+from microinterp.model import contents_of
 
 
 def command(
@@ -133,14 +134,14 @@ def command(
     agreement (null where they do not apply), passed (null without a limit), notes, note_count,
     timing (the only part that differs from run to run).
     """
-    contents = output.read_file(model)
+    contents = contents_of(model)
     main = prepare_model(contents, profile, kernels="plain").graph.main
     opened = open_data(data, main.inputs, truth, sequences)
     settings = Settings(
         profile=profile,
         kernels=kernels,
         reading=Reading(raw=raw, resize=resize, image_range=parse_range(image_range)),
-        frontend=None if frontend is None else output.read_file(frontend),
+        frontend=None if frontend is None else contents_of(frontend),
         stride=stride,
         task=task,
         names=labels_for(model, labels, main.outputs),

@@ -14,6 +14,7 @@ from microinterp.explain import explain
 from microinterp.images import parse_range
 from microinterp.inputs import Array, Reading, random_samples, read_samples
 from microinterp.interpreter import prepare_model
+from microinterp.model import contents_of
 
 
 def command(
@@ -61,7 +62,7 @@ def command(
     difference_steps) or null, steps (number, kind, label, operands, from, result, and what else
     the step has: columns, terms, rounding, note, section, tensor, tensor_index, at, real).
     """
-    data = output.read_file(model)
+    data = contents_of(model)
     main = prepare_model(data, profile).graph.main
     arrays: tuple[Array, ...]
     if inputs or not main.inputs:

@@ -14,11 +14,12 @@ from microinterp import golden
 from microinterp.cli import golden_show, options, output
 from microinterp.cli.golden_verdict import many, verdict
 from microinterp.errors import InputError
+from microinterp.files import unreadable
 from microinterp.golden_bundle import BundleReader
 from microinterp.graph import Graph
 from microinterp.images import parse_range
-from microinterp.input_files import unreadable
 from microinterp.inputs import Reading
+from microinterp.model import contents_of
 from microinterp.quant.profile import PROFILES
 from microinterp.sample_stream import SampleStream, random_stream
 
@@ -75,7 +76,7 @@ def record(
     JSON: path, model_sha256, profile, runtime, version, samples (recorded now), total_samples (in
     the bundle), output_bytes, tensors, checks (tensors with a CRC32 per sample), seed.
     """
-    data = output.read_file(model)
+    data = contents_of(model)
     if (samples is None) == (not inputs):
         raise InputError("give either input files or --samples N")
     if append:
@@ -176,7 +177,7 @@ def check(
     more, differing, elements, wanted_crc, got_crc. first is the first op in the order of execution
     in the first differing sample, first_output that sample's first differing output.
     """
-    data = output.read_file(model)
+    data = contents_of(model)
     with BundleReader(bundle) as reader:
         samples = reader.samples
     with output.progress("checking", samples) as advance:

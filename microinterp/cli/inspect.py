@@ -12,6 +12,7 @@ from rich.text import Text
 from microinterp.cli import model_text, options, output
 from microinterp.cli.health_report import show_health
 from microinterp.inspect_model import ModelFacts, SubgraphFacts, inspect_model
+from microinterp.model import contents_of
 
 
 def command(
@@ -38,7 +39,7 @@ def command(
     with index, name, inputs, outputs, tensors, ops), metadata, signatures, problems, health (rule,
     severity, message, where, figures, remedy of each finding: docs/health.md).
     """
-    facts = inspect_model(output.read_file(model))
+    facts = inspect_model(contents_of(model))
     if json:
         output.print_json(asdict(facts))
         return

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from microinterp.errors import InputError, printable_path
+from microinterp.files import read_bytes
 from microinterp.graph import Tensor
-from microinterp.input_files import read_bytes
 
 _LIMIT = 1 << 20
 

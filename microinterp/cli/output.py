@@ -21,8 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from microinterp.errors import MicrointerpError, ModelError, printable, printable_path
-from microinterp.input_files import MAX_BYTES
+from microinterp.errors import MicrointerpError, printable
 
 GOOD, NO, BAD_USE = 0, 1, 2
 """Exit statuses."""
@@ -118,21 +117,6 @@ def escape_what_cannot_be_encoded() -> None:
 def give_up_stdout() -> None:
     """Let nothing more be written where nobody reads: the reader of our pipe has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def read_file(path: str) -> bytes:
-    """Contents of a model file. Raises ModelError if it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"cannot read '{printable_path(path)}': {reason}") from None
-    if len(data) > MAX_BYTES:
-        raise ModelError(
-            f"cannot read '{printable_path(path)}': it has more than {MAX_BYTES} bytes"
-        )
-    return data
 
 
 @contextmanager

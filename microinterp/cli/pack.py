@@ -18,8 +18,9 @@ from microinterp.cli.passes import (
     passes_json,
     passes_table,
 )
-from microinterp.input_files import write_bytes
+from microinterp.files import write_bytes
 from microinterp.interpreter import prepare_model
+from microinterp.model import contents_of
 from microinterp.packed import PackReport, pack_with_report
 from microinterp.packed.tiers import TIERS, layout_of
 from microinterp.passes import run_passes
@@ -58,7 +59,7 @@ def command(
     limit = None if ram is None else parse_bytes(ram)
     layout = TIERS[0] if tier in _PORTABLE else tier
     layout_of(layout)  # raises where there is none
-    data = output.read_file(model)
+    data = contents_of(model)
     prepared = prepare_model(data, kernels="plain")
     passed = run_passes(prepared, parse_passes(passes), limit, max_extra_macs, strips=True)
     head = passed.plan.head_bytes

@@ -25,9 +25,9 @@ from microinterp.cli.plan_pictures import tflm_mark, write_html, write_svg
 from microinterp.cli.plan_regions import parse_regions, regions_json, show_regions
 from microinterp.cli.plan_report import Shown, as_dict, show_plan
 from microinterp.cli.plan_target import show_target, sizes_of, target_json
-from microinterp.input_files import write_bytes
+from microinterp.files import write_bytes
 from microinterp.interpreter import prepare_model
-from microinterp.model import load
+from microinterp.model import contents_of, load
 from microinterp.passes import Passed, run_passes
 from microinterp.prepare import Prepared
 
@@ -116,7 +116,7 @@ def command(
     if passes != "none" and (regions is not None or to is not None or target is not None):
         raise typer.BadParameter("TFLM and --regions know nothing of passes: leave one of them out")
     over = None if regions is None else parse_regions(regions)
-    data = output.read_file(model)
+    data = contents_of(model)
     # A plan that the file has already would bind the planner.
     free = data if to is None and over is None else embed(data, load(data), {})
     prepared = prepare_model(free, kernels="plain")

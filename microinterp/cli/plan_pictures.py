@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from microinterp.arena.plan import Plan
 from microinterp.arena.regions import RegionPlan, RegionUse
-from microinterp.input_files import write_bytes
+from microinterp.files import write_bytes
 from microinterp.prepare import Prepared
 from microinterp.report import Mark, arena_section, arena_svg, page
 

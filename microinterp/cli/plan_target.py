@@ -11,6 +11,7 @@ from microinterp.arena.plan import plan as make_plan
 from microinterp.arena.target import HEAD_CATEGORIES, TargetSizes, target_sizes
 from microinterp.cli import output
 from microinterp.interpreter import prepare_model
+from microinterp.model import contents_of
 from microinterp.prepare import Prepared
 
 
@@ -21,7 +22,7 @@ def sizes_of(prepared: Prepared, planner: str, target: str, written: str | None)
         ArenaError: no such target, or it cannot run the model.
     """
     if written is not None:
-        prepared, planner = prepare_model(output.read_file(written), kernels="plain"), "tflm"
+        prepared, planner = prepare_model(contents_of(written), kernels="plain"), "tflm"
     return target_sizes(prepared, make_plan(prepared, planner), target)
 
 

@@ -14,10 +14,11 @@ from microinterp.cli import options, output
 from microinterp.cli.compare_sides import Wanted, compared
 from microinterp.errors import InputError
 from microinterp.explain import explain, html_section
+from microinterp.files import write_bytes
 from microinterp.images import parse_range
-from microinterp.input_files import write_bytes
 from microinterp.inputs import Reading, random_samples, read_samples
 from microinterp.interpreter import Interpreter
+from microinterp.model import contents_of
 from microinterp.report.figures import Measured, ReportSamples, measure, plain
 from microinterp.report.model_page import model_page
 
@@ -98,7 +99,7 @@ def command(
         read = read_samples(inputs, tensors, reading)
         return ReportSamples(read.arrays, None, read.notes, read.names)
 
-    data = output.read_file(model)
+    data = contents_of(model)
     progress = partial(output.progress, "running")
     measured = measure(data, os.path.basename(model), chosen, profile, progress)
     more = [_explained(data, each, measured, profile) for each in elements or ()]

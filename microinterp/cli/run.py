@@ -16,12 +16,13 @@ from microinterp.cli import options, output
 from microinterp.cli.labels import labels_for
 from microinterp.cli.run_report import Report, Timing
 from microinterp.errors import InputError
+from microinterp.files import write_bytes
 from microinterp.frontend import Frontend
 from microinterp.graph import Tensor
 from microinterp.images import parse_range
-from microinterp.input_files import write_bytes
 from microinterp.inputs import Reading, Samples, dequantise, random_samples, read_samples
 from microinterp.interpreter import Interpreter
+from microinterp.model import contents_of
 from microinterp.trace import Timer
 
 Array = npt.NDArray[Any]
@@ -108,7 +109,7 @@ def command(
     index, label or null, score, raw), timing (invoke_seconds, repeats, ops or null: subgraph,
     index, name, seconds).
     """
-    data = output.read_file(model)
+    data = contents_of(model)
     interpreter = Interpreter.from_bytes(data, profile=profile)
     if (count is None) == (not inputs) and frontend is None:
         raise InputError(
@@ -117,7 +118,7 @@ def command(
         )
     if count is not None and (frontend is not None or stride is not None):
         raise InputError("a front end takes files of sound, not --samples")
-    front = None if frontend is None else output.read_file(frontend)
+    front = None if frontend is None else contents_of(frontend)
     if count is not None:
         tensors = interpreter.graph.main.inputs
         given = (f"random sample {number}, seed {seed}" for number in range(count))

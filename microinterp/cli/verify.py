@@ -13,6 +13,7 @@ from rich.text import Text
 from microinterp.cli import options, output
 from microinterp.errors import MicrointerpError, Problem
 from microinterp.inspect_model import all_problems
+from microinterp.model import contents_of
 
 _UNREADABLE = "unreadable"
 _STYLES = {"error": "bold red", "warning": "yellow"}
@@ -35,7 +36,7 @@ def command(
     unreadable = False
     for path in output.with_progress(models, "verifying"):
         try:
-            found[path] = all_problems(output.read_file(path))
+            found[path] = all_problems(contents_of(path))
         except MicrointerpError as error:
             found[path] = [Problem(_UNREADABLE, error.message, error.where, error.hint)]
             output.show_error(error)

@@ -12,7 +12,8 @@ import numpy as np
 from microinterp.errors import InputError, printable, printable_path
 from microinterp.evaluation.arrays import numbered
 from microinterp.evaluation.data import Data
-from microinterp.input_files import read_bytes, suffix_of, unreadable
+from microinterp.files import read_bytes, unreadable
+from microinterp.input_files import suffix_of
 from microinterp.inputs import IMAGE_SUFFIXES
 
 LIST_NAME = "labels.csv"
@@ -84,7 +85,7 @@ def _from_tree(path: str) -> _Found:
     try:
         names = sorted(os.listdir(path))
     except (OSError, ValueError) as error:
-        raise unreadable(path, getattr(error, "strerror", None) or error) from None
+        raise unreadable(path, error) from None
     classes = [n for n in names if os.path.isdir(os.path.join(path, n)) and not n.startswith(".")]
     if not classes:
         _take(found, path, names)
@@ -106,7 +107,7 @@ def _from_tree(path: str) -> _Found:
 
 
 def _refuse(error: OSError) -> None:
-    raise unreadable(str(error.filename), error.strerror or error) from None
+    raise unreadable(str(error.filename), error) from None
 
 
 def _take(found: _Found, folder: str, names: list[str]) -> None:

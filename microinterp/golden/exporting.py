@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.errors import InputError, MicrointerpError, printable_path
+from microinterp.files import replaced_by, unwritable
 from microinterp.golden.c_header import MAX_C_BYTES, write_header
 from microinterp.golden.numbers import plain
 from microinterp.golden.selecting import Selection
 from microinterp.golden_bundle import BundleReader
-from microinterp.input_files import replaced_by, suffix_of
+from microinterp.input_files import suffix_of
 
 Array = npt.NDArray[Any]
 
@@ -77,8 +78,7 @@ def _replacing(target: str, part: str) -> Iterator[str]:
             os.remove(part)
         if isinstance(error, MicrointerpError) or not isinstance(error, (OSError, ValueError)):
             raise
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot write '{printable_path(target)}': {reason}") from None
+        raise unwritable(target, error) from None
 
 
 def _npz(chosen: Selection, path: str) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.closing import Closing
-from microinterp.errors import InputError, Where, printable, printable_path
+from microinterp.errors import InputError, printable
+from microinterp.files import unreadable
 from microinterp.golden_bundle.blocks import MAGIC, PREFIX_BYTES, DamagedError, decode
 from microinterp.golden_bundle.records import (
     VERSION,
@@ -91,8 +92,7 @@ class BundleReader(Closing):
         try:
             self._file: BinaryIO = open(self.path, "rb")  # noqa: SIM115
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(f"cannot read '{printable_path(self.path)}': {reason}") from None
+            raise unreadable(self.path, error) from None
         try:
             self.size = os.fstat(self._file.fileno()).st_size
             if self._file.read(len(MAGIC)) != MAGIC:
@@ -179,8 +179,7 @@ class BundleReader(Closing):
         self._fail(text, offset, "the recording was broken off, or the copy is not whole")
 
     def _fail(self, reason: str, offset: int, hint: str = _COPY_AGAIN) -> NoReturn:
-        where = Where(byte_offset=offset)
-        raise InputError(f"cannot read '{printable_path(self.path)}': {reason}", where, hint)
+        raise unreadable(self.path, reason, hint).at(byte_offset=offset)
 
     def _header(self, block: Any) -> BundleHeader:
         header, offset = block.Header(), len(MAGIC)

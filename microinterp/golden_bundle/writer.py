@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from microinterp.errors import InputError, printable, printable_path
+from microinterp.files import replaced_by, unwritable
 from microinterp.golden_bundle.blocks import MAGIC, chunk_block, end_block, header_block
 from microinterp.golden_bundle.reader import BundleReader
 from microinterp.golden_bundle.records import Array, BundleHeader, BundleTensor, Check
-from microinterp.input_files import replaced_by
 
 CHUNK_BYTES = 1 << 16
 """Samples are gathered up to about this size: small enough to be read on a board."""
@@ -74,7 +74,7 @@ class BundleWriter:
         try:
             self._file: BinaryIO = open(path, mode)  # type: ignore[assignment]  # noqa: SIM115
         except (OSError, ValueError) as error:
-            raise _unwritable(self._target, error) from None
+            raise unwritable(self._target, error) from None
 
     def add(
         self,
@@ -128,7 +128,7 @@ class BundleWriter:
                     shutil.copymode(self._target, self._path)
                 os.replace(self._path, self._target)
         except OSError as error:
-            raise _unwritable(self._target, error) from None
+            raise unwritable(self._target, error) from None
 
     def abandon(self) -> None:
         """Leave things as they were before: no new file, or the old bundle without additions."""
@@ -187,7 +187,7 @@ class BundleWriter:
         try:
             self._file.write(data)
         except OSError as error:
-            raise _unwritable(self._target, error) from None
+            raise unwritable(self._target, error) from None
 
 
 _ROLES = ("input", "output", "tensor")
@@ -237,8 +237,3 @@ def _require_same(path: str, old: BundleHeader, new: BundleHeader) -> None:
                 f"{what}{printable(detail)}",
                 hint="record a new bundle",
             )
-
-
-def _unwritable(path: str, error: Exception) -> InputError:
-    reason = getattr(error, "strerror", None) or error
-    return InputError(f"cannot write '{printable_path(path)}': {reason}")

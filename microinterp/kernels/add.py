@@ -163,7 +163,10 @@ def _reals(a: Tensor, b: Tensor, out: Tensor, left_shift: int) -> tuple[float, f
 def _require_plain(node: Node, *tensors: Tensor) -> None:
     for tensor in tensors:
         node.require(
-            tensor.quantization is None, "quantised int32 is not supported by TFLM", tensor
+            tensor.quantization is None,
+            "quantised int32 is not supported by TFLM",
+            tensor,
+            "leave scale and zero point of this tensor out, or convert the op to int8",
         )
 
 

@@ -2,7 +2,8 @@
 
 Integers wrap, as C's do. Floats lose their fraction and saturate; NaN becomes 0. To bool,
 everything but 0 is true (NaN too). The options' types are not looked at.
-Source: TFLM kernels/cast.cc; that floats saturate is the wheel's, August's source casts in C.
+Source: TFLM kernels/cast.cc; that floats saturate is what the pinned wheel does: TFLM up to August
+2026 casts as C does, where a float outside the type's range is undefined.
 """
 
 from __future__ import annotations

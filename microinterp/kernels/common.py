@@ -202,7 +202,7 @@ def require_quantized(node: Node, *tensors: Tensor) -> None:
 def require_positive_scales(node: Node, *tensors: Tensor) -> None:
     """Raise PrepareError unless each scale is above 0 (the file's rules let a constant have 0)."""
     for tensor in tensors:
-        node.require(bool(tensor.scale > 0), f"scale is {tensor.scale:g}, wanted more", tensor)
+        node.require(bool(tensor.scale > 0), f"scale is {tensor.scale:g}, wanted above 0", tensor)
 
 
 def require_zero_points(node: Node, value: int, *tensors: Tensor) -> None:
@@ -229,7 +229,7 @@ def multiplier_of(node: Node, real: float) -> Multiplier:
 
 
 def multiplier_below_one(node: Node, real: float, tensor: Tensor) -> Multiplier:
-    """The multiplier of a factor between 0 and 1; on any other TFLM halts.
+    """The multiplier of a requantisation factor between 0 and 1; on any other TFLM halts.
 
     Raises:
         PrepareError: it is another one; names `tensor`.
@@ -237,7 +237,7 @@ def multiplier_below_one(node: Node, real: float, tensor: Tensor) -> Multiplier:
     result = quantize_multiplier(real) if 0 < real < 1 else None
     if result is None or result.shift > 0:
         raise node.error(
-            f"rescaling factor {real:g}, wanted one between 0 and 1",
+            f"requantisation factor {real:g}, wanted one between 0 and 1",
             tensor,
             "the output's scale is too small for the scales of the inputs, or one of them is 0",
         )
@@ -261,7 +261,7 @@ def multipliers_of(
 
 
 def _require_finite(node: Node, real: float) -> None:
-    node.require(isfinite(real), f"requantisation factor {real:g} is no number")
+    node.require(isfinite(real), f"requantisation factor {real:g}, wanted a finite one")
 
 
 def _require_shift(node: Node, shift: int, real: float, limit: int) -> None:

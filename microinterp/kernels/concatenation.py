@@ -52,6 +52,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     node.require(
         activation == tflite.ActivationFunctionType.NONE,
         f"fused activation {activation}, TFLM has none here",
+        hint="make the activation an op of its own",
     )
     require_same_type(node, *inputs)
     require_rank(node, out, 1, MAX_RANK)

@@ -143,9 +143,14 @@ def decode_pruned(source: Source) -> npt.NDArray[Any]:
     source.require_bits(1)
     channels, out = source.channels(), source.out
     points = out.quantization.zero_point if out.quantization else np.zeros(1, np.int64)
-    source.node.require(out.type_name == "int8" or not np.any(points), "zero points, wanted 0", out)
     source.node.require(
-        len(points) > channels.max(initial=0), f"{len(points)} zero points, one per scale", out
+        out.type_name == "int8" or not np.any(points),
+        f"zero points {points[:4].tolist()}, wanted 0 for {out.type_name}",
+        out,
+    )
+    wanted = int(channels.max(initial=0)) + 1
+    source.node.require(
+        len(points) >= wanted, f"{len(points)} zero points, wanted {wanted}: one per scale", out
     )
     zeros = np.asarray(points).astype(np.int8).astype(out.dtype)[channels]
     return unprune(source.packed, zeros, source.values(out.dtype))

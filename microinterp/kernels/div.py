@@ -116,7 +116,8 @@ def prepare(node: Node, context: Context) -> Kernel:
     if out.dtype == np.int32:
         for tensor in (a, b):
             plain = tensor.quantization is None
-            node.require(plain, "quantised int32 is not supported by TFLM", tensor)
+            hint = "leave scale and zero point of this tensor out, or convert the op to int8"
+            node.require(plain, "quantised int32 is not supported by TFLM", tensor, hint)
         if b.data is not None:
             node.require(bool((b.data != 0).all()), "division by a constant 0", b)
         limits = activation_range_int32(activation)
@@ -132,7 +133,7 @@ def _params(node: Node, context: Context, operands: Broadcast, activation: int) 
     factor = multiplier_of(node, real)
     node.require(
         factor.shift <= _MAX_SHIFT,
-        f"rescaling factor {real:g} is 2^{_MAX_SHIFT} or more",
+        f"requantisation factor {real:g} is 2^{_MAX_SHIFT} or more",
         hint="the output's scale is far too small for the scales of the inputs",
     )
     inverse, exponent = _reciprocals()

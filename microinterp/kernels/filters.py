@@ -175,7 +175,9 @@ def require_bias(node: Node, channels: int, types: Sequence[int], position: int 
         return
     names = " or ".join(name_of(code) for code in types)
     node.require(bias.type_code in types, f"type {bias.type_name}, wanted {names}", bias)
-    node.require(bias.elements == channels, f"{bias} has not {channels} elements", bias)
+    node.require(
+        bias.elements == channels, f"{bias} has {bias.elements} elements, wanted {channels}", bias
+    )
 
 
 def quantized_bias_type(node: Node, options: Any) -> int:

@@ -68,7 +68,8 @@ def prepare(node: Node, context: Context) -> Kernel:
     activation = node.options(tflite.L2NormOptions).FusedActivationFunction()
     node.require(
         activation == tflite.ActivationFunctionType.NONE,
-        f"fused activation {activation} is not supported by TFLM",
+        f"fused activation {activation}, TFLM has none here",
+        hint="make the activation an op of its own",
     )
     if is_float(x):
         return Kernel(evaluate)

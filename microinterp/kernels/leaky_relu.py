@@ -70,7 +70,7 @@ def prepare(node: Node, context: Context) -> Kernel:
     if is_float(x):
         return Kernel(evaluate, np.float32(alpha))
     require_quantized(node, x, out)
-    node.require(math.isfinite(alpha), f"alpha is {alpha:g}, wanted a number")
+    node.require(math.isfinite(alpha), f"alpha is {alpha:g}, wanted a finite number")
     ratio = float(x.scale) / float(out.scale)
     info = np.iinfo(out.dtype)
     params = Params(

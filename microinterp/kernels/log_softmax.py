@@ -94,7 +94,9 @@ def prepare(node: Node, context: Context) -> Kernel:
     node.require(bool(out.scale == np.float32(1 / 16)), f"scale {out.scale:g}, wanted 1/16", out)
     depth = x.shape[-1]
     node.require(
-        depth <= _MAX_DEPTH, f"the last axis has {depth} elements, TFLM sums {_MAX_DEPTH}", x
+        depth <= _MAX_DEPTH,
+        f"the last axis has {depth} elements, TFLM sums {_MAX_DEPTH} at most",
+        x,
     )
     return Kernel(evaluate, _params(node, context, x))
 

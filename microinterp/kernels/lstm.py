@@ -250,7 +250,7 @@ def _sequence(node: Node, time_major: bool) -> Sequence:
         )
         node.require(
             tensor.elements == batches * states > 0,
-            f"{tensor} has not {batches} times {states} elements",
+            f"{tensor} has {tensor.elements} elements, wanted {batches} times {states}",
             tensor,
         )
     require_shape(node, out, (first, second, states))

@@ -86,7 +86,7 @@ def prepare_quantize(node: Node, context: Context) -> Kernel:
     assert out.quantization is not None
     scales = len(out.quantization.scale)
     node.require(scales == 1, f"has {scales} scales, TFLM quantises with one", out)
-    node.require(bool(out.scale > 0), f"scale is {out.scale:g}, wanted more", out)
+    node.require(bool(out.scale > 0), f"scale is {out.scale:g}, wanted above 0", out)
     limits = np.iinfo(out.dtype)
     low, high = int(limits.min), int(limits.max)
     if is_float(x):

@@ -10,7 +10,9 @@ PCAN: gain = a curve of the noise estimate, given as a table of pieces of parabo
 snr = (x * gain) >> shift; out = snr^2 / 4 below 2 and snr - 1 above, 12 fractional bits to 6.
 FilterBankLog: out = log(x << bits) * scale, by a table of log2 between powers of two.
 All of it is unsigned arithmetic that wraps.
-Source: TFLM signal/micro/kernels and signal/src.
+Source: TFLM signal/micro/kernels/{filter_bank,filter_bank_square_root,
+filter_bank_spectral_subtraction,pcan,filter_bank_log}.cc, and in signal/src the files of these names,
+pcan_argc_fixed.cc, log.cc, square_root_32.cc, square_root_64.cc.
 """
 
 from __future__ import annotations
@@ -196,7 +198,11 @@ def _log2(x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def prepare_filter_bank(node: Node, context: Context) -> Kernel:
-    """The bands are constants that lie inside energies and weights."""
+    """Inputs: x, weights, unweights; then of each band its first bin, first weight and width.
+
+    The last three are constants, int16 [num_channels + 1 or more]; every band lies inside x and
+    inside both weights.
+    """
     node.require_counts((6, 6))
     x, weights, unweights = (node.input(i) for i in range(3))
     out = node.output()
@@ -227,7 +233,8 @@ def prepare_filter_bank(node: Node, context: Context) -> Kernel:
 def _band_numbers(node: Node, tensor: Tensor, count: int) -> list[int]:
     if tensor.data is None:
         raise UnsupportedError("bands computed at run time are not supported", node.where(tensor))
-    node.require(tensor.elements >= count, f"{tensor} has less than {count} numbers", tensor)
+    text = f"{tensor} has {tensor.elements} numbers, wanted {count} or more"
+    node.require(tensor.elements >= count, text, tensor)
     return [int(value) for value in tensor.data[:count]]
 
 
@@ -295,7 +302,8 @@ def prepare_pcan(node: Node, context: Context) -> Kernel:
     require_rank(node, table, 1)
     require_shape(node, noise, x.shape)
     require_shape(node, out, x.shape)
-    node.require(table.elements >= PCAN_TABLE, f"{table} has less than {PCAN_TABLE} numbers", table)
+    text = f"{table} has {table.elements} numbers, wanted {PCAN_TABLE} or more"
+    node.require(table.elements >= PCAN_TABLE, text, table)
     shift = Options(node, ("snr_shift",)).integer("snr_shift")
     _require_shift(node, "snr_shift", shift, 64)
     return Kernel(evaluate_pcan, shift)

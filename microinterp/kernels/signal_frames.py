@@ -7,7 +7,8 @@ Stacker: the last left + 1 + right feature vectors at every `step`-th vector; th
 repeated to the left.
 Delay: each row of the input follows what the row of the invoke before left over.
 OverlapAdd: frames are added where they overlap, saturating in int16, and leave `step` samples each.
-Source: TFLM signal/micro/kernels and signal/src.
+Source: TFLM signal/micro/kernels/{framer,stacker,delay,overlap_add}.cc,
+signal/src/{circular_buffer,overlap_add}.cc.
 """
 
 from __future__ import annotations
@@ -145,10 +146,13 @@ def prepare_framer(node: Node, context: Context) -> Kernel:
     size, step = options.integer("frame_size"), options.integer("frame_step")
     prefill = options.boolean("prefill")
     node.require(x.rank > 0 and x.elements > 0, f"{x} has no samples", x)
-    node.require(size > 0 and step > 0, f"frames of {size} samples every {step} are not possible")
+    node.require(
+        size > 0 and step > 0, f"frame_size is {size}, frame_step {step}, wanted 1 or more"
+    )
     node.require(x.shape[-1] % step == 0, f"rows of {x} are no multiple of {step} samples", x)
     node.require(
-        size >= step or not prefill, f"frames of {size} samples every {step} cannot be prefilled"
+        size >= step or not prefill,
+        f"frame_step is {step}, wanted {size} (frame_size) at most where prefill is true",
     )
     require_shape(node, out, (*x.shape[:-1], x.shape[-1] // step, size))
     require_shape(node, valid, ())
@@ -170,7 +174,9 @@ def prepare_stacker(node: Node, context: Context) -> Kernel:
     options = Options(node, names)
     channels, left, right, step = (options.integer(name) for name in names)
     node.require(channels > 0, f"num_channels is {channels}, wanted 1 or more")
-    node.require(left >= 0 and right >= 0, f"contexts of {left} and {right} vectors are negative")
+    node.require(
+        left >= 0 and right >= 0, f"contexts of {left} and {right} vectors, wanted 0 or more"
+    )
     size = left + right + 1
     node.require(0 < step <= size, f"stacker_step is {step}, wanted 1 to {size}")
     require_shape(node, x, (channels,))

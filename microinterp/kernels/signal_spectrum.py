@@ -5,7 +5,8 @@ FftAutoScale: out = x << bits, with as many bits as the largest |x| leaves free.
 Rfft and Irfft: microinterp.quant.kiss_fft, over the last axis; Rfft fills up with zeros, and a
 float Irfft is divided by the length.
 Energy: out[i] = re^2 + im^2 for start <= i < end; the other elements stay as they were.
-Source: TFLM signal/micro/kernels and signal/src.
+Source: TFLM signal/micro/kernels/{window,fft_auto_scale_kernel,fft_auto_scale_common,rfft,irfft,
+energy}.cc and the files of these names in signal/src, max_abs.cc there.
 """
 
 from __future__ import annotations

@@ -128,7 +128,8 @@ def prepare(node: Node, context: Context) -> Kernel:
     require_quantized(node, x, out)
     _require_output(node, x, out)
     depth, limit = x.shape[-1], _MAX_DEPTH[x.type_name]
-    node.require(depth <= limit, f"the last axis has {depth} elements, TFLM sums {limit}", x)
+    text = f"the last axis has {depth} elements, TFLM sums {limit} at most"
+    node.require(depth <= limit, text, x)
     if x.dtype == np.int16:
         return Kernel(evaluate, _int16_params(node, context, x, beta))
     params = Params(
@@ -161,7 +162,7 @@ def _exp_by_difference(
     real = min(beta * float(x.scale) * (1 << 31 - _DIFF_BITS), (1 << cap_bits) - 1.0)
     node.require(
         real > 1,
-        f"beta {beta:g} times scale {x.scale:g} is too small: TFLM wants 2^-26 or more",
+        f"beta {beta:g} times scale {x.scale:g} is too small: TFLM wants more than 2^-26",
         x,
     )
     multiplier = quantize_multiplier(real)

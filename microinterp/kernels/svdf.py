@@ -179,7 +179,8 @@ def _geometry(node: Node, rank: int) -> Geometry:
     geometry = Geometry(batches, inputs, filters, rank, memory)
     require_shape(node, feature, (filters, geometry.inputs))
     bias = node.input(_BIAS)
-    node.require(bias.elements == geometry.units, f"{bias} has not {geometry.units} elements", bias)
+    units = geometry.units
+    node.require(bias.elements == units, f"{bias} has {bias.elements} elements, wanted {units}", bias)
     require_shape(node, node.input(_STATE), (geometry.batches, memory * filters))
     require_shape(node, node.output(), (geometry.batches, geometry.units))
     return geometry

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from microinterp import golden
 from microinterp.errors import InputError
+from microinterp.files import read_bytes
 from microinterp.golden_bundle import BundleHeader, BundleReader
-from microinterp.input_files import read_bytes
 from microinterp.registry import Registry
 from microinterp.testing.availability import missing, port_of, resolved
 from microinterp.testing.locks import alone

@@ -12,8 +12,8 @@ import numpy as np
 
 from microinterp.compare.told import Account, Array, Told
 from microinterp.errors import InputError, printable, printable_path
+from microinterp.files import MAX_BYTES, unreadable
 from microinterp.graph import Tensor
-from microinterp.input_files import MAX_BYTES
 from microinterp.prepare import Prepared
 from microinterp.sides import Place, places_of
 from microinterp.tensor_types import BY_CODE, name_of
@@ -58,14 +58,13 @@ def read_dump(path: str | os.PathLike[str], prepared: Prepared) -> Account:
     reader = _Reader(name, prepared)
     try:
         if os.path.getsize(name) > MAX_BYTES:
-            raise InputError(f"'{printable_path(name)}' has more than {MAX_BYTES} bytes")
+            raise unreadable(name, f"it has more than {MAX_BYTES:,} bytes")
         with open(name, encoding="utf-8", errors="replace") as file:
             reader.read(file)
     except InputError:  # which is a ValueError
         raise
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read '{printable_path(name)}': {reason}") from None
+        raise unreadable(name, error) from None
     return reader.account()
 
 

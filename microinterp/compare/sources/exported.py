@@ -11,7 +11,7 @@ import numpy as np
 
 from microinterp.compare.sources.bundle import account_of, require_ends
 from microinterp.compare.told import Account, Array
-from microinterp.errors import InputError, printable_path
+from microinterp.files import unreadable
 from microinterp.golden_bundle import BundleHeader, BundleTensor, Check
 from microinterp.graph import Graph
 
@@ -28,18 +28,18 @@ def read_exported(path: str, arrays: Mapping[str, Array], graph: Graph) -> Accou
     try:
         header = _header(json.loads(arrays["header"].tobytes()))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise _damaged(path, "its header is damaged") from None
+        raise unreadable(path, "its header is damaged", _HINT) from None
     require_ends(path, header, graph)
     inputs = _all(path, arrays, "input", header.inputs)
     outputs = _all(path, arrays, "output", header.outputs)
     kept = _all(path, arrays, "tensor", header.kept)
     counts = {len(array) for array in (*inputs, *outputs, *kept)}
     if len(counts) != 1 or 0 in counts:
-        raise _damaged(path, f"it has arrays of {sorted(counts)} samples")
+        raise unreadable(path, f"it has arrays of {sorted(counts)} samples", _HINT)
     count = counts.pop()
     crcs = arrays.get("crcs", np.zeros((count, 0), np.uint32))
     if crcs.shape != (count, len(header.checks)) or crcs.dtype != np.uint32:
-        raise _damaged(path, f"crcs is {crcs.dtype}{list(crcs.shape)}")
+        raise unreadable(path, f"crcs is {crcs.dtype}{list(crcs.shape)}", _HINT)
     return account_of(header, graph, inputs, outputs, crcs, kept)
 
 
@@ -66,10 +66,6 @@ def _all(
         wanted = tensor.dtype.newbyteorder("=")
         if array is None or array.dtype != wanted or array.shape[1:] != tensor.shape:
             have = "is missing" if array is None else f"is {array.dtype}{list(array.shape)}"
-            raise _damaged(path, f"{role}_{number} {have}")
+            raise unreadable(path, f"{role}_{number} {have}", _HINT)
         found.append(array)
     return found
-
-
-def _damaged(path: str, why: str) -> InputError:
-    return InputError(f"cannot read '{printable_path(path)}': {why}", hint=_HINT)

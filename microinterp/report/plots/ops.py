@@ -13,6 +13,7 @@ import numpy.typing as npt
 from microinterp.errors import InputError
 from microinterp.inputs import random_samples
 from microinterp.interpreter import Interpreter
+from microinterp.model import contents_of
 from microinterp.report.figures import Measured, ReportSamples, measure
 from microinterp.report.plots.drawing import (
     BLUE,
@@ -125,7 +126,7 @@ def _measured(
     if isinstance(model, bytes):
         data, name = model, "the model"
     else:
-        data, name = Path(model).read_bytes(), Path(model).name
+        data, name = contents_of(model), Path(model).name
 
     def chosen(interpreter: Interpreter) -> ReportSamples:
         if inputs is not None:
