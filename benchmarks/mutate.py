@@ -2,11 +2,12 @@
 
     python -m benchmarks.mutate AREA ... [--again] [--fresh] [--report]
 
-An area's mutants are drawn by a fixed seed, up to 300, and each is run against the area's tests in
-a copy of the repository below build/mutate/. A run that was broken off goes on where it ended.
---again takes the newest tests and runs the survivors once more, --fresh begins anew, --report
-runs nothing. Survivors that compute the same as the original stand in equivalent_mutants.toml, with
-the reason. Exit status: 0 all done and 90 % killed in each area, 1 not.
+An area's mutants are drawn by a fixed seed, up to 300, and each is run against those of the area's
+tests that run its lines, in a copy of the repository below build/mutate/. A run that was broken off
+goes on where it ended. --again takes the newest tests and runs all of them on the survivors,
+--fresh begins anew, --report runs nothing. Survivors that compute the same as the original stand in
+equivalent_mutants.toml, with the reason. Exit status: 0 all done and 90 % killed in each area, else
+1.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.mutant_tests import note_tests
 from benchmarks.mutants import is_in_annotation
 
 if sys.version_info >= (3, 11):
@@ -34,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "mutate"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 SEED, MOST, TARGET = 20261122, 300, 0.9
+TESTS = "benchmarks.mutant_tests"
 BOARDS = "host_tools/microinterp_boards"
 
 
@@ -104,11 +107,13 @@ def prepare(area: Area, folder: Path) -> None:
     """A copy of the repository, a list of all mutants, and a draw of them."""
     shutil.rmtree(folder, ignore_errors=True)
     copy_repository(folder / "tree")
-    seconds = time_tests(area, folder / "tree")
+    for each in area.code:
+        copy_code(folder / "tree" / each, folder / "original" / each)
+    seconds = time_tests(area, folder)
     modules = ", ".join(f'"{each}"' for each in area.code)
     (folder / "config.toml").write_text(
         f"[cosmic-ray]\nmodule-path = [{modules}]\ntimeout = {max(20.0, 5 * seconds):.0f}.0\n"
-        f'excluded-modules = []\ntest-command = "{" ".join(test_command(area))}"\n'
+        f'excluded-modules = []\ntest-command = "{sys.executable} -m {TESTS} {folder}"\n'
         '[cosmic-ray.distributor]\nname = "local"\n'
     )
     cosmic_ray(folder, "init")
@@ -124,10 +129,20 @@ def copy_repository(tree: Path) -> None:
             shutil.copy2(ROOT / name, tree / name)
 
 
-def test_command(area: Area) -> list[str]:
-    """How the area's tests are run: they stop at the first failure."""
-    words = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    return [sys.executable, *words, "-m", "'not slow and not thorough'", *area.tests]
+def copy_code(source: Path, target: Path) -> None:
+    """A file, or a folder over what is there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copy2(source, target)
+
+
+def refresh(area: Area, folder: Path) -> None:
+    """The newest tests, and the code without the mutant that a broken run leaves there."""
+    copy_repository(folder / "tree")
+    for each in area.code:
+        copy_code(folder / "original" / each, folder / "tree" / each)
 
 
 def environment(tree: Path) -> dict[str, str]:
@@ -136,13 +151,11 @@ def environment(tree: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def time_tests(area: Area, tree: Path) -> float:
-    """Seconds that the tests take on the original, which must pass."""
+def time_tests(area: Area, folder: Path) -> float:
+    """Seconds that all of the tests take on the original, which must pass."""
     started = time.monotonic()
-    command = [word.strip("'") for word in test_command(area)]
-    done = subprocess.run(command, cwd=tree, env=environment(tree), capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"the tests fail on the code as it is:\n{done.stdout[-3000:]}")
+    if note_tests(folder, area.code, area.tests, environment(folder / "tree")):
+        raise SystemExit("the tests fail on the code as it is")
     return time.monotonic() - started
 
 
@@ -180,9 +193,10 @@ def draw(folder: Path) -> None:
 
 
 def again(folder: Path) -> None:
-    """Take the newest tests, and forget that survivors have survived."""
+    """Forget that survivors have survived, and run all tests from now on."""
     from cosmic_ray.work_item import TestOutcome
 
+    (folder / "all").touch()
     with session(folder) as db:
         jobs = [job for job, result in db.results if result.test_outcome is TestOutcome.SURVIVED]
 
@@ -267,7 +281,7 @@ def main(words: Sequence[str]) -> int:
         if "--report" not in words:
             if "--fresh" in words or not (folder / "count").exists():
                 prepare(area, folder)
-            copy_repository(folder / "tree")  # a run that was broken off leaves a mutant there
+            refresh(area, folder)
             if "--again" in words:
                 again(folder)
             cosmic_ray(folder, "exec")
