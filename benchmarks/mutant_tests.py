@@ -38,7 +38,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         current.switch_context(name)
     result = yield
     SECONDS[name] = SECONDS.get(name, 0.0) + time.monotonic() - started
-    return result  # type: ignore[return-value]
+    return result
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
