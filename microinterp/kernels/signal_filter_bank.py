@@ -11,8 +11,8 @@ snr = (x * gain) >> shift; out = snr^2 / 4 below 2 and snr - 1 above, 12 fractio
 FilterBankLog: out = log(x << bits) * scale, by a table of log2 between powers of two.
 All of it is unsigned arithmetic that wraps.
 Source: TFLM signal/micro/kernels/{filter_bank,filter_bank_square_root,
-filter_bank_spectral_subtraction,pcan,filter_bank_log}.cc, and in signal/src the files of these names,
-pcan_argc_fixed.cc, log.cc, square_root_32.cc, square_root_64.cc.
+filter_bank_spectral_subtraction,pcan,filter_bank_log}.cc, and in signal/src the files of these
+names, pcan_argc_fixed.cc, log.cc, square_root_32.cc and square_root_64.cc.
 """
 
 from __future__ import annotations

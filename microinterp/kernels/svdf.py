@@ -179,8 +179,8 @@ def _geometry(node: Node, rank: int) -> Geometry:
     geometry = Geometry(batches, inputs, filters, rank, memory)
     require_shape(node, feature, (filters, geometry.inputs))
     bias = node.input(_BIAS)
-    units = geometry.units
-    node.require(bias.elements == units, f"{bias} has {bias.elements} elements, wanted {units}", bias)
+    text = f"{bias} has {bias.elements} elements, wanted {geometry.units}"
+    node.require(bias.elements == geometry.units, text, bias)
     require_shape(node, node.input(_STATE), (geometry.batches, memory * filters))
     require_shape(node, node.output(), (geometry.batches, geometry.units))
     return geometry

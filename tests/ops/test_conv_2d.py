@@ -197,7 +197,7 @@ X, W, BIAS, Y = range(4)
 REFUSED: dict[str, tuple[Layer, int | None]] = {
     "quantized_bias_type is 127": (with_options(BASE, quantized_bias_type=127), None),
     "type int64, wanted int32": (replace(BASE, bias=np.array([8], np.int64)), BIAS),
-    "has not 1 elements": (replace(BASE, bias=np.array([8, 8], np.int32)), BIAS),
+    "int32[2] has 2 elements, wanted 1": (replace(BASE, bias=np.array([8, 8], np.int32)), BIAS),
     "rank 3, wanted 4": (replace(BASE, x=Input((2, 2, 1), "int8", 0.5, 1)), X),
     "3 input channels do not divide into the filter's 2": (
         replace(WIDE, w=np.ones((1, 2, 2, 2), np.int8)),

@@ -111,7 +111,7 @@ X = Input((2, 3), "int8", 0.5, 3)
         ([Input((), "float32"), numbers(0)], Input((), "float32"), "rank 0, wanted 1", 0),
         ([X, numbers(0)], Input((2, 3)), "int8 tensor has no quantisation", 2),
         ([Input((2, 3)), numbers(0)], X, "int8 tensor has no quantisation", 0),
-        ([X, numbers(0)], Input((2, 3), "int8", 1e-7, 3), "rescaling factor 9.53674, wanted", 2),
+        ([X, numbers(0)], Input((2, 3), "int8", 1e-7, 3), "requantisation factor 9.53674", 2),
     ],
 )
 def test_refused_as_tflm_does(

@@ -158,7 +158,11 @@ REFUSED: dict[str, tuple[bytes, int | None, bool]] = {
         2,
         True,
     ),
-    "zero points, wanted 0": (model(b"\x90", LONG, "int16", scale=1.0, zero_point=4), 2, True),
+    "zero points [4], wanted 0 for int16": (
+        model(b"\x90", LONG, "int16", scale=1.0, zero_point=4),
+        2,
+        True,
+    ),
 }
 
 

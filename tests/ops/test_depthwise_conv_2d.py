@@ -148,7 +148,7 @@ INT16 = replace(
 REFUSED: dict[str, tuple[Layer, int | None]] = {
     "type int32, wanted int64": (INT16, BIAS),
     "type int64, wanted int32": (replace(BASE, bias=np.zeros(4, np.int64)), BIAS),
-    "has not 4 elements": (replace(BASE, bias=np.zeros(2, np.int32)), BIAS),
+    "int32[2] has 2 elements, wanted 4": (replace(BASE, bias=np.zeros(2, np.int32)), BIAS),
     "rank 3, wanted 4": (replace(BASE, y=Input((1, 1, 4), "int8", 1.0, 1)), Y),
     "shape [1, 1, 2, 4], wanted [1, 1, 2, 6]": (with_options(BASE, depth_multiplier=3), W),
     "depth multiplier 65538 overflows": (with_options(BASE, depth_multiplier=65538), None),

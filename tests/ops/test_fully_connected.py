@@ -176,7 +176,7 @@ REFUSED: dict[str, tuple[Layer, int | None]] = {
         replace(int16(1.0), bias=np.zeros(2, np.int8)),
         BIAS,
     ),
-    "has not 2 elements": (replace(BASE, bias=np.zeros(3, np.int32)), BIAS),
+    "int32[3] has 3 elements, wanted 2": (replace(BASE, bias=np.zeros(3, np.int32)), BIAS),
     "rank 1, wanted 2": (replace(BASE, w=np.ones(3, np.int8)), W),
     "wanted a last dimension of 2": (replace(BASE, y=Input((2, 1), "int8", 1.0, 0)), Y),
     "3 elements for 2 rows of 3": (replace(BASE, y=Input((2, 2), "int8", 1.0, 0)), X),

@@ -188,8 +188,8 @@ REFUSED: dict[str, Layer] = {
     "shape [1, 2], wanted [1, 1]": changed({WH[3]: {"values": np.ones((1, 2), np.int8)}}),
     "shape [2], wanted [1]": changed({BIAS[0]: {"values": np.zeros(2, np.int32)}}),
     "shape [1, 1, 1], wanted [1, 2, 1]": changed({OUT: {"shape": (1, 1, 1)}}),
-    "int16[2] has not 1 times 1 elements": changed({CELL: {"shape": (2,)}}),
-    "int8[2, 1] has not 1 times 1 elements": changed({HIDDEN: {"shape": (2, 1)}}),
+    "int16[2] has 2 elements, wanted 1 times 1": changed({CELL: {"shape": (2,)}}),
+    "int8[2, 1] has 2 elements, wanted 1 times 1": changed({HIDDEN: {"shape": (2, 1)}}),
     "rank 1, wanted 2 or more": changed({HIDDEN: {"shape": (1,)}}),
     "has no quantisation": changed({WX[0]: {"scale": None, "zero_point": None}}),
     "has 2 scales, wanted one": replace(

@@ -104,7 +104,6 @@ def filtered(name: str, per_channel: bool, bias_type: type[np.signedinteger]) ->
         options: dict[str, object] = {}
         if name != "FULLY_CONNECTED":
             options = dict.fromkeys(("stride_h", "stride_w"), 1)
-            options |= dict.fromkeys(("dilation_h_factor", "dilation_w_factor"), 1)
         if name == "DEPTHWISE_CONV_2D":
             options["depth_multiplier"] = channels
         b = ModelBuilder()

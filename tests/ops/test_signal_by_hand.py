@@ -242,14 +242,14 @@ REFUSED = {
         [ROW],
         [Input((1, 3), "int16"), FLAG],
         {"frame_size": 3, "frame_step": 4, "prefill": True},
-        "cannot be prefilled",
+        "frame_step is 4, wanted 3 (frame_size) at most",
     ),
     "no step": (
         "SignalFramer",
         [ROW],
         [FRAMES, FLAG],
         {"frame_size": 3, "frame_step": 0, "prefill": True},
-        "every 0 are not possible",
+        "frame_size is 3, frame_step 0, wanted 1 or more",
     ),
     "stack": (
         "SignalStacker",
@@ -263,7 +263,7 @@ REFUSED = {
         [ROW],
         [ROW, FLAG],
         {**STACK, "stacker_left_context": -1},
-        "are negative",
+        "contexts of -1 and 0 vectors, wanted 0 or more",
     ),
     "bins": (
         "SignalEnergy",
@@ -291,7 +291,7 @@ REFUSED = {
         [WORD, WEIGHTS, WEIGHTS, *BANDS],
         [Input((2,), "uint64")],
         {"num_channels": 2},
-        "has less than 3 numbers",
+        "has 2 numbers, wanted 3 or more",
     ),
     "subtraction": (
         "SignalFilterBankSpectralSubtraction",
@@ -305,7 +305,7 @@ REFUSED = {
         [WORD, WORD, Constant(np.zeros(124, np.int16))],
         [WORD],
         {"snr_shift": 6},
-        "less than 125 numbers",
+        "int16[124] has 124 numbers, wanted 125 or more",
     ),
     "frame_step": (
         "SignalOverlapAdd",
