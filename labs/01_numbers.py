@@ -22,7 +22,7 @@
 # - choose scale and zero point for a range, and say when it pays to cut the range off;
 # - turn a real factor into the integer and the shift that a chip multiplies with.
 #
-# **Time:** 45 minutes. **Needs:** Python and NumPy; nothing of machine learning, and no board.
+# **Time:** 50 minutes. **Needs:** Python and NumPy; nothing of machine learning, and no board.
 #
 # A cell marked `# task:` is yours. The cell below it checks your work: it says `solved`, or what it
 # wanted, what it got, and where to look.
@@ -351,6 +351,67 @@ plt.show()
 # %% [markdown]
 # The fewer codes there are, the more it pays to cut: coarse steps hurt everywhere, cutting hurts
 # few. `microinterp report` judges ranges from your samples, and says where they cut too much.
+#
+# ## One scale, or one for each channel?
+#
+# Weights are known before anything runs, so their ranges need no guess. But the channels of a filter
+# have ranges of their own: here is how far from 0 each of the 32 filters of a layer of the float model
+# goes. With one scale for all, the largest of them says how coarse the steps of the smallest are.
+
+# %%
+layer = next(n for n in floats.graph.nodes() if n.output().name == "depthwise_2")
+weights = layer.input(1).data[0].astype(np.float64)  # [3, 3, channels]
+reach = np.abs(weights).max(axis=(0, 1))
+figure, axes = plt.subplots(figsize=(8, 2.4), layout="constrained")
+axes.bar(np.arange(len(reach)), np.sort(reach))
+axes.set(xlabel="channels, by reach", ylabel="largest weight")
+plt.show()
+
+# %% [markdown]
+# ### Task: scales of weights
+#
+# Weights have the zero point 0 and codes from -127 to 127, so the scale is the largest magnitude
+# in steps of 127. Write the scales of weights `[height, width, channels]` for both ways. (No channel
+# of this layer is all zeros, so no scale is 0.) Then say how many times larger the mean squared error
+# of the rounded weights is with one scale for all. Halves are rare here: `np.rint` will do.
+
+# %% tags=["task"]
+# task: channels
+
+
+def scales_of(weights, per_channel):
+    """An array of scales: one for each channel, or of length 1 for all channels together."""
+    raise NotImplementedError
+
+
+times_larger = ...
+
+
+# %% tags=["check"]
+@lab.check("channels")
+def _():
+    toy = np.array([[[1.27, -0.5], [0.2, 0.254]]])
+    look = "The largest magnitude has the code 127 or -127."
+    for per_channel, wanted in ((True, [0.01, 0.5 / 127]), (False, [0.01])):
+        got = np.asarray(scales_of(toy, per_channel))
+        what = f"scales_of([height, width, 2], {per_channel})"
+        lab.equal(got.shape, (len(wanted),), "", f"the shape of {what}")
+        for at, want in enumerate(wanted):
+            lab.near(got[at], want, 1e-12, look, f"scale {at} of {what}")
+
+    def error(scales):
+        return float(np.mean((np.rint(weights / scales) * scales - weights) ** 2))
+
+    ratio = error(scales_of(weights, False)) / error(scales_of(weights, True))
+    lab.expect(isinstance(times_larger, (float, np.floating)), "One number is wanted.")
+    look = "Divide the error with one scale by the error with many; both over all weights."
+    lab.expect(abs(times_larger - ratio) < 1e-6 * ratio, f"{times_larger:.4g} is not it. {look}")
+
+
+# %% [markdown]
+# That is why converters write a scale for each channel of a convolution's weights, and why a chip
+# has a multiplier for each of them. Activations have one scale for all: their channels meet in one
+# sum, and there a scale of its own for each would not come out as one factor.
 #
 # ## A factor without a float
 #

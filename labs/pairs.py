@@ -38,6 +38,15 @@ def notebook_of(source: Path) -> Any:
     return notebook
 
 
+def is_in_step(source: Path, notebook: Any) -> bool:
+    """Whether a notebook has the cells of its source; outputs and ids of cells do not count."""
+    wanted, found = (
+        [(cell.cell_type, cell.source.strip(), cell.metadata.get("tags", [])) for cell in each.cells]
+        for each in (notebook_of(source), notebook)
+    )
+    return bool(wanted == found)
+
+
 def task_of(cell: Any) -> str | None:
     """The id of a task cell; None for other cells."""
     return _found(cell, "task", _TASK.match)

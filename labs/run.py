@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pairs import HERE, check_of, solutions_of, sources, task_of
+from pairs import HERE, check_of, is_in_step, solutions_of, sources, task_of
 
 CELL_SECONDS = 120
 SIDE_BY_SIDE = 2
@@ -98,8 +98,14 @@ def run(source: Path, solved: bool) -> tuple[list[str], float]:
     import nbformat
 
     notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    if not is_in_step(source, notebook):
+        return [f"the notebook differs from {source.name}: `make labs-sync` makes it again"], 0.0
     if solved:
-        solve(notebook, solutions_of(source))
+        solutions = solutions_of(source)
+        missing = {task for cell in notebook.cells if (task := task_of(cell))} - solutions.keys()
+        if missing:
+            return [f"solutions/{source.name} has no cell `# %% task: {min(missing)}`"], 0.0
+        solve(notebook, solutions)
     start = time.monotonic()
     try:
         execute(notebook, source.parent)

@@ -61,6 +61,22 @@ def mean_square_error(x, high, codes):
 best_of_256 = min(candidates, key=lambda high: mean_square_error(tail, high, 256))
 best_of_16 = min(candidates, key=lambda high: mean_square_error(tail, high, 16))
 
+# %% task: channels
+# The last axis is the channels; the others are looked through for the largest magnitude.
+
+
+def scales_of(weights, per_channel):
+    """An array of scales: one for each channel, or of length 1 for all channels together."""
+    axes = tuple(range(weights.ndim - 1)) if per_channel else None
+    return np.atleast_1d(np.abs(weights).max(axis=axes)) / 127
+
+
+def _error(scales):
+    return ((np.rint(weights / scales) * scales - weights) ** 2).mean()
+
+
+times_larger = _error(scales_of(weights, False)) / _error(scales_of(weights, True))
+
 # %% task: multiplier
 # A fraction that rounds up to 2^31 is halved, and the shift makes up for it.
 import math

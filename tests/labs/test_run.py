@@ -99,6 +99,28 @@ def test_a_kernel_that_dies_is_a_failure(
     assert "RuntimeError: Kernel died" in capsys.readouterr().out
 
 
+def test_a_notebook_that_was_not_made_again(tmp_path: Path) -> None:
+    """Else a new task would not run, and the lab would be called good."""
+    source = small_lab(tmp_path)
+    source.write_text(source.read_text().replace("double(4), 8", "double(3), 6"))
+    found, _ = run.run(source, False)
+    assert found == ["the notebook differs from 01_small.py: `make labs-sync` makes it again"]
+
+
+def test_outputs_in_a_notebook_are_no_difference(tmp_path: Path) -> None:
+    source = small_lab(tmp_path)
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    execute_here(notebook)
+    assert any(cell.get("outputs") for cell in notebook.cells)
+    assert pairs.is_in_step(source, notebook)
+
+
+def test_a_task_without_a_solution(tmp_path: Path) -> None:
+    source = small_lab(tmp_path, solution="# Solutions\n")
+    found, _ = run.run(source, True)
+    assert found == ["solutions/01_small.py has no cell `# %% task: double`"]
+
+
 def test_a_number_that_no_lab_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["77"]) == 1
     assert "no such lab" in capsys.readouterr().out
