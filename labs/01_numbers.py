@@ -354,9 +354,10 @@ plt.show()
 #
 # ## One scale, or one for each channel?
 #
-# Weights are known before anything runs, so their ranges need no guess. But the channels of a filter
-# have ranges of their own: here is how far from 0 each of the 32 filters of a layer of the float model
-# goes. With one scale for all, the largest of them says how coarse the steps of the smallest are.
+# Weights are known before anything runs, so their ranges need no guess. But each channel of a
+# filter has a range of its own: here is how far from 0 each of the 32 channels of a layer of the
+# float model goes. With one scale for all, the largest of them says how coarse the steps of
+# the smallest are.
 
 # %%
 layer = next(n for n in floats.graph.nodes() if n.output().name == "depthwise_2")
@@ -371,9 +372,10 @@ plt.show()
 # ### Task: scales of weights
 #
 # Weights have the zero point 0 and codes from -127 to 127, so the scale is the largest magnitude
-# in steps of 127. Write the scales of weights `[height, width, channels]` for both ways. (No channel
-# of this layer is all zeros, so no scale is 0.) Then say how many times larger the mean squared error
-# of the rounded weights is with one scale for all. Halves are rare here: `np.rint` will do.
+# in steps of 127. Write the scales of weights `[height, width, channels]` for both ways. (No
+# channel of this layer is all zeros, so no scale is 0.) Then say how many times larger the mean
+# squared error of the rounded weights is with one scale for all. Halves are rare here: `np.rint`
+# will do.
 
 # %% tags=["task"]
 # task: channels

@@ -41,10 +41,10 @@ def notebook_of(source: Path) -> Any:
 def is_in_step(source: Path, notebook: Any) -> bool:
     """Whether a notebook has the cells of its source; outputs and ids of cells do not count."""
     wanted, found = (
-        [(cell.cell_type, cell.source.strip(), cell.metadata.get("tags", [])) for cell in each.cells]
-        for each in (notebook_of(source), notebook)
+        [(cell.cell_type, cell.source.strip(), cell.metadata.get("tags", [])) for cell in cells]
+        for cells in (notebook_of(source).cells, notebook.cells)
     )
-    return bool(wanted == found)
+    return wanted == found
 
 
 def task_of(cell: Any) -> str | None:
