@@ -100,7 +100,12 @@ class Batches:
     def run(
         self, inputs: Sequence[Array], max_bytes: int | None, threads: int | None
     ) -> tuple[Array, ...]:
-        """Run samples [N, ...] and return outputs [N, ...], equal to N single runs."""
+        """Run samples [N, ...] and return outputs [N, ...], equal to N single runs.
+
+        Args:
+            inputs: one array [N, *shape] per input.
+            max_bytes, threads: as for Interpreter.run_batch.
+        """
         main = self._prepared.graph.main
         total = len(inputs[0]) if inputs else 0
         outputs = tuple(np.empty((total, *t.shape), t.dtype) for t in main.outputs)

@@ -211,7 +211,7 @@ def bind(prepared: Prepared, plan: Plan, arena_size: int | None = None) -> Bindi
 
 
 def _arena_bytes(prepared: Prepared, plan: Plan, arena_size: int | None) -> int:
-    """Bytes to allocate: head, then every persistent buffer."""
+    """Bytes to allocate: head, then the tail, which has every persistent buffer."""
     variables = [
         t.nbytes
         for subgraph in prepared.graph.subgraphs
@@ -230,10 +230,10 @@ def _arena_bytes(prepared: Prepared, plan: Plan, arena_size: int | None) -> int:
             )
         return need
     if not isinstance(arena_size, (int, np.integer)) or isinstance(arena_size, bool):
-        raise ArenaError(f"arena_size is a number of bytes, not {arena_size!r}")
+        raise ArenaError(f"arena_size is {arena_size!r}, wanted a number of bytes")
     if arena_size < need:
         raise ArenaError(
-            f"the arena is too small: need {need} bytes (head {plan.head_bytes}, variables "
+            f"the arena is too small: need {need} bytes (head {plan.head_bytes}, tail "
             f"{tail}), have {arena_size}, {need - arena_size} short",
             hint="TFLM needs room for its own structs beside these",
         )

@@ -51,5 +51,6 @@ def checked_batch(arrays: tuple[npt.ArrayLike, ...], inputs: tuple[Tensor, ...])
         for i, (array, tensor) in enumerate(zip(arrays, inputs, strict=True))
     ]
     if len({len(array) for array in checked}) > 1:
-        raise InputError("the inputs of a batch must have the same number of samples")
+        counts = ", ".join(str(len(array)) for array in checked)
+        raise InputError(f"the inputs of a batch have {counts} samples, wanted one number for all")
     return checked

@@ -127,7 +127,7 @@ class PrepareError(MicrointerpError):
 
 
 class ArenaError(MicrointerpError):
-    """The tensor arena is too small, or a memory plan is not legal."""
+    """The arena is too small, or a memory plan is not legal."""
 
 
 class InputError(MicrointerpError, ValueError):

@@ -24,7 +24,7 @@ from microinterp.interpreter import Interpreter
 
 
 class Frontend:
-    """Runs a front end over sound.
+    """Runs a front end over sound, whose sample rate it takes to be the model's own.
 
     Attributes:
         length: samples of a frame.

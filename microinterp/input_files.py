@@ -198,6 +198,8 @@ def _is_number(field: str) -> bool:
 def read_wav(path: str) -> npt.NDArray[np.int16]:
     """The samples of a 16-bit PCM file: int16 [frames], or [frames, 2] for stereo.
 
+    The file's sample rate is not looked at: it must be the one that the model was trained with.
+
     Raises:
         InputError: another sample format, more channels, or a damaged file.
     """

@@ -107,7 +107,7 @@ def random_samples(inputs: Sequence[Tensor], count: int, seed: int) -> tuple[Arr
     Integers are spread over their whole range, floats normally distributed around 0.
 
     Raises:
-        InputError: count or seed is negative.
+        InputError: count is below 1, or seed below 0.
     """
     if count < 1 or seed < 0:
         raise InputError(f"wanted 1 sample or more and a seed of 0 or more, got {count}, {seed}")
@@ -393,6 +393,6 @@ def draw(rng: np.random.Generator, tensor: Tensor, count: int) -> Array:
     if tensor.dtype.kind == "f":
         return rng.standard_normal(shape).astype(tensor.dtype)
     if tensor.dtype.kind == "c":
-        raise InputError(f"no random numbers of type {tensor.dtype}")
+        raise InputError(f"no random numbers of type {tensor.dtype}", hint="give samples in files")
     info = np.iinfo(tensor.dtype)
     return rng.integers(info.min, info.max, shape, tensor.dtype, endpoint=True)

@@ -35,7 +35,7 @@ class Arena:
     Attributes:
         head_bytes: bytes that tensors and scratch share, byte for byte as TFLM plans them.
         offsets: offset of each planned tensor of the main subgraph, by tensor index.
-        size: bytes of the whole arena here: head, then variables.
+        size: bytes of the whole arena here: head, then the tail with variables and state.
         memory: the arena itself.
         plan: where everything lies, subgraphs and scratch included.
         prepared: what the plan is for.

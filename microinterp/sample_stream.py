@@ -153,7 +153,7 @@ def random_stream(inputs: Sequence[Tensor], count: int, seed: int) -> Iterator[t
     moved on behind what is drawn before.
 
     Raises:
-        InputError: count or seed is negative.
+        InputError: count is below 1, or seed below 0.
     """
     if count < 1 or seed < 0:
         raise InputError(f"wanted 1 sample or more and a seed of 0 or more, got {count}, {seed}")

@@ -40,7 +40,7 @@ def test_show_a_sample(bundle: Path) -> None:
     assert "sample 1\ninput 0: [10, 5, 0, 0]\noutput 0: [3, 5]\n" in text
     crc = golden.check(sums_model(), bundle).compared_crcs
     assert crc == 3
-    assert "FULLY_CONNECTED 0/0, tensor 2 CRC32 " in text
+    assert "FULLY_CONNECTED 0:0, tensor 2 CRC32 " in text
     assert text.endswith(": [3, 5]\n")
 
 

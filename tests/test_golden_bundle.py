@@ -133,8 +133,8 @@ def test_samples_that_do_not_fit_are_refused(tmp_path: Path) -> None:
             (([], [y, z], crcs), "has 1 inputs, got 0"),
             (([x.astype(np.uint8)], [y, z], crcs), r"input 0 'x' takes samples of int8\[2, 3\]"),
             (([x], [y, z[:, :2]], crcs), "output 1 'z' takes"),
-            (([x], [y, z]), r"CRCs of shape \[2, 0\], wanted \[2, 3\]"),
-            (([x], [y, z], crcs[:, :2]), "CRCs of shape"),
+            (([x], [y, z]), r"CRC32s of shape \[2, 0\], wanted \[2, 3\]"),
+            (([x], [y, z], crcs[:, :2]), "CRC32s of shape"),
         ):
             with pytest.raises(InputError, match=text):
                 bundle.add(*arguments)

@@ -107,7 +107,7 @@ def test_blocks_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
         ((header, header, end(0)), "a second header follows"),
         ((header, chunk(first=1), end(1)), "a chunk of 1 samples from 1 follows, wanted 0"),
         ((header, chunk(count=0), end(0)), "a chunk of 0 samples"),
-        ((header, chunk(count=2), end(2)), "3 CRCs, wanted 6"),
+        ((header, chunk(count=2), end(2)), "3 CRC32s, wanted 6"),
         ((header, chunk(inputs=[]), end(1)), "a chunk has 0 tensors, its header 1"),
         ((header, chunk(inputs=[bytes(7)]), end(1)), "'x' has 7 bytes in a chunk, wanted 6"),
         ((header, chunk(), end(2)), "its end tells of 2 samples, there are 1"),

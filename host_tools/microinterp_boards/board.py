@@ -45,7 +45,10 @@ class Board(Closing):
     """
 
     def __init__(self, port: str, *, baud: int = 115200, patience: float = 10.0) -> None:
-        """Open a port (any pyserial URL) and interrupt what runs, within `patience` seconds."""
+        """Open a port (any pyserial URL) and interrupt what runs, within `patience` seconds.
+
+        `baud`: bits a second; USB ports ignore it.
+        """
         self.link = Link(port, baud, patience)
         self.files = Files(self.link)
 
@@ -63,7 +66,10 @@ class Board(Closing):
         return probe(self.link)
 
     def exec(self, code: str, timeout: float = 10.0) -> str:
-        """Run code on the board; returns what it printed, with plain line ends."""
+        """Run code on the board, at most `timeout` seconds; returns what it printed.
+
+        Line ends are plain. If the code raised, DeviceError has the board's traceback.
+        """
         output = self.link.exec(code, timeout)
         return output.decode(errors="backslashreplace").replace("\r\n", "\n")
 

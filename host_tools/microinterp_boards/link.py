@@ -35,7 +35,8 @@ _TRACEBACK_LINES = 20
 class Link(Closing):
     """A board in its raw REPL. A context manager: leaving it gives the board its prompt back.
 
-    Raises DeviceError from every method when the board does not do what is asked.
+    Every `timeout` is in seconds. Raises DeviceError from every method when the board does not do
+    what is asked, or not in time.
     """
 
     def __init__(self, port: str, baud: int = 115200, patience: float = 10.0) -> None:

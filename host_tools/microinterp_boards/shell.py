@@ -14,7 +14,7 @@ EXIT_KEY = b"\x1d"
 
 
 def shell(port: str, baud: int = 115200) -> None:
-    """Connect this terminal to a board until Ctrl-] is typed.
+    """Connect this terminal to a board until Ctrl-] is typed. `baud`: bits a second.
 
     Raises DeviceError if there is no terminal, or the port is lost.
     """

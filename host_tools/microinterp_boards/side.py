@@ -53,7 +53,7 @@ class BoardSide(Closing):
         """Open the port and load the model, which starts afresh.
 
         Whatever its name on the board and the memory passes that it was deployed with: it is found
-        by the sha256 of the .tflite file.
+        by the sha256 of the .tflite file. `baud` and `patience` are those of Board.
 
         Raises:
             DeviceError: nothing answers, the model is not deployed, or the runtime is damaged.

@@ -22,7 +22,10 @@ _SHOWN = 120  # bytes of what was seen last, in errors
 
 
 class Transport:
-    """An open port. Every method raises DeviceError once the port has gone, and `gone` is set."""
+    """An open port. Every method raises DeviceError once the port has gone, and `gone` is set.
+
+    Every `timeout`, `quiet` and `limit` of time is in seconds.
+    """
 
     def __init__(self, port: str, baud: int = 115200) -> None:
         """Open `port` for this process alone. USB ports ignore `baud`, bits a second."""

@@ -175,7 +175,10 @@ class _Cluster:
     def _require_workers(self) -> None:
         """Raise WorkerError when nobody has been there for long."""
         if self._client.status != "running":
-            raise WorkerError("the connection to the cluster's scheduler is lost")
+            raise WorkerError(
+                "the connection to the cluster's scheduler is lost",
+                hint="look at the scheduler's own output, start it again, and then this evaluation",
+            )
         with suppress(OSError):
             if self._client.nthreads():
                 self._alone_since = None
@@ -184,4 +187,7 @@ class _Cluster:
         if self._alone_since is None:
             self._alone_since = now
         elif now - self._alone_since > _NO_WORKER_SECONDS:
-            raise WorkerError(f"the cluster has had no worker for {_NO_WORKER_SECONDS:.0f} s")
+            raise WorkerError(
+                f"the cluster has had no worker for {_NO_WORKER_SECONDS:.0f} s",
+                hint="start some: dask worker ADDRESS",
+            )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from microinterp.errors import InputError
+from microinterp.errors import InputError, printable
 from microinterp.evaluation.data import Data, Pieces, entries_per_piece
 from microinterp.evaluation.engine import NOTES_KEPT
 from microinterp.evaluation.figures import (
@@ -225,7 +225,8 @@ def _check(
 ) -> None:
     """Refuse what cannot work before anything is computed."""
     if settings.workers < 1 or (settings.piece is not None and settings.piece < 1):
-        raise InputError("workers and entries of a piece are 1 or more")
+        piece = "" if settings.piece is None else f", entries of a piece are {settings.piece}"
+        raise InputError(f"workers are {settings.workers}{piece}, wanted 1 or more")
     if settings.cluster is not None and settings.workers > 1:
         raise InputError("workers are either processes here or a cluster: drop one of the two")
     if truth.task == "none" and settings.against is None:
@@ -234,7 +235,7 @@ def _check(
             hint="say where labels are (--truth), or give --against",
         )
     if output.elements == 0 or output.dtype.kind not in "biuf":
-        raise InputError(f"output '{output.name}' is {output}, which holds no answer")
+        raise InputError(f"output '{printable(output.name)}' is {output}, which holds no answer")
     given = prepared.graph.main.inputs[0]
     if truth.task == "anomaly" and given.elements != output.elements:
         raise InputError(

@@ -233,7 +233,7 @@ class BundleReader(Closing):
         checks = len(self.header.checks)
         if chunk.CrcsLength() != samples * checks:
             self._fail(
-                f"sample {first} on: {chunk.CrcsLength()} CRCs, wanted {samples * checks}", offset
+                f"sample {first} on: {chunk.CrcsLength()} CRC32s, wanted {samples * checks}", offset
             )
         crcs = chunk.CrcsAsNumpy() if checks else np.zeros(0, np.uint32)
         inputs, outputs, tensors = (

@@ -62,7 +62,7 @@ class Check:
     @property
     def name(self) -> str:
         """Where the tensor comes from, for messages."""
-        return f"{self.op_name} {self.subgraph}/{self.op}, tensor {self.tensor}"
+        return f"{self.op_name} {self.subgraph}:{self.op}, tensor {self.tensor}"
 
 
 def tool_versions() -> str:

@@ -105,7 +105,7 @@ class BundleWriter:
             crcs = np.zeros((count, 0), np.uint32)
         if crcs.shape != (count, len(self.header.checks)):
             raise InputError(
-                f"CRCs of shape {list(crcs.shape)}, wanted [{count}, {len(self.header.checks)}]"
+                f"CRC32s of shape {list(crcs.shape)}, wanted [{count}, {len(self.header.checks)}]"
             )
         if self.samples + count > MAX_SAMPLES:
             raise InputError(f"a bundle holds {MAX_SAMPLES} samples at most")

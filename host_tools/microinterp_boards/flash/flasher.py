@@ -67,7 +67,8 @@ def plan(
 ) -> Plan:
     """Find the board that waits for a file and say what will be done. Nothing is written yet.
 
-    Raises DeviceError if there is no such board, more than one, or another one.
+    `patience`: seconds that the board may take, each time it is waited for. Raises DeviceError if
+    there is no such board, more than one, or another one.
     """
     check_board(wanted)
     kind = wanted.firmware.kind

@@ -82,7 +82,10 @@ def find(program: str) -> str:
 
 
 def run(command: Sequence[str], what: str, timeout: float = _TIMEOUT) -> str:
-    """Run a program to its end; returns all that it printed. Raises DeviceError if it failed."""
+    """Run a program to its end, at most `timeout` seconds; returns all that it printed.
+
+    Raises DeviceError if it failed.
+    """
     status, output = attempt(command, what, timeout)
     if status:
         raise failed(command, what, status, output)

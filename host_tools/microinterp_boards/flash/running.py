@@ -28,6 +28,8 @@ _MICROBIT = (0x0D28, 0x0204)  # USB ids of DAPLink on a micro:bit
 def plan_from_running(wanted: Wanted, port: str, baud: int, patience: float) -> Plan:
     """The plan for a board that runs: it is asked what it is, then put into its bootloader.
 
+    `baud`: bits a second. `patience`: seconds that the bootloader may take to appear.
+
     Raises DeviceError if such a file needs no bootloader. Nothing is done to the board before
     `run`, which raises DeviceError if the board is another, or its bootloader does not appear.
     """
@@ -119,6 +121,7 @@ def ask(
         flashed: what was done; returned as it is if there is nothing left to find out.
         before: the ports that were there before.
         port: the board's port if it is known; else the one that is new.
+        patience: seconds to wait; 0 asks nothing.
     """
     is_open = not flashed.note or flashed.way == "hex"  # a micro:bit runs beside its volume
     if flashed.verified or not is_open or patience <= 0:

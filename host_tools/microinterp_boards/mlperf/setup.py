@@ -125,7 +125,10 @@ def require_model(client: Client, kind: Kind) -> None:
     """Raise DeviceError unless the board answers for this benchmark."""
     client.name()
     if (model := client.model()) != kind.model:
-        raise DeviceError(f"the board answers for {model}, not {kind.model}")
+        raise DeviceError(
+            f"the board answers for {model}, not {kind.model}",
+            hint="something else answers on this line: reset the board and try again",
+        )
 
 
 def _leave(link: Link, done: Deployment, kind: Kind, boot: bool) -> None:

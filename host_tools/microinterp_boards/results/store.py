@@ -113,7 +113,10 @@ class Store(Closing):
         part_of_board: str | None = None,
         limit: int = -1,
     ) -> list[Kept]:
-        """Runs, the newest first: of a model's name, of a board by its name or a part of it."""
+        """Runs, the newest first: of a model's name, of a board by its name or a part of it.
+
+        `limit`: how many at most; -1 is all of them.
+        """
         wanted = {
             "model = ?": model,
             "board = ?": board,

@@ -30,7 +30,10 @@ def state_of(data: bytes) -> State:
 
 
 class Wire:
-    """What is asked of a board in short texts. Raises DeviceError when board or line fail."""
+    """What is asked of a board in short texts. Raises DeviceError when board or line fail.
+
+    Every `timeout` is in seconds.
+    """
 
     def __init__(self, link: Link) -> None:
         """A link whose board is not running anything."""
