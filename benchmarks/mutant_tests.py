@@ -19,7 +19,10 @@ from pathlib import Path
 
 import pytest
 
-PYTEST = ("-q", "-x", "-p", "no:cacheprovider", "-m", "not slow and not thorough")
+PYTEST = (
+    *("-q", "-x", "--tb=no", "-p", "no:cacheprovider"),
+    *("--hypothesis-profile", "mutants", "-m", "not slow and not thorough"),
+)
 SECONDS: dict[str, float] = {}
 
 
