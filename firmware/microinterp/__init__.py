@@ -25,7 +25,9 @@ class Interpreter:
     def __init__(self, model, arena=None):
         """model: a packed model (bytes-like), used in place where it lies.
 
-        arena: memory to run in, a bytearray or a memoryview of one; None allocates it.
+        arena: memory to run in, a bytearray or a memoryview of one (for Thumb kernels one that
+        begins at a multiple of 4); None allocates it. Raises ModelError, also where an arena that
+        was given is too small, and MemoryError where the heap has no piece that is large enough.
         """
         try:
             from microinterp._open import open_model
@@ -39,7 +41,10 @@ class Interpreter:
 
     @classmethod
     def from_file(cls, path, arena=None):
-        """Mapped in place where the file system can (ROMFS), else read into memory once."""
+        """Mapped in place where the file system can (ROMFS), else read into memory once.
+
+        Raises OSError where the file cannot be read, and what the class raises.
+        """
         try:
             from microinterp._open import read_file
 
@@ -51,6 +56,7 @@ class Interpreter:
 
     @classmethod
     def from_bytes(cls, data, arena=None):
+        """As the class: the host package has this name too."""
         return cls(data, arena)
 
     def input_view(self, index):
@@ -61,15 +67,18 @@ class Interpreter:
         """The bytes of an output in the arena; the next invoke overwrites them."""
         return _at(self._outputs, index, "output")[0]
 
-    def set_input(self, data, index):
-        """Copy bytes, or an array of the input's type, into input `index`: all of it."""
+    def set_input(self, data, index=0):
+        """Copy bytes, or an array of the input's type, into input `index`: all of it.
+
+        Raises ValueError for another number of bytes than the input has.
+        """
         view, _ = _at(self._inputs, index, "input")
         have = len(data) * len(bytes(data[:1]))
         if have != len(view):
             raise ValueError("input %d takes %d bytes, got %d" % (index, len(view), have))
         view[:] = data if have == len(data) else bytes(data)
 
-    def get_output(self, index):
+    def get_output(self, index=0):
         """A copy of output `index`: an array of its type."""
         from array import array
 
@@ -110,6 +119,7 @@ class Interpreter:
         return details(self, 7, index)
 
     def get_output_details(self, index):
+        """The same of output `index`."""
         from microinterp._details import details
 
         _at(self._outputs, index, "output")
