@@ -1,4 +1,4 @@
-"""docs/board_kernels.md has the sizes of the shipped files; docs/deployments.md tells of slots."""
+"""docs/board_kernels.md has sizes and heaps as they are; docs/deployments.md tells of slots."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import pytest
 
 from microinterp_boards import cli_store, runtime
+from tests.boards.model_boards import MODEL, board_with, needs_viper
 from tests.boards.test_firmware_build import KWS
 from tests.boards.unix_port import ROOT, SETS
 
@@ -29,9 +30,29 @@ def test_sizes(mpy_set: str) -> None:
     assert told == [pytest.approx(value, rel=SLACK) for value in now]
 
 
-def test_every_tier_is_in_the_table_of_heaps() -> None:
-    for tier in SETS:
-        assert re.search(rf"^\| digits \| {tier} \| [\d,]+ \| [\d,]+ \|", KERNELS, re.MULTILINE)
+@pytest.mark.usefixtures("interpreter")
+@pytest.mark.parametrize("tier", [pytest.param("viper", marks=needs_viper), "bytecode"])
+def test_heap_on_the_unix_board(tier: str) -> None:
+    with board_with() as board:
+        done = board.deploy(MODEL, mpy_set=SETS[tier])
+    runtime_bytes = done.heap_start - done.heap_imported
+    model_bytes = done.heap_imported - done.heap_loaded
+    print(f"\n| digits | {tier} | {runtime_bytes:,} | {model_bytes:,} |")
+    row = re.search(
+        rf"^\| digits \| {tier} \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \+ ([\d,]+) \|",
+        KERNELS,
+        re.MULTILINE,
+    )
+    assert row is not None
+    told = [int(cell.replace(",", "")) for cell in row.groups()]
+    now = [runtime_bytes, model_bytes, done.model_bytes, done.arena_bytes]
+    assert told == [pytest.approx(value, rel=0.01) for value in now]
+
+
+def test_a_runtime_on_the_line_is_told_as_large_as_it_is() -> None:
+    (told,) = re.findall(r"comes on top:\s+([\d,]+) bytes in the set x64", TEXT)
+    size = sum(len(data) for data in runtime.shipped("x64").values())
+    assert int(told.replace(",", "")) == pytest.approx(size, rel=0.01)
 
 
 def test_deployments_are_told_as_they_are() -> None:
