@@ -27,7 +27,7 @@ from microinterp_boards import (
     cli_validate,
 )
 from microinterp_boards.board import Board
-from microinterp_boards.cli_options import Baud, Json, PortArgument
+from microinterp_boards.cli_options import Baud, Json, Port, PortArgument, one_port
 from microinterp_boards.ports import choose_line, ports
 from microinterp_boards.probe import Probe
 from microinterp_boards.shell import shell
@@ -71,13 +71,15 @@ def list_command(json: Json = False) -> None:
 
 
 @app.command("probe")
-def probe_command(port: PortArgument = None, baud: Baud = None, json: Json = False) -> None:
+def probe_command(
+    place: PortArgument = None, port: Port = None, baud: Baud = None, json: Json = False
+) -> None:
     """Tell what a board is: firmware, processor, memory, and which kernels it can run.
 
     A running program is interrupted; nothing is reset. JSON: port, and the fields of
     microinterp_boards.Probe; null is what the board does not tell.
     """
-    line = choose_line(port, baud)
+    line = choose_line(one_port(place, port), baud)
     with Board(line.port, baud=line.baud) as board:
         facts = board.probe()
     if json:
@@ -88,22 +90,39 @@ def probe_command(port: PortArgument = None, baud: Baud = None, json: Json = Fal
 
 @app.command("virtual")
 def virtual_command(
-    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")] = "unix",
-    cpu: Annotated[str, typer.Option("--cpu", help="qemu: its processor: m4, m3, m7.")] = "m4",
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help=f"One of: {', '.join(KINDS)}.")
+    ] = "unix",
+    cpu: Annotated[
+        str, typer.Option("--cpu", metavar="m4|m3|m7", help="qemu: its processor.")
+    ] = "m4",
     heap: Annotated[
-        int, typer.Option("--heap", help="unix, qemu: bytes of MicroPython's heap.")
+        int,
+        typer.Option("--heap", metavar="BYTES", help="unix, qemu: bytes of MicroPython's heap."),
     ] = 262144,
     folder: Annotated[
         Path | None,
-        typer.Option("--folder", help="unix: its filesystem, kept; otherwise one that is deleted."),
+        typer.Option(
+            "--folder",
+            metavar="FOLDER",
+            help="unix: its filesystem, which is kept; else one that is deleted at the end.",
+        ),
     ] = None,
     flash: Annotated[
         int | None,
-        typer.Option("--flash", help="unix: bytes of a littlefs2 filesystem in that folder."),
+        typer.Option(
+            "--flash",
+            metavar="BYTES",
+            help="unix: size of a littlefs2 filesystem, in a file of that folder.",
+        ),
     ] = None,
     elf: Annotated[
         Path | None,
-        typer.Option("--elf", help="qemu: another MicroPython for that machine than our own."),
+        typer.Option(
+            "--elf",
+            metavar="FILE",
+            help="qemu: another MicroPython for that machine than our own.",
+        ),
     ] = None,
     preload: Annotated[
         list[str] | None,
@@ -164,9 +183,9 @@ def virtual_command(
 
 
 @app.command("shell")
-def shell_command(port: PortArgument = None, baud: Baud = None) -> None:
+def shell_command(place: PortArgument = None, port: Port = None, baud: Baud = None) -> None:
     """Type to a board. Ctrl-] ends it; all other keys are the board's."""
-    line = choose_line(port, baud)
+    line = choose_line(one_port(place, port), baud)
     output.note(f"{line.port}: Ctrl-] ends, Ctrl-C stops a program, Ctrl-D is a soft reset")
     shell(line.port, line.baud)
 

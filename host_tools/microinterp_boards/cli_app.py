@@ -15,7 +15,7 @@ from microinterp_boards.app import boot
 from microinterp_boards.app.outcome import AppDeployment, AppState
 from microinterp_boards.board import Board
 from microinterp_boards.cli_fleet import FleetFile, Wait
-from microinterp_boards.cli_options import Baud, Json, PortArgument
+from microinterp_boards.cli_options import Baud, Json, Port, PortArgument, one_port
 from microinterp_boards.fleet.work import opened, require_expected
 from microinterp_boards.ports import choose_line
 
@@ -40,7 +40,8 @@ Watch = Annotated[
 
 
 def app_command(
-    port: PortArgument = None,
+    place: PortArgument = None,
+    port: Port = None,
     start: Annotated[
         bool, typer.Option("--start", help="Start it, as if it had never crashed, and leave.")
     ] = False,
@@ -65,7 +66,7 @@ def app_command(
     """
     if start + back + remove > 1:
         raise DeviceError("--start, --back and --remove do not go together", hint="take one")
-    line = choose_line(port, baud, fleet)
+    line = choose_line(one_port(place, port), baud, fleet)
     with opened(line, wait) as board:
         if line.entry is not None:
             require_expected(line.entry, board)

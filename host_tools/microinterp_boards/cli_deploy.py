@@ -21,9 +21,11 @@ from microinterp_boards.cli_options import (
     Model,
     Name,
     Port,
+    PortArgument,
     as_taken,
     chosen_board,
     memory_passes,
+    one_port,
     progress,
 )
 from microinterp_boards.deploy import Deployment
@@ -40,19 +42,24 @@ def deploy_command(
         typer.Option(
             "--set",
             metavar="SET",
-            help="Other kernels than the board's best: armv7m, armv6m, viper-armv7m, viper-armv6m,"
-            " bytecode, as far as it runs them.",
+            help="Another set of kernels than the board's best, of those that it runs: armv7m,"
+            " armv6m, viper-armv7m, viper-armv6m, bytecode (docs/board_kernels.md).",
         ),
     ] = None,
     version: Annotated[
         int | None,
         typer.Option(
-            min=0, max=0xFFFFFFFF, metavar="N", help="Of the model; else that of the one in use."
+            min=0,
+            max=0xFFFFFFFF,
+            metavar="N",
+            help="The model's version; else that of the one in use.",
         ),
     ] = None,
     key: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Sign for a board that has this key: board models."),
+        typer.Option(
+            metavar="FILE", help="Sign with this key, for a board that has it (`models --set-key`)."
+        ),
     ] = None,
     app: App = None,
     watch: Watch = WATCH,
@@ -110,12 +117,14 @@ def deploy_command(
             show_app(done.app)
 
 
-def uninstall_command(port: Port = None, baud: Baud = None, json: Json = False) -> None:
+def uninstall_command(
+    place: PortArgument = None, port: Port = None, baud: Baud = None, json: Json = False
+) -> None:
     """Remove the runtime, all models and the program at boot; the board's other files stay.
 
     JSON: port, removed (a list of paths).
     """
-    with chosen_board(port, baud) as board:
+    with chosen_board(one_port(place, port), baud) as board:
         removed = board.uninstall()
     if json:
         output.print_json({"port": board.port, "removed": removed})

@@ -51,9 +51,18 @@ def flash_command(
         bool, typer.Option("--dry-run", help="Check all, tell what would be done, do nothing.")
     ] = False,
     wait: Annotated[
-        float, typer.Option("--wait", min=0.0, help="Seconds to wait for the board, each time.")
+        float,
+        typer.Option(
+            "--wait",
+            min=0.0,
+            metavar="SECONDS",
+            help="Wait so long for a volume, and for the board afterwards; 0 does not ask it.",
+        ),
     ] = 20.0,
-    baud: Annotated[int, typer.Option("--baud", min=300, help="For --enter and after.")] = 115200,
+    baud: Annotated[
+        int,
+        typer.Option("--baud", min=300, metavar="N", help="Bits a second, for --enter and after."),
+    ] = 115200,
     json: Json = False,
 ) -> None:
     """Write MicroPython, or other firmware, to a board. Nothing is downloaded.

@@ -23,14 +23,19 @@ All = Annotated[
 ]
 Boards = Annotated[
     str | None,
-    typer.Option("--boards", metavar="A,B", help="These boards of it, by name or tag."),
+    typer.Option("--boards", metavar="A,B", help="These boards of fleet.toml, by name or tag."),
 ]
 FleetFile = Annotated[
     Path | None,
-    typer.Option("--fleet", metavar="FILE", help="Boards by name; else ./fleet.toml, or yours."),
+    typer.Option(
+        "--fleet", metavar="FILE", help="Another fleet.toml than ./ or the user's: docs/fleet.md."
+    ),
 ]
 Wait = Annotated[
-    float, typer.Option("--wait", min=0.0, help="Seconds to wait for a port that is in use.")
+    float,
+    typer.Option(
+        "--wait", min=0.0, metavar="SECONDS", help="Wait so long for a port that is in use."
+    ),
 ]
 DIFFERENT, FAILED = "different", "failed"
 _STYLES = {DIFFERENT: "bold red", FAILED: "red"}

@@ -15,7 +15,7 @@ from microinterp.cli import output
 from microinterp.cli.amounts import parse_bytes
 from microinterp.cli.passes import MaxExtraMacs, Passes, Ram, parse_passes
 from microinterp_boards.board import Board
-from microinterp_boards.cli_options import Baud, Json, Port
+from microinterp_boards.cli_options import Baud, Json, Model, Name, Port
 from microinterp_boards.deploy import Progress
 from microinterp_boards.fleet.work import require_expected
 from microinterp_boards.mlperf import KINDS, PROTOCOL, Setup
@@ -26,21 +26,21 @@ from microinterp_boards.ports import choose_line
 
 
 def mlperf_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, as it is.")],
-    kind: Annotated[str, typer.Option(metavar="KIND", help=f"One of: {', '.join(KINDS)}.")],
+    model: Model,
+    kind: Annotated[str, typer.Option(metavar="|".join(KINDS), help="Which of the benchmarks.")],
     port: Port = None,
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The model's name on the board; else the file's."),
-    ] = None,
+    name: Name = None,
     files: Annotated[
         Path | None,
         typer.Option("--files", metavar="FOLDER", help="For the runner's files; else mlperf_KIND."),
     ] = None,
-    accuracy: Annotated[
+    stimuli: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help=f"Send these stimuli too: {LABELS} and the files it names."
+            "--stimuli",
+            "--accuracy",
+            metavar="FOLDER",
+            help=f"Send these stimuli too, for the accuracy: {LABELS} and the files it names.",
         ),
     ] = None,
     boot: Annotated[
@@ -66,14 +66,14 @@ def mlperf_command(
     folder = Path(f"mlperf_{kind_of(kind).name}") if files is None else files
     limit = None if ram is None else parse_bytes(ram)
     line = choose_line(port, baud)
-    with Board(line.port, baud=line.baud) as board, _progress(accuracy is not None) as told:
+    with Board(line.port, baud=line.baud) as board, _progress(stimuli is not None) as told:
         if line.entry is not None:
             require_expected(line.entry, board)
         done = board.mlperf(
             model,
             kind,
             files=folder,
-            stimuli=accuracy,
+            stimuli=stimuli,
             boot=boot,
             name=name,
             passes=parse_passes(passes),

@@ -9,39 +9,53 @@ from typing import Annotated, Any
 
 import typer
 
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.amounts import parse_bytes
 from microinterp.cli.passes import parse_passes
+from microinterp.errors import DeviceError
 from microinterp_boards.board import Board
 from microinterp_boards.deploy import Progress
 from microinterp_boards.fleet.work import opened, require_expected
 from microinterp_boards.packing import MemoryPasses
 from microinterp_boards.ports import choose_line
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file, as it is.")]
+Model = options.Model
+Seed = options.Seed
+Json = options.Json
 Port = Annotated[
     str | None,
     typer.Option(
-        "--port", "-p", metavar="PORT", help="The board's port, or name; else the only board."
+        "--port",
+        "-p",
+        metavar="PORT",
+        help="The board's port, or its name in fleet.toml; else the only board.",
     ),
 ]
 PortArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="PORT",
-        help="/dev/ttyACM0, COM3, /dev/pts/4, socket://host:port, ..., or a name in fleet.toml; may"
-        " be left out if there is only one board.",
+        help="The same as --port: /dev/ttyACM0, COM3, /dev/pts/4, socket://host:port, ..., or a"
+        " name in fleet.toml.",
     ),
 ]
 Baud = Annotated[
-    int | None, typer.Option("--baud", min=300, help="Bits a second, 115200 (not for USB).")
+    int | None,
+    typer.Option(
+        "--baud", min=300, metavar="N", help="Bits a second; 115200 if not told. Not for USB."
+    ),
 ]
 Name = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="The model's name on the board; else the file's."),
+    typer.Option("--name", metavar="NAME", help="The model's name on the board; else the file's."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the random samples.")]
+
+
+def one_port(argument: str | None, option: str | None) -> str | None:
+    """The port of a command that takes it as PORT and as --port. Raises DeviceError for two."""
+    if argument is not None and option is not None and argument != option:
+        raise DeviceError("PORT and --port name two boards", hint="give one of them")
+    return option if argument is None else argument
 
 
 def memory_passes(passes: str, ram: str | None, max_extra_macs: float) -> MemoryPasses:

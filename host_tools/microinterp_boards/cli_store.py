@@ -14,7 +14,7 @@ from microinterp.cli import output
 from microinterp.errors import DeviceError, printable
 from microinterp_boards.board import Board
 from microinterp_boards.cli_fleet import FleetFile, Wait
-from microinterp_boards.cli_options import Baud, Json, PortArgument
+from microinterp_boards.cli_options import Baud, Json, Port, PortArgument, one_port
 from microinterp_boards.fleet.work import opened, require_expected
 from microinterp_boards.ports import choose_line
 from microinterp_boards.store.requests import Kept
@@ -25,7 +25,8 @@ _NO_RECORD = "0" * 64
 
 
 def models_command(
-    port: PortArgument = None,
+    place: PortArgument = None,
+    port: Port = None,
     back: Annotated[
         str | None,
         typer.Option("--back", metavar="NAME", help="Put the model's other slot to use again."),
@@ -59,7 +60,7 @@ def models_command(
             "--back, --remove and --set-key do not go together", hint="one after the other"
         )
     key = None if set_key is None else read_key(set_key)
-    line = choose_line(port, baud, fleet)
+    line = choose_line(one_port(place, port), baud, fleet)
     with opened(line, wait) as board:
         if line.entry is not None:
             require_expected(line.entry, board)

@@ -36,7 +36,7 @@ def validate_command(
         typer.Option(min=1, metavar="N", help="How many; else 20 random ones, or all of BUNDLE."),
     ] = None,
     per_op: Annotated[
-        bool, typer.Option("--per-op", help="Compare the checksums of what each op writes too.")
+        bool, typer.Option("--per-op", help="Compare the CRC32s of what each op writes too.")
     ] = False,
     golden: Annotated[
         str | None,
