@@ -13,6 +13,7 @@ from rich.text import Text
 
 from microinterp.cli import output
 from microinterp.errors import InputError, printable
+from microinterp.files import write_bytes
 from microinterp_boards.cli_bench import ResultsFile
 from microinterp_boards.cli_bench_text import show_bench
 from microinterp_boards.cli_options import Json
@@ -262,8 +263,7 @@ def _write_csv(path: str, found: list[Kept], ops: bool) -> None:
     if path == "-":
         typer.echo(text.getvalue(), nl=False)
         return
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        file.write(text.getvalue())
+    write_bytes(path, text.getvalue().encode())
 
 
 def _listed(kept: Kept) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_taken(tmp_path: Path, text: str) -> None:
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot read the program '.*nowhere\.py': No such file"):
+    with pytest.raises(InputError, match=r"cannot read '.*nowhere\.py': No such file"):
         read_program(tmp_path / "nowhere.py")
     with pytest.raises(InputError, match="Is a directory"):
         read_program(tmp_path)

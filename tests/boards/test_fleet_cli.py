@@ -157,7 +157,7 @@ def test_names_where_a_port_may_be(
         (["--boards", "near", "--port", "x"], "--port and --boards do not go together"),
         (["--boards", ","], "--boards names no boards"),
         (["--boards", "nera"], "there is no board or tag 'nera'"),
-        (["--all", "--fleet", "nowhere.toml"], "cannot read nowhere.toml: No such file"),
+        (["--all", "--fleet", "nowhere.toml"], "cannot read 'nowhere.toml': No such file"),
     ],
 )
 def test_options_that_do_not_go_together(

@@ -168,7 +168,7 @@ def test_export_refuses(folder: Path) -> None:
         ((), "nothing to write"),
         (("--csv", "-", "--model", "kws"), "there are no such runs"),
         (("--plot", "a"), "a plot is a .png or .svg file"),
-        (("--csv", "none/a.csv"), "cannot use 'none/a.csv'"),
+        (("--csv", "none/a.csv"), "cannot write 'none/a.csv'"),
         (("--csv", "-", "--results", "a"), "there is no file of results"),
     ):
         assert message in refused(*RESULTS, "export", *arguments), arguments

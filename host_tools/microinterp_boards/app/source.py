@@ -8,9 +8,9 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from microinterp.errors import InputError, printable_path
+from microinterp.files import read_bytes
 
 LIMIT = 64 * 1024
 """Bytes; a board compiles the text in its heap."""
@@ -41,11 +41,7 @@ def read_program(path: str | os.PathLike[str]) -> Program:
     no Python (with the line), or keeps Ctrl-C from stopping it.
     """
     label = printable_path(os.fspath(path))
-    try:
-        with Path(path).open("rb") as file:
-            text = file.read(LIMIT + 1).removeprefix(codecs.BOM_UTF8)  # MicroPython takes none
-    except OSError as error:
-        raise InputError(f"cannot read the program '{label}': {error.strerror}") from None
+    text = read_bytes(path).removeprefix(codecs.BOM_UTF8)  # MicroPython takes none
     if len(text) > LIMIT:
         raise InputError(
             f"the program '{label}' has more than {LIMIT} bytes",

@@ -6,9 +6,9 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from microinterp.errors import DeviceError, printable_path
+from microinterp.files import read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,7 @@ def read_log(path: str | os.PathLike[str]) -> list[FaultEvent]:
     Raises DeviceError if the file cannot be read, or is no log of faults.
     """
     shown = printable_path(os.fspath(path))
-    try:
-        text = Path(path).read_bytes()
-    except OSError as error:
-        raise DeviceError(f"cannot read '{shown}': {error.strerror}") from None
+    text = read_bytes(path, kind=DeviceError)
     events = []
     for number, line in enumerate(text.split(b"\n")[:-1], 1):  # a last one may be half written
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microinterp.errors import DeviceError, printable, printable_path
+from microinterp.files import read_bytes
 from microinterp_boards.flash import dfuse, esp_image, intel_hex, uf2
 from microinterp_boards.flash.chips import machines_named_in, part_of
 
@@ -87,13 +88,7 @@ def find(name: str) -> Path:
 def read(name: str) -> Firmware:
     """Find and check a firmware file. Raises DeviceError that says what is wrong with it."""
     path = find(name)
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        raise DeviceError(f"cannot read '{printable_path(str(path))}': {error.strerror}") from None
-    if len(data) > LARGEST:
-        raise DeviceError(f"'{printable_path(str(path))}' has more than {LARGEST:,} bytes")
+    data = read_bytes(path, LARGEST, kind=DeviceError)
     try:
         return parse(path, data)
     except DeviceError as error:

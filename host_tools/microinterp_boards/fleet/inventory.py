@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from microinterp.errors import DeviceError, InputError, printable, printable_path
+from microinterp.files import read_bytes
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -119,13 +120,7 @@ def load(given: Path | None = None) -> Inventory:
             hint="it lists boards by name: see docs/fleet.md",
         )
     try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise InputError(f"{_shown(path)} has more than {_MOST_BYTES} bytes")
-        text = data.decode()
-    except OSError as error:
-        raise InputError(f"cannot read {_shown(path)}: {error.strerror}") from None
+        text = read_bytes(path, _MOST_BYTES).decode()
     except UnicodeDecodeError:
         raise InputError(f"{_shown(path)} is no text in UTF-8") from None
     return Inventory(path, parse(text, _shown(path)))

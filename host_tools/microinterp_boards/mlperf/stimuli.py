@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from microinterp.errors import InputError, printable, printable_path
+from microinterp.files import read_bytes, unreadable
 
 LABELS = "y_labels.csv"
 _MAX_CLASSES = 1 << 16
@@ -33,12 +35,7 @@ class Stimulus:
 
     def windows(self) -> Iterator[bytes]:
         """What is sent, piece by piece."""
-        try:
-            data = self.path.read_bytes()
-        except OSError as error:
-            raise InputError(
-                f"cannot read '{printable_path(str(self.path))}': {error.strerror}"
-            ) from None
+        data = read_bytes(self.path)
         if not self.window:
             yield data
             return
@@ -56,14 +53,12 @@ def read_labels(folder: str | Path, size: int) -> list[Stimulus]:
     """
     path = Path(folder) / LABELS
     name = printable_path(str(path))
+    hint = "the folder is one of the runner's: with FILE,CLASSES,CLASS in each line"
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"cannot read '{name}': {printable(str(error), 200)}",
-            hint="the folder is one of the runner's: with FILE,CLASSES,CLASS in each line",
-        ) from None
+        text = read_bytes(path, hint=hint).decode()
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise unreadable(path, error, hint) from None
     if not rows:
         raise InputError(f"'{name}' names no files")
     stimuli = []

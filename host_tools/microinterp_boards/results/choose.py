@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from microinterp.errors import InputError, printable, printable_path
+from microinterp.files import read_bytes
 from microinterp_boards.results.record import parse
 from microinterp_boards.results.store import LATEST, Kept, Store
 
@@ -22,18 +23,11 @@ Opened = Callable[[], Store]
 
 def read_json(path: str | os.PathLike[str]) -> Kept:
     """The result in a file that `board bench --json` has written. Raises InputError."""
-    name = printable_path(str(path))
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read '{name}': {reason}") from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"cannot read '{name}': it has more than {MAX_BYTES} bytes")
+    data = read_bytes(path, MAX_BYTES)
     try:
         return Kept(None, None, parse(data))
     except InputError as error:
+        name = printable_path(str(path))
         raise InputError(f"cannot use '{name}': {error.message}", hint=error.hint) from None
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from microinterp.errors import DeviceError, printable_path
+from microinterp.errors import DeviceError
+from microinterp.files import write_bytes
 from microinterp_boards.faults.options import Faults, parse_faults
 
 NO_FAULTS: Mapping[str, Any] = MappingProxyType({})
@@ -44,11 +45,6 @@ def config(faults: str | Faults, kind: str) -> dict[str, Any]:
         if name in _LINUX and sys.platform != "linux":
             raise DeviceError(f"the fault {name} needs Linux: {_LINUX[name]}", hint="leave it out")
     if checked.log is not None:
-        try:
-            checked.log.write_bytes(b"")
-        except OSError as error:
-            raise DeviceError(
-                f"cannot write '{printable_path(str(checked.log))}': {error.strerror}",
-                hint="log=FILE of faults takes a file that can be written",
-            ) from None
+        hint = "log=FILE of faults takes a file that can be written"
+        write_bytes(checked.log, b"", kind=DeviceError, hint=hint)
     return {"faults": checked.config()}

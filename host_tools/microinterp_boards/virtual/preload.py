@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from microinterp.errors import DeviceError, printable
+from microinterp.files import read_bytes
 
 MAGIC = b"MIPRELOD"
 NAME_BYTES = 64
@@ -68,10 +69,6 @@ def _read(text: str) -> tuple[str, bytes]:
     path, given, name = text, "", ""
     if not Path(text).exists():
         path, given, name = text.rpartition("=")
-    try:
-        return name if given else Path(path).name, Path(path or text).read_bytes()
-    except OSError as error:
-        raise DeviceError(
-            f"cannot read '{printable(path or text)}': {error.strerror}",
-            hint="preload takes FILE or FILE=NAME",
-        ) from None
+    hint = "preload takes FILE or FILE=NAME"
+    data = read_bytes(path or text, kind=DeviceError, hint=hint)
+    return name if given else Path(path).name, data

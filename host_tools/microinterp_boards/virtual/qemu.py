@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from microinterp.errors import DeviceError, printable, printable_path
+from microinterp.files import read_bytes
 from microinterp_boards.virtual import preload as preloading
 from microinterp_boards.virtual import qemu_elf
 from microinterp_boards.virtual.bad_line import NO_FAULTS
@@ -126,18 +127,11 @@ def _program(kind: str) -> str:
 
 def _checked(path: Path) -> Path:
     """`path` if it is an ELF file for 32-bit Arm, little-endian; QEMU tells what else is wrong."""
-    shown = printable_path(str(path))
-    try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER)
-    except OSError as error:
-        raise DeviceError(
-            f"cannot read '{shown}': {error.strerror}", hint="--elf takes an ELF file"
-        ) from None
+    header = read_bytes(path, kind=DeviceError, hint="--elf takes an ELF file")[:_HEADER]
     magic, machine = _ARM_32
     if not header.startswith(magic) or header[_HEADER - len(machine) :] != machine:
         raise DeviceError(
-            f"'{shown}' is no ELF file for a 32-bit Arm processor",
+            f"'{printable_path(str(path))}' is no ELF file for a 32-bit Arm processor",
             hint="--elf takes the firmware.elf of a MicroPython build for QEMU",
         )
     return path
