@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import difflib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,11 @@ PYTEST = (
     *("--hypothesis-profile", "mutants", "-m", "not slow and not thorough"),
 )
 SECONDS: dict[str, float] = {}
+
+
+def file_of(nodeid: str) -> str:
+    """The file of a test."""
+    return nodeid.partition("::")[0]
 
 
 def function_of(nodeid: str) -> str:
@@ -124,8 +130,12 @@ def chosen(folder: Path) -> list[str]:
 
 
 def main(folder: Path) -> int:
-    """Run the chosen tests where we are, in the mutated copy."""
-    return int(pytest.main([*PYTEST, *chosen(folder)]))
+    """Run the chosen tests where we are, in the mutated copy; too long, and the alarm ends us."""
+    tests = chosen(folder)
+    seconds = json.loads((folder / "seconds.json").read_text())
+    usual = sum(took for name, took in seconds.items() if {name, file_of(name)} & set(tests))
+    signal.alarm(30 + round(5 * usual))
+    return int(pytest.main([*PYTEST, *tests]))
 
 
 if __name__ == "__main__":
