@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.c_programs import compiled, printed
 from tests.cli import good
-from tests.conftest import require_or_skip
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "golden.md").read_text()
-FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 
 
 @pytest.fixture
@@ -27,19 +25,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
-def compiled(folder: Path, name: str, *sources: str) -> Path:
-    if shutil.which("gcc") is None:
-        require_or_skip("gcc", "apt install gcc")
-    files = []
-    for number, source in enumerate(sources):
-        files.append(folder / f"{name}{number}.c")
-        files[-1].write_text(source)
-    command = ["gcc", "-std=c99", *FLAGS, "-o", folder / name, *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder / name
 
 
 @pytest.mark.parametrize("fault", [False, True])
@@ -66,7 +51,7 @@ void run_model(const int8_t *input, int8_t *output) {
   if (i == 7) output[3] ^= FAULT;
 }
 """
-    program = compiled(folder, "test", test, model.replace("FAULT", str(int(fault))))
+    program = compiled(folder, test, model.replace("FAULT", str(int(fault))))
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     differing = "sample 7 differs\n1" if fault else "0"
     assert done.stdout == f"{differing} of 20 samples differ\n"
@@ -101,5 +86,4 @@ int main(void) {{
   return 0;
 }}
 """
-    done = subprocess.run([compiled(folder, "crc", main)], capture_output=True, check=False)
-    assert (done.returncode, done.stdout) == (0, b"SOFTMAX")
+    assert printed(folder, main) == b"SOFTMAX"

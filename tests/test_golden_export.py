@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,8 @@ from microinterp.golden_bundle import (
     Check,
     read_bundle,
 )
+from tests.c_programs import COMPILERS, printed
 from tests.cli import HOSTILE
-from tests.conftest import require_or_skip
 
 CODES = {
     "float32": 0,
@@ -39,13 +37,6 @@ CODES = {
     "float64": 10,
     "uint32": 15,
 }
-COMPILERS = {
-    "c99": ["gcc", "-std=c99"],
-    "c11": ["gcc", "-std=c11"],
-    "c++11": ["g++", "-std=c++11"],
-    "c++20": ["g++", "-std=c++20"],
-}
-FLAGS = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 COUNT = 3
 
 
@@ -104,21 +95,6 @@ def arrays_of(bundle: Any, part: slice = slice(None)) -> dict[str, Any]:
     return {name: array[part] for name, array in found.items()}
 
 
-def compiled(folder: Path, source: str, standard: str) -> bytes:
-    """What a program prints."""
-    command = COMPILERS[standard]
-    if shutil.which(command[0]) is None:
-        require_or_skip(command[0], "apt install gcc g++")
-    path = folder / f"main.{'c' if command[0] == 'gcc' else 'cpp'}"
-    path.write_text(source)
-    program = folder / "main"
-    done = subprocess.run(
-        [*command, *FLAGS, "-o", program, path], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return subprocess.run([program], capture_output=True, check=True).stdout
-
-
 def dump_of(names: list[str], prefix: str) -> str:
     """A program that writes all arrays to stdout, and fails if one is not aligned."""
     writes = "\n".join(
@@ -145,9 +121,9 @@ def test_a_c_header_holds_the_same_bytes(tmp_path: Path, standard: str) -> None:
     assert golden.export(tmp_path / "a.golden", tmp_path / "g.h") == COUNT
     wanted = {name: array for name, array in arrays_of(bundle).items() if array.size}
     assert len(wanted) == len(CODES) + 5
-    printed = compiled(tmp_path, dump_of(list(wanted), "g"), standard)
+    told = printed(tmp_path, dump_of(list(wanted), "g"), standard=standard)
     lines = b"0 3 40 8 tensor\n1 0 2 5 tensor\n"
-    assert printed == b"".join(array.tobytes() for array in wanted.values()) + lines
+    assert told == b"".join(array.tobytes() for array in wanted.values()) + lines
 
 
 @pytest.mark.parametrize("kind", [*HOSTILE, "comment", "trigraph", "quotes"])
@@ -161,9 +137,9 @@ def test_names_cannot_leave_comments_and_strings(tmp_path: Path, kind: str) -> N
     bundle = written(tmp_path / "a.golden", text)
     golden.export(tmp_path / "a.golden", tmp_path / "g.h")
     for standard in ("c99", "c++11"):
-        printed = compiled(tmp_path, dump_of(["crcs"], "g"), standard)
-        assert printed.startswith(bundle.crcs.tobytes())
-        op_name = printed[bundle.crcs.nbytes :].split(b" ", 4)[4]
+        told = printed(tmp_path, dump_of(["crcs"], "g"), standard=standard)
+        assert told.startswith(bundle.crcs.tobytes())
+        op_name = told[bundle.crcs.nbytes :].split(b" ", 4)[4]
         assert op_name.startswith(text.encode().split(b"\0")[0][:40])
     assert (tmp_path / "g.h").read_text(encoding="ascii").count("*/") == len(CODES) + 9
 
@@ -272,4 +248,4 @@ def test_a_bundle_without_samples(tmp_path: Path) -> None:
     written(tmp_path / "a.golden", count=0)
     for kind in golden.KINDS:
         assert golden.export(tmp_path / "a.golden", tmp_path / f"g{kind}") == 0
-    assert compiled(tmp_path, dump_of([], "g"), "c99")
+    assert printed(tmp_path, dump_of([], "g"))

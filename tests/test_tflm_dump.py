@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,37 +16,21 @@ from microinterp.inputs import random_samples
 from microinterp.interpreter import prepare_model
 from microinterp.model_builder import ModelBuilder
 from microinterp.sides import Observed, open_side, places_of
-from tests.conftest import require_or_skip
+from tests.c_programs import compiled, printed
 from tests.digits import DIGITS
 
 FOLDER = DIGITS.parent / "tflm_dump"
 MODEL = (DIGITS / "digits_int8.tflite").read_bytes()
 CODES = {"float32": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9}
-COMPILERS = {
-    "c99": ("gcc", "-std=c99", "-x", "c"),
-    "c++11": ("g++", "-std=c++11", "-x", "c++"),
-}
-_STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", f"-I{FOLDER}")
+_INCLUDE = (f"-I{FOLDER}",)
 _NOISE = 'printf("I (12) app: sample done\\nop 3 of nothing\\n");'
 
 
-@pytest.fixture(params=COMPILERS)
-def compiler(request: pytest.FixtureRequest) -> Sequence[str]:
-    command = COMPILERS[request.param]
-    if shutil.which(command[0]) is None:
-        require_or_skip(command[0], f"apt install {command[0]}")
-    return command
-
-
-def printed(compiler: Sequence[str], main: str, folder: Path) -> Path:
+def dumped(folder: Path, main: str, standard: str = "c99") -> Path:
     """The file that a program with this body of main() prints."""
-    source, program, told = folder / "main.c", folder / "program", folder / "dump.txt"
-    source.write_text(f'#include <stdio.h>\n#include "dump.h"\nint main(void) {{\n{main}\n}}\n')
-    done = subprocess.run(
-        [*compiler, *_STRICT, str(source), "-o", str(program)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    told.write_bytes(subprocess.run([program], capture_output=True, check=True).stdout)
+    source = f'#include <stdio.h>\n#include "dump.h"\nint main(void) {{\n{main}\n}}\n'
+    told = folder / "dump.txt"
+    told.write_bytes(printed(folder, source, standard=standard, options=_INCLUDE))
     return told
 
 
@@ -93,12 +75,13 @@ def same_bytes(told: Any, wanted: Any) -> bool:
     return bool(told.dtype == wanted.dtype and told.tobytes() == wanted.tobytes())
 
 
-def test_every_tensor_of_digits(compiler: Sequence[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("standard", ["c99", "c++11"])
+def test_every_tensor_of_digits(standard: str, tmp_path: Path) -> None:
     prepared = prepare_model(MODEL)
     inputs = random_samples(prepared.graph.main.inputs, 2, 0)
     with open_side("host", MODEL) as side:
         seen = side.run(inputs, places_of(prepared))
-    path = printed(compiler, "\n".join(lines(MODEL, inputs, seen)), tmp_path)
+    path = dumped(tmp_path, "\n".join(lines(MODEL, inputs, seen)), standard)
     text = path.read_text()
     ours = [line for line in text.splitlines() if line.startswith("mi> ")]
     assert "I (12) app" in text
@@ -127,13 +110,11 @@ def test_every_type_and_shape(dtype: str, shape: tuple[int, ...], tmp_path: Path
     wide = graph.constant("wide", np.array((1, *shape), np.int32))
     graph.op("RESHAPE", [x, wide], [y])
     graph.output(y)
-    if shutil.which("gcc") is None:
-        require_or_skip("gcc", "apt install gcc")
     model = builder.finish()
     prepared = prepare_model(model)
     inputs = random_samples(prepared.graph.main.inputs, 2, 1)
     seen = Observed((inputs[0].reshape(2, 1, *shape),), {})
-    path = printed(COMPILERS["c99"], "\n".join(lines(model, inputs, seen)), tmp_path)
+    path = dumped(tmp_path, "\n".join(lines(model, inputs, seen)))
     account = read_dump(path, prepared)
     assert account.inputs[0] is not None
     assert same_bytes(account.inputs[0], inputs[0])
@@ -145,8 +126,6 @@ def test_every_type_and_shape(dtype: str, shape: tuple[int, ...], tmp_path: Path
 
 def test_a_big_endian_chip_prints_the_same(tmp_path: Path) -> None:
     """The branch for such chips, taken by force, on numbers turned round beforehand."""
-    if shutil.which("gcc") is None:
-        require_or_skip("gcc", "apt install gcc")
     text = (FOLDER / "dump.h").read_text()
     line = "const int is_little = *(const char *)&one;"
     assert line in text
@@ -154,27 +133,22 @@ def test_a_big_endian_chip_prints_the_same(tmp_path: Path) -> None:
     calls = 'mi_dump_start("x"); mi_dump_sample(0);' + array("v", values.byteswap())
     calls += "mi_dump_output(0, 7, v_s, 2, v.b);"
     (tmp_path / "dump.h").write_text(text.replace(line, "const int is_little = !one;"))
-    source = tmp_path / "big.c"
-    source.write_text(f'#include "dump.h"\nint main(void) {{ {calls} }}\n')
-    command = ["gcc", "-std=c99", str(source), "-o", str(tmp_path / "big")]
-    subprocess.run(command, check=True)
-    told = subprocess.run([tmp_path / "big"], capture_output=True, check=True).stdout.decode()
+    told = dumped(tmp_path, calls).read_text()
     assert told.splitlines()[-1] == f"mi> output 0 int16 1,3 {values.astype('<i2').tobytes().hex()}"
 
 
-def test_handles_of_variables_are_left_out(compiler: Sequence[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("standard", ["c99", "c++11"])
+def test_handles_of_variables_are_left_out(standard: str, tmp_path: Path) -> None:
     body = 'static const int s[] = {1}; mi_dump_op(0, 0, "VAR_HANDLE", 1, 14, s, 1, s);'
-    assert printed(compiler, body, tmp_path).read_bytes() == b""
+    assert dumped(tmp_path, body, standard).read_bytes() == b""
 
 
 def test_bytes_that_the_line_lost_are_told(tmp_path: Path) -> None:
-    if shutil.which("gcc") is None:
-        require_or_skip("gcc", "apt install gcc")
     prepared = prepare_model(MODEL)
     inputs = random_samples(prepared.graph.main.inputs, 1, 0)
     with open_side("host", MODEL) as side:
         seen = side.run(inputs, places_of(prepared))
-    path = printed(COMPILERS["c99"], "\n".join(lines(MODEL, inputs, seen)), tmp_path)
+    path = dumped(tmp_path, "\n".join(lines(MODEL, inputs, seen)))
     text = path.read_text()
     start = text.index("mi> op 0/3")
     path.write_text(text[: start + 60] + text[start + 62 :])
@@ -183,12 +157,8 @@ def test_bytes_that_the_line_lost_are_told(tmp_path: Path) -> None:
 
 
 def test_the_readme_compiles(tmp_path: Path) -> None:
-    if shutil.which("gcc") is None:
-        require_or_skip("gcc", "apt install gcc")
     (code,) = re.findall(r"```c\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
-    source = tmp_path / "readme.c"
-    source.write_text(code)
-    subprocess.run(["gcc", "-std=c99", *_STRICT, "-c", str(source), "-o", "/dev/null"], check=True)
+    compiled(tmp_path, code, options=(*_INCLUDE, "-c"))
 
 
 def test_firmware_of_tflm_on_a_cortex_m4() -> None:
