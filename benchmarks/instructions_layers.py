@@ -12,7 +12,6 @@ from microinterp.model_builder import ModelBuilder, SubGraphBuilder
 
 SCALE, ZERO = 0.05, -5
 STRIDES = {"stride_h": 1, "stride_w": 1}
-DILATIONS = {"dilation_h_factor": 1, "dilation_w_factor": 1}
 POOL = {"padding": "VALID", "stride_h": 2, "stride_w": 2, "filter_height": 2, "filter_width": 2}
 INLINE = "M4, inline assembly"
 """CMSIS-NN with its option CMSIS_NN_USE_REQUANTIZE_INLINE_ASSEMBLY."""
@@ -64,7 +63,7 @@ def _conv(
     model = _Model((1, side, side, depth))
     x, y = model.x, model.output((1, side, side, filters))
     w, bias = model.filters((filters, window, window, depth), axis=0)
-    model.graph.op("CONV_2D", [x, w, bias], [y], padding="SAME", **STRIDES, **DILATIONS)
+    model.graph.op("CONV_2D", [x, w, bias], [y], padding="SAME", **STRIDES)
     macs = side * side * filters * window * window * depth
     return Layer(name, model.finish(), "MAC", macs, _by_core(figures))
 
@@ -75,7 +74,7 @@ def _depthwise(name: str, window: int, figures: tuple[float, ...]) -> Layer:
     model = _Model((1, side, side, depth))
     x, y = model.x, model.output((1, side, side, depth))
     w, bias = model.filters((1, window, window, depth), axis=3)
-    options = {"padding": "SAME", "depth_multiplier": 1, **STRIDES, **DILATIONS}
+    options = {"padding": "SAME", "depth_multiplier": 1, **STRIDES}
     model.graph.op("DEPTHWISE_CONV_2D", [x, w, bias], [y], **options)
     macs = side * side * depth * window * window
     return Layer(name, model.finish(), "MAC", macs, _by_core(figures))

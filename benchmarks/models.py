@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from microinterp import MicrointerpError
 from microinterp.graph import Tensor
 from microinterp.inputs import random_samples
 from microinterp.inspect_model import inspect_model
 from microinterp.interpreter import prepare_model
+from microinterp.model import contents_of
 from microinterp.model_builder import ModelBuilder
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,11 +89,7 @@ def read(path: Path) -> BenchModel:
     Raises:
         MicrointerpError: there is no such file, or it does not run here.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise MicrointerpError(f"cannot read {path}: {error.strerror}") from None
-    return as_model(path.stem, data)
+    return as_model(path.stem, contents_of(path))
 
 
 def conv_chain(channels: int, depth: int, side: int = 16, seed: int = 3) -> BenchModel:
@@ -113,16 +109,7 @@ def conv_chain(channels: int, depth: int, side: int = 16, seed: int = 3) -> Benc
         zeros = [0] * channels
         c = g.constant(f"b{layer}", bias, scale=list(scales), zero_point=zeros, axis=0)
         y = g.tensor(f"y{layer}", shape, "int8", scale=0.05, zero_point=-1)
-        g.op(
-            "CONV_2D",
-            [x, w, c],
-            [y],
-            padding="SAME",
-            stride_h=1,
-            stride_w=1,
-            dilation_h_factor=1,
-            dilation_w_factor=1,
-        )
+        g.op("CONV_2D", [x, w, c], [y], padding="SAME", stride_h=1, stride_w=1)
         x = y
     g.output(x)
     return as_model(f"{depth} x {channels} channels", b.finish())

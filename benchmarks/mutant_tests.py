@@ -1,9 +1,8 @@
 """The tests of an area that run the lines of a mutant: noted once, then chosen for each mutant.
 
 As a plugin (`pytest -p benchmarks.mutant_tests`, below coverage.py) it tells coverage.py which test
-runs; `python -m benchmarks.mutant_tests FOLDER` is what cosmic-ray runs in a mutated copy, and its
-exit status is pytest's. Tests that only use what another test's fixture made are not chosen, so
-that a mutant may survive here that the whole area kills: `--again` runs all tests on survivors.
+runs. Tests that only use what another test's fixture made are not chosen, so that a mutant may survive
+here that the whole area kills: `--again` runs all tests on survivors.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import ast
 import difflib
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -127,16 +125,3 @@ def chosen(folder: Path) -> list[str]:
             return everything
         found |= tests - {""}
     return sorted(found, key=lambda name: seconds.get(name, 0.0)) or everything
-
-
-def main(folder: Path) -> int:
-    """Run the chosen tests where we are, in the mutated copy; too long, and the alarm ends us."""
-    tests = chosen(folder)
-    seconds = json.loads((folder / "seconds.json").read_text())
-    usual = sum(took for name, took in seconds.items() if {name, file_of(name)} & set(tests))
-    signal.alarm(30 + round(5 * usual))
-    return int(pytest.main([*PYTEST, *tests]))
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

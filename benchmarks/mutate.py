@@ -18,7 +18,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +35,6 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "mutate"
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 SEED, MOST, TARGET = 20261122, 300, 0.9
-TESTS = "benchmarks.mutant_tests"
 BOARDS = "host_tools/microinterp_boards"
 
 
@@ -109,14 +107,15 @@ def prepare(area: Area, folder: Path) -> None:
     copy_repository(folder / "tree")
     for each in area.code:
         copy_code(folder / "tree" / each, folder / "original" / each)
-    seconds = time_tests(area, folder)
+    if note_tests(folder, area.code, area.tests, environment(folder / "tree")):
+        raise SystemExit("the tests fail on the code as it is")
     modules = ", ".join(f'"{each}"' for each in area.code)
     (folder / "config.toml").write_text(
-        f"[cosmic-ray]\nmodule-path = [{modules}]\ntimeout = {max(20.0, 5 * seconds):.0f}.0\n"
-        f'excluded-modules = []\ntest-command = "{sys.executable} -m {TESTS} {folder}"\n'
-        '[cosmic-ray.distributor]\nname = "local"\n'
+        f"[cosmic-ray]\nmodule-path = [{modules}]\ntimeout = 0.0\nexcluded-modules = []\n"
+        'test-command = ""\n[cosmic-ray.distributor]\nname = "local"\n'
     )
-    cosmic_ray(folder, "init")
+    program = Path(sys.executable).with_name("cosmic-ray")
+    in_copy(folder, [program, "init", folder / "config.toml", folder / "session.sqlite"])
     draw(folder)
 
 
@@ -143,6 +142,9 @@ def refresh(area: Area, folder: Path) -> None:
     copy_repository(folder / "tree")
     for each in area.code:
         copy_code(folder / "original" / each, folder / "tree" / each)
+    # Byte code that is held to the source's hash: what is not mutated need not be compiled again.
+    words = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash")
+    in_copy(folder, [sys.executable, *words, "microinterp", "host_tools"])
 
 
 def environment(tree: Path) -> dict[str, str]:
@@ -151,18 +153,8 @@ def environment(tree: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def time_tests(area: Area, folder: Path) -> float:
-    """Seconds that all of the tests take on the original, which must pass."""
-    started = time.monotonic()
-    if note_tests(folder, area.code, area.tests, environment(folder / "tree")):
-        raise SystemExit("the tests fail on the code as it is")
-    return time.monotonic() - started
-
-
-def cosmic_ray(folder: Path, verb: str) -> None:
-    """Run one of its commands in the copy."""
-    program = Path(sys.executable).with_name("cosmic-ray")
-    words = [program, verb, folder / "config.toml", folder / "session.sqlite"]
+def in_copy(folder: Path, words: Sequence[str | Path]) -> None:
+    """Run a program in the copy."""
     subprocess.run(words, cwd=folder / "tree", env=environment(folder / "tree"), check=True)
 
 
@@ -284,7 +276,7 @@ def main(words: Sequence[str]) -> int:
             refresh(area, folder)
             if "--again" in words:
                 again(folder)
-            cosmic_ray(folder, "exec")
+            in_copy(folder, [sys.executable, "-m", "benchmarks.mutant_runs", str(folder)])
         is_good &= report(name, folder)
     return 0 if is_good else 1
 
