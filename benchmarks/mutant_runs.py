@@ -33,7 +33,7 @@ NO_TESTS = 5
 
 def limit(folder: Path, tests: list[str]) -> int:
     """Seconds after which tests count as hanging: five times what they took, and something."""
-    seconds = json.loads((folder / "seconds.json").read_text())
+    seconds: dict[str, float] = json.loads((folder / "seconds.json").read_text())
     usual = sum(took for name, took in seconds.items() if {name, file_of(name)} & set(tests))
     return 30 + round(5 * usual)
 

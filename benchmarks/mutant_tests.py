@@ -1,8 +1,8 @@
 """The tests of an area that run the lines of a mutant: noted once, then chosen for each mutant.
 
 As a plugin (`pytest -p benchmarks.mutant_tests`, below coverage.py) it tells coverage.py which test
-runs. Tests that only use what another test's fixture made are not chosen, so that a mutant may survive
-here that the whole area kills: `--again` runs all tests on survivors.
+runs. Tests that only use what another test's fixture made are not chosen, so that a mutant may
+survive here that the whole area kills: `--again` runs all tests on survivors.
 """
 
 from __future__ import annotations
