@@ -98,7 +98,7 @@ def handle(state, kind, payload, limit):
     name = fields.name(True)
     by_host = fields.number(1) if kind == 0x26 and fields.left() else 0
     if by_host > 1:
-        raise Refused(BAD_REQUEST, "%d is neither 0 nor 1" % by_host)
+        raise Refused(BAD_REQUEST, "by_host is %d, wanted 0 or 1" % by_host)
     fields.end()
     if kind == 0x24:
         return _model(name)
@@ -147,7 +147,9 @@ def _back(name):
     if not is_same(path_of(name, before.slot), before.size, before.digest):
         raise Refused(NOT_NOW, "the other slot is not what its record says")
     if key() is not None and before.version < now.version:
-        raise Refused(VERSION, "version %d, after %d" % (before.version, now.version))
+        raise Refused(
+            VERSION, "version %d is lower than %d, which is in use" % (before.version, now.version)
+        )
     return put(name, before.slot, before.version, before.size, before.digest)
 
 

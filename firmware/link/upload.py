@@ -43,7 +43,9 @@ class Upload:
 
     def write(self, offset, data):
         if offset > self.there or offset + len(data) > self.size:
-            raise Refused(BAD_REQUEST, "bytes at %d, after %d" % (offset, self.there))
+            raise Refused(
+                BAD_REQUEST, "bytes at %d, %d of %d are there" % (offset, self.there, self.size)
+            )
         if not len(data):
             return
         if offset != self._at:
@@ -146,7 +148,7 @@ def _open(state, payload):
     fields.end()
     path = folder(place & 1 if place <= TESTS else place)
     if not 0 < size < 1 << 31 or name.lower().endswith(".part"):
-        raise Refused(BAD_REQUEST, "%d bytes of %s" % (size, name))
+        raise Refused(BAD_REQUEST, "no upload of %d bytes as %s" % (size, name))
     sha256()
     state.stop()
     _make(path)
@@ -195,7 +197,9 @@ def _copy(upload, offset, source, length):
     if not now:
         raise Refused(NOT_NOW, "there is no model in use to copy from")
     if source + length > now.size or offset + length > upload.size:
-        raise Refused(BAD_REQUEST, "%d bytes from %d" % (length, source))
+        raise Refused(
+            BAD_REQUEST, "%d bytes from %d, the model has %d" % (length, source, now.size)
+        )
     view = memoryview(bytearray(min(_BLOCK, length)))
     with open(path_of(upload.name, now.slot), "rb") as file:
         file.seek(source)
@@ -225,7 +229,9 @@ def _verify(state, upload, version, signature):
             raise Refused(SIGNATURE, "the signature is wrong" if signature else "it is not signed")
         now = current(upload.name) if upload.place == MODELS else None
         if now and version < now.version:
-            raise Refused(VERSION, "version %d, after %d" % (version, now.version))
+            raise Refused(
+                VERSION, "version %d is lower than %d, which is in use" % (version, now.version)
+            )
     rename(upload.part, upload.target)
     if upload.place == MODELS:
         state.verified[upload.name] = upload.slot, version, upload.size, upload.digest

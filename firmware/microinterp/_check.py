@@ -20,7 +20,7 @@ class Check:
         self.where = "model"
         self.work = 0
         self.later = ()
-        self.need(arena_bytes < _MOST and len(weights) < _MOST, "too large")
+        self.need(arena_bytes < _MOST and len(weights) < _MOST, "arena or weights are too large")
 
     def need(self, good, text):
         if not good:
@@ -52,7 +52,7 @@ class Check:
     def within(self, p, first, last, low, high):
         for i in range(first, last + 1):
             if not low <= p[i] <= high:
-                self.fail("argument %d is %d" % (i, p[i]))
+                self.fail("argument %d is %d, wanted %d to %d" % (i, p[i], low, high))
 
     def counts(self, p, first, last):
         self.within(p, first, last, 1, _MOST - 1)

@@ -45,7 +45,7 @@ def open_model(it, model, arena):
         raise ModelError("the arena does not begin at a multiple of 4")
     first, count = reader.vector(root, 11, 1)
     if first & 3:
-        raise ModelError("weights are not aligned")
+        raise ModelError("the weights do not begin at a multiple of 4")
     it._reader = reader
     it._root = root
     it._arena = arena

@@ -60,7 +60,7 @@ def test_a_board_with_a_key_takes_signed_programs_only(port: str, tmp_path: Path
         assert done.app.version == 4
     with (
         Board(port, patience=5) as board,
-        pytest.raises(DeviceError, match="the program stays what it is: version 3, after 4"),
+        pytest.raises(DeviceError, match="the program stays what it is: version 3 is lower than 4"),
     ):
         board.app_back()
 

@@ -87,7 +87,7 @@ def filter_args(**changes: int) -> list[int]:
     return list((args | changes).values())
 
 
-HUGE = 2**31 - 1
+HUGE, MOST = 2**31 - 1, 2**29 - 1
 BAD_CONVS: list[tuple[dict[str, int], str]] = [
     ({"x": 40}, "source at 40..41 outside of 40 bytes"),
     ({"x": -HUGE - 1}, f"weights at {HUGE}..{HUGE + 1} outside of 32 bytes"),
@@ -97,17 +97,17 @@ BAD_CONVS: list[tuple[dict[str, int], str]] = [
     ({"table": ~24}, "constant at 24..36 outside of 32 bytes"),
     ({"dst": -1}, "destination at -1..0 outside of 40 bytes"),
     ({"patch": 33}, "destination at 33..41 outside of 40 bytes"),
-    ({"n": 0}, "argument 5 is 0"),
-    ({"n": HUGE}, f"argument 5 is {HUGE}"),
+    ({"n": 0}, f"argument 5 is 0, wanted 1 to {MOST}"),
+    ({"n": HUGE}, f"argument 5 is {HUGE}, wanted 1 to {MOST}"),
     ({"ic": 2**28, "ih": 2**28}, f"source at 0..{2**56} outside of 40 bytes"),
     ({"groups": 2}, "groups"),
-    ({"sh": 0}, "argument 14 is 0"),
+    ({"sh": 0}, f"argument 14 is 0, wanted 1 to {MOST}"),
     ({"sh": 2**28, "oh": 3, "dst": 2}, "window reaches too far"),
-    ({"pt": -1}, "argument 18 is -1"),
+    ({"pt": -1}, f"argument 18 is -1, wanted 0 to {MOST}"),
     ({"pl": 2**29 - 1}, "window reaches too far"),
-    ({"zx": 128}, "argument 21 is 128"),
+    ({"zx": 128}, "argument 21 is 128, wanted -128 to 127"),
     ({"lo": 5, "hi": 4}, "clamp limits"),
-    ({"hi": 200}, "argument 24 is 200"),
+    ({"hi": 200}, "argument 24 is 200, wanted -128 to 127"),
 ]
 
 
@@ -123,7 +123,7 @@ def in_place_args(**changes: int) -> list[int]:
 @pytest.mark.parametrize(
     ("step", "text"),
     [
-        (("CONV", [*filter_args(), 2]), "CONV: argument 26 is 2"),
+        (("CONV", [*filter_args(), 2]), "CONV: argument 26 is 2, wanted 0 to 1"),
         (("CONV", [*filter_args(n=2), 1]), "CONV: order"),
         (("CONV", [*filter_args(), 0, 0]), "CONV: 27 arguments, wanted 25"),
         (("LUT", [0, 16, 4, ~0, 0]), "LUT: 5 arguments, wanted 4"),
@@ -165,7 +165,7 @@ def test_arguments_of_a_filter(change: dict[str, int], text: str, tmp_path: Path
         ("MAX_POOL", [0, 20, 1, 4, 4, 1, 1, 1, 2, 2, 1, 1, 2, 0, 0, 1], "window"),
         ("MAX_POOL", [0, 20, 1, 2, 2, 1, 2, 1, 2, 2, 3, 1, 0, 0, 0, 1], "window"),
         ("MEAN", [0, 20, 1, 4, 1, 2**29, 0, 0, 0, 0], "sum too wide"),
-        ("MEAN", [0, 20, 1, 4, 1, 0, 65536, 0, 0, 0], "argument 7 is 65536"),
+        ("MEAN", [0, 20, 1, 4, 1, 0, 65536, 0, 0, 0], "argument 7 is 65536, wanted 0 to 65535"),
         ("MEAN", [0, 20, 1, 4, 1, 0, 0, 0, 21, 0], "sum too wide"),
         ("ADD", [0, 0, 4, 4, 8, 4, 20, 0, 0, *[0] * 9, 0, 0, 0], "argument 2 is 0"),
         ("ADD", [0, 4, 4, 4, 8, 4, 21, 0, 0, *[0] * 9, 0, 0, 0], "argument 7 is 21"),
