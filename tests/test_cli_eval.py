@@ -196,9 +196,9 @@ def test_agreement_is_told(tmp_path: Path) -> None:
     equal = good("eval", DIGITS_MODEL, data, "--against", "plain")
     assert "equal to microinterp " in equal
     assert "3,000 bytes of outputs" in equal
-    differing = good("eval", DIGITS_MODEL, data, "--against", "single")
+    differing = good("eval", DIGITS_MODEL, data, "--against", "host", "--other-profile", "single")
     assert "differs from microinterp " in differing
-    found = good_json("eval", DIGITS_MODEL, data, "--against", "single")["agreement"]
+    found = good_json("eval", DIGITS_MODEL, data, "--against", "host")["agreement"]
     assert found.keys() == {
         *("against", "compared_bytes", "differing_bytes", "differing_samples"),
         *("largest_difference", "same_top"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ from tests.eval_data import DIGITS_MODEL, adding_model, many_digits, npz, opened
 MODEL = DIGITS_MODEL.read_bytes()
 
 
-def against(folder: Path, name: str, count: int = 200, workers: int = 1) -> Evaluation:
-    data = opened(MODEL, many_digits(folder / "d.npz", count))
-    return evaluate(MODEL, data, Settings(against=name, workers=workers))
+def against(folder: Path, name: str, **settings: Any) -> Evaluation:
+    data = opened(MODEL, many_digits(folder / "d.npz", 200))
+    return evaluate(MODEL, data, Settings(against=name, **settings))
 
 
 def test_differences_by_hand() -> None:
@@ -49,7 +50,7 @@ def test_tflm_and_the_plain_kernels_are_equal(tmp_path: Path, tflm: TflmRuntime)
 
 
 def test_another_profile_differs_a_little(tmp_path: Path) -> None:
-    found = against(tmp_path, "single").agreement
+    found = against(tmp_path, "host", other_profile="single").agreement
     assert found is not None
     assert 0 < found.differing_samples < 200
     assert found.differing_samples <= found.differing_bytes < 2000
@@ -63,7 +64,11 @@ def test_litert(tmp_path: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     data = opened(MODEL, many_digits(tmp_path / "d.npz", 100))
-    kinds = {"litert": OpResolverType.AUTO, "litert-reference": OpResolverType.BUILTIN_REF}
+    kinds = {
+        "litert": OpResolverType.AUTO,
+        "litert-ref": OpResolverType.BUILTIN_REF,
+        "litert-noxnn": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    }
     assert data.arrays is not None
     images = np.rint(data.arrays[0] * 240 - 128).astype(np.int8)
     ours = runners.Ours(MODEL, "tflm", "auto", False, None)
@@ -93,15 +98,17 @@ def test_without_labels_only_the_difference_is_told(tmp_path: Path) -> None:
 def test_what_cannot_be_compared_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = npz(tmp_path / "x.npz", x=np.zeros((3, 8, 8, 1), np.int8))
     data = opened(MODEL, path)
-    with pytest.raises(InputError, match="nothing to compare with is called 'tensorflow'"):
-        evaluate(MODEL, data, Settings(against="tensorflow"))
+    for name in ("tensorflow", "single"):
+        with pytest.raises(InputError, match=f"nothing to compare with is called '{name}'") as it:
+            evaluate(MODEL, data, Settings(against=name))
+        assert "--against host --other-profile" in it.value.hint
 
     def missing(name: str) -> object:
         raise ImportError(name)
 
     monkeypatch.setattr(runners, "import_module", missing)
     with pytest.raises(RuntimeUnavailableError, match="LiteRT is not installed"):
-        runners.other("litert", MODEL, "tflm", False, None)
+        runners.other("litert", MODEL, ("tflm", "single"), False, None)
     monkeypatch.setattr("microinterp.runtimes.tflm.version", lambda: None)
     with pytest.raises(RuntimeUnavailableError, match="wheel is not installed"):
         evaluate(MODEL, data, Settings(against="tflm"))
@@ -113,7 +120,7 @@ def test_litert_refuses_what_it_does_not_know() -> None:
     from tests.ops.streaming import streaming_model
 
     with pytest.raises(RuntimeUnavailableError, match="LiteRT says"):
-        runners.other("litert", streaming_model(2, 1, 1, 2), "tflm", True, None)
+        runners.other("litert", streaming_model(2, 1, 1, 2), ("tflm", "single"), True, None)
 
 
 def test_litert_keeps_and_resets_state(tmp_path: Path) -> None:
@@ -124,6 +131,6 @@ def test_litert_keeps_and_resets_state(tmp_path: Path) -> None:
     path = npz(tmp_path / "x.npz", x=x, s=np.repeat([0, 1], [5, 7]))
     for options in ({}, {"sequences": "s"}):
         data = opened(model, path, **options)
-        found = evaluate(model, data, Settings(against="litert-reference")).agreement
+        found = evaluate(model, data, Settings(against="litert-ref")).agreement
         assert found is not None
         assert found.differing_bytes == 0

@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from microinterp.cli import output
+from microinterp.cli.passes import MaxExtraMacs
 from microinterp.errors import InputError
 from microinterp.model import contents_of
 from microinterp_boards.boards_table import BoardRow, boards, find
-from microinterp_boards.cli_options import Json
+from microinterp_boards.cli_options import Json, Model
 from microinterp_boards.fit import CORE_BYTES, Fitter
 from microinterp_boards.fit_verdict import BoardFit, Remedy, Verdict
 
@@ -26,7 +27,7 @@ _ALL = "all"
 
 @app.command("fit")
 def command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .tflite file.")],
+    model: Model,
     board: Annotated[
         list[str] | None,
         typer.Option("--board", metavar="ID|all", help="May be given often; else all boards."),
@@ -36,14 +37,13 @@ def command(
     ] = "both",
     heap: Annotated[
         int | None,
-        typer.Option(min=1, help="Bytes of MicroPython's heap, in place of the table's figure."),
-    ] = None,
-    max_extra_macs: Annotated[
-        float,
         typer.Option(
-            min=0.0, help="What passes may compute twice, as a share of the model's MACs."
+            min=1,
+            metavar="BYTES",
+            help="Size of MicroPython's heap, in place of the table's figure.",
         ),
-    ] = 0.1,
+    ] = None,
+    max_extra_macs: MaxExtraMacs = 0.1,
     json: Json = False,
 ) -> None:
     """Tell whether a model fits boards: with TFLM firmware, and with MicroPython and our runtime.

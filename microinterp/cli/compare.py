@@ -28,7 +28,9 @@ def command(
     inputs: options.Inputs = None,
     samples: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Random samples, or most samples of a file. [10]"),
+        typer.Option(
+            min=1, metavar="N", help="Random samples, 10 if not told; of files at most so many."
+        ),
     ] = None,
     seed: options.Seed = 0,
     profile: options.Profile = "tflm",
@@ -62,7 +64,7 @@ def command(
     )
     result = compared(contents_of(model), wanted)
     if json:
-        output.print_json(result.as_json())
+        output.print_json(result.as_dict())
     else:
         compare_report.show(result, every)
     if not result.equal:

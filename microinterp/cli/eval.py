@@ -53,11 +53,18 @@ def command(
     ] = None,
     top: Annotated[
         int | None,
-        typer.Option(min=1, metavar="K", help="Also count answers right within the K highest."),
+        typer.Option(
+            min=1,
+            metavar="K",
+            help="Also count answers right within the K highest; 5 if not told, where there are "
+            "more than 5 classes.",
+        ),
     ] = None,
     threshold: Annotated[
         float,
-        typer.Option(help="For an output of one element: the real value from which it says yes."),
+        typer.Option(
+            metavar="X", help="For an output of one element: the real value from which it says yes."
+        ),
     ] = 0.5,
     output_index: Annotated[
         int, typer.Option("--output-index", min=0, metavar="N", help="The output that answers.")
@@ -75,10 +82,12 @@ def command(
         str | None,
         typer.Option(
             metavar="|".join(AGAINST),
-            help="Also run this, and count what differs: TFLM's wheel, the plain kernels, LiteRT "
-            "(XNNPACK, or its reference kernels), another profile.",
+            help="Also run this, and count what differs: TFLM's wheel, LiteRT (with XNNPACK, with "
+            "its reference kernels, with its own fast ones), the plain kernels here, or host in "
+            "--other-profile.",
         ),
     ] = None,
+    other_profile: options.OtherProfile = "single",
     workers: Annotated[
         int, typer.Option(min=1, metavar="N", help="Processes on this machine.")
     ] = 1,
@@ -149,6 +158,7 @@ def command(
         k=top,
         threshold=threshold,
         against=against,
+        other_profile=other_profile,
         workers=workers,
         cluster=cluster,
         piece=piece,

@@ -35,8 +35,8 @@ def command(
         ),
     ] = None,
     subgraph: Annotated[int, typer.Option(metavar="S", help="The op's subgraph.")] = 0,
-    to: Annotated[
-        int, typer.Option("--output", metavar="K", help="Which of the op's outputs.")
+    output_index: Annotated[
+        int, typer.Option("--output-index", metavar="N", help="Which of the op's outputs.")
     ] = 0,
     sample: Annotated[
         int,
@@ -80,7 +80,7 @@ def command(
         _index(index),
         arrays,
         subgraph=subgraph,
-        output=to,
+        output=output_index,
         profile=profile,
         sample=sample,
         given=given,

@@ -36,6 +36,7 @@ Profile = Annotated[
     ),
 ]
 OtherProfile = Annotated[
-    str, typer.Option(metavar="|".join(PROFILES), help="For --with host: its profile.")
+    str,
+    typer.Option(metavar="|".join(PROFILES), help="Profile of the other side, where it is host."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]

@@ -31,12 +31,15 @@ _PORTABLE = ("bytecode", "viper")
 
 def command(
     model: options.Model,
-    to: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The packed model.")],
+    to: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT.mipk", help="The packed model.")
+    ],
     tier: Annotated[
         str,
         typer.Option(
             metavar="|".join(TIERS),
-            help="The kernels that are to run it; bytecode and viper read portable.",
+            help="The kernels that are to run it: armv6m, armv7m and armv7em are Thumb code; "
+            "bytecode and viper read portable.",
         ),
     ] = TIERS[0],
     passes: Passes = "none",
@@ -46,9 +49,10 @@ def command(
 ) -> None:
     """Pack a model for boards: integer steps, folded biases, arena offsets, weights.
 
-    `microinterp board deploy` does it by itself; this is for other ways to a board. Each tier of
-    kernels has its own layout of weights, which `microinterp board probe` tells as the set, and no
-    other runs it. Where the head needs more than --ram, nothing is written.
+    `microinterp board deploy` does it by itself; this is for other ways to a board. Each tier has
+    its own layout of weights, and kernels of another tier refuse it. `microinterp board probe`
+    shows the set that a board runs best, docs/board_kernels.md the tier of each set. Where the head
+    needs more than --ram, nothing is written.
 
     JSON: path, tier, tflite_sha256, file_bytes and its parts (weights_bytes, steps_bytes,
     text_bytes, structure_bytes), arena_bytes and its parts (head_bytes, state_bytes,

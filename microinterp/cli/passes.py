@@ -29,8 +29,7 @@ Ram: TypeAlias = Annotated[
 MaxExtraMacs: TypeAlias = Annotated[
     float,
     typer.Option(
-        metavar="0.1",
-        help="MACs that patches may do twice, as a share of the model's.",
+        min=0.0, metavar="0.1", help="MACs that patches may do twice, as a share of the model's."
     ),
 ]
 

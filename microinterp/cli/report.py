@@ -107,7 +107,7 @@ def command(
         count = measured.samples.count
         paths = tuple(inputs or ())
         wanted = Wanted(other, paths, reading, count, seed, profile, other_profile)
-        measured.figures["comparison"] = plain(compared(data, wanted).as_json())
+        measured.figures["comparison"] = plain(compared(data, wanted).as_dict())
     if to is not None:
         page = model_page(measured, more)
         write_bytes(to, page)

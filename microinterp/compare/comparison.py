@@ -136,8 +136,8 @@ class Comparison:
     evidence: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain values, `rows` under the name "ops"."""
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, with `rows` under the name "ops"."""
         values = asdict(self)
         values["ops"] = values.pop("rows")
         return values

@@ -63,7 +63,8 @@ class Engine:
             self._frontend = Frontend(front, job.stride)
         self._other = None
         if job.against is not None:
-            self._other = other(job.against, job.model, job.profile, job.in_order, job.threads)
+            profiles = job.profile, job.other_profile
+            self._other = other(job.against, job.model, profiles, job.in_order, job.threads)
 
     def run(self, piece: Piece) -> Result:
         """Compute a piece.

@@ -28,6 +28,7 @@ class Job:
         frontend: contents of the model that makes features of sound, None for none.
         stride: of the front end.
         against: name of the runtime to compare with, None for none.
+        other_profile: numeric profile of "host" in `against`.
         in_order: samples depend on those before them in their sequence.
         threads: for run_batch; None takes as many as win.
         version: of this package, which every worker must have.
@@ -42,6 +43,7 @@ class Job:
     frontend: bytes | None = None
     stride: int | None = None
     against: str | None = None
+    other_profile: str = "single"
     in_order: bool = False
     threads: int | None = None
     version: str = microinterp.__version__

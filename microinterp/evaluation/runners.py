@@ -15,18 +15,16 @@ import microinterp
 from microinterp.errors import InputError, RuntimeUnavailableError, printable
 from microinterp.interpreter import Interpreter
 from microinterp.prepare import Status
-from microinterp.quant.profile import PROFILES
 from microinterp.runtimes import tflm
+from microinterp.sides.choice import LITERT
+from microinterp.sides.litert import KINDS
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-LITERT = ("litert", "litert-reference")
-"""LiteRT as it comes (XNNPACK), and with its reference kernels; either may crash its process."""
-
-AGAINST = ("tflm", "plain", *LITERT, *(name for name in PROFILES if name != "tflm"))
-"""What can be compared with: TFLM's wheel, this package's plain kernels, LiteRT, or this package
-in another profile."""
+AGAINST = ("tflm", *LITERT, "plain", "host")
+"""What can be compared with: TFLM's wheel, LiteRT, this package's plain kernels, or this package in
+another profile."""
 
 _SECONDS = 900.0  # before the wheel counts as hanging: a piece of large samples takes its time
 
@@ -111,20 +109,20 @@ class Tflm:
 
 
 class LiteRt:
-    """LiteRT on this machine's processor, with its reference kernels or XNNPACK."""
+    """LiteRT on this machine's processor; `name` is one of LITERT."""
 
-    def __init__(self, model: bytes, reference: bool, in_order: bool) -> None:
+    def __init__(self, model: bytes, name: str, in_order: bool) -> None:
         try:
             litert = import_module("ai_edge_litert.interpreter")
         except ImportError:
             raise RuntimeUnavailableError(
                 "LiteRT is not installed", hint="pip install ai-edge-litert"
             ) from None
-        kinds = litert.OpResolverType
+        resolver, _ = KINDS[name]
         self._new = partial(
             litert.Interpreter,
             model_content=model,
-            experimental_op_resolver_type=kinds.BUILTIN_REF if reference else kinds.AUTO,
+            experimental_op_resolver_type=getattr(litert.OpResolverType, resolver),
             num_threads=1,
         )
         self._in_order = in_order
@@ -161,13 +159,15 @@ def _litert_says(error: Exception) -> RuntimeUnavailableError:
     return RuntimeUnavailableError(f"LiteRT says: {printable(str(error), 300)}")
 
 
-def other(name: str, model: bytes, profile: str, in_order: bool, threads: int | None) -> Runner:
+def other(
+    name: str, model: bytes, profiles: tuple[str, str], in_order: bool, threads: int | None
+) -> Runner:
     """The runner to compare with.
 
     Args:
         name: one of AGAINST.
         model: contents of the .tflite file.
-        profile: that of the runner compared, for "plain".
+        profiles: that of the runner compared, for "plain"; the other one, for "host".
         in_order, threads: as in Job.
 
     Raises:
@@ -176,26 +176,26 @@ def other(name: str, model: bytes, profile: str, in_order: bool, threads: int | 
     """
     if name not in AGAINST:
         raise InputError(
-            f"nothing to compare with is called '{printable(name)}'", hint=", ".join(AGAINST)
+            f"nothing to compare with is called '{printable(name)}'",
+            hint=f"there are: {', '.join(AGAINST)}; a profile is --against host --other-profile",
         )
     if name == "tflm":
         return Tflm(model, in_order)
     if name in LITERT:
-        return LiteRt(model, name == "litert-reference", in_order)
+        return LiteRt(model, name, in_order)
     if name == "plain":
-        return Ours(model, profile, "plain", in_order, threads)
-    return Ours(model, name, "auto", in_order, threads)
+        return Ours(model, profiles[0], "plain", in_order, threads)
+    return Ours(model, profiles[1], "auto", in_order, threads)
 
 
-def version(name: str) -> str:
-    """What exactly was compared with: the version of a runtime."""
+def version(name: str, other_profile: str) -> str:
+    """What exactly was compared with: the version of a runtime; of "host" the profile too."""
     from importlib.metadata import version as installed
 
     if name == "tflm":
         return f"tflite-micro {tflm.version()}"
     if name in LITERT:
-        kernels = "reference kernels" if name == "litert-reference" else "XNNPACK"
-        return f"ai-edge-litert {installed('ai-edge-litert')}, {kernels}"
+        return f"ai-edge-litert {installed('ai-edge-litert')}, {KINDS[name][1]}"
     if name == "plain":
         return f"microinterp {microinterp.__version__}, plain kernels"
-    return f"microinterp {microinterp.__version__}, profile {name}"
+    return f"microinterp {microinterp.__version__}, profile {other_profile}"

@@ -26,13 +26,14 @@ from microinterp.evaluation.figures import (
     Values,
 )
 from microinterp.evaluation.job import Job, Result
-from microinterp.evaluation.runners import LITERT, version
+from microinterp.evaluation.runners import version
 from microinterp.evaluation.truth import Truth, class_count, understand
 from microinterp.evaluation.workers import Answers, LostWorkers, run_here, run_locally
 from microinterp.graph import Tensor
 from microinterp.inputs import Reading
 from microinterp.interpreter import prepare_model
 from microinterp.prepare import Prepared
+from microinterp.sides.choice import LITERT
 
 Array = npt.NDArray[Any]
 Progress = Callable[[int], None]
@@ -56,6 +57,7 @@ class Settings:
             fewer where there are no more than 5 classes.
         threshold: real value from which an output of one element says yes.
         against: one of `runners.AGAINST`, or None.
+        other_profile: numeric profile of "host" in `against`.
         workers: processes on this machine; 1 computes in this one.
         cluster: address of a Dask scheduler, instead of workers.
         piece: entries that a worker computes at once; None chooses. No figure depends on it.
@@ -72,6 +74,7 @@ class Settings:
     k: int | None = None
     threshold: float = 0.5
     against: str | None = None
+    other_profile: str = "single"
     workers: int = 1
     cluster: str | None = None
     piece: int | None = None
@@ -190,6 +193,7 @@ def _job(model: bytes, settings: Settings, truth: Truth, in_order: bool) -> Job:
         frontend=settings.frontend,
         stride=settings.stride,
         against=settings.against,
+        other_profile=settings.other_profile,
         in_order=in_order,
         threads=None if _alone(settings) else 1,
     )
@@ -293,7 +297,9 @@ class _Gatherer:
         self._anomalies = Anomalies() if truth.task == "anomaly" else None
         size = sum(tensor.nbytes for tensor in prepared.graph.main.outputs)
         against = settings.against
-        self._agreeing = None if against is None else Agreeing(version(against), size)
+        self._agreeing = (
+            None if against is None else Agreeing(version(against, settings.other_profile), size)
+        )
         self._samples = self._answers = 0
         self._notes: dict[int, tuple[str, ...]] = {}
         self._note_count = 0

@@ -32,7 +32,7 @@ class Explanation:
         runs: how often the op ran in the invoke; the last time is explained.
         value: the element, as the interpreter gave it and as the last step gives it.
         steps: the arithmetic, in order.
-        real: the element of the float model of the op; None where there is none.
+        float_model: the element of the float model of the op; None where there is none.
         given: what the model's inputs were, in words.
     """
 
@@ -43,7 +43,7 @@ class Explanation:
     runs: int
     value: Number
     steps: tuple[Step, ...]
-    real: float | None
+    float_model: float | None
     given: str = ""
 
     @property
@@ -52,18 +52,18 @@ class Explanation:
         return self.node.outputs[self.output]
 
     @property
-    def stands_for(self) -> float | None:
+    def real(self) -> float | None:
         """The real number that the element stands for; None where it is not quantised."""
         return dequantised(self.tensor, self.value)
 
     @property
     def difference(self) -> float | None:
-        """stands_for less the float model's element; None where there is no such thing."""
-        have = self.stands_for
-        return None if have is None or self.real is None else have - self.real
+        """real less the float model's element; None where there is no such thing."""
+        have = self.real
+        return None if have is None or self.float_model is None else have - self.float_model
 
     @property
-    def difference_in_steps(self) -> float | None:
+    def difference_steps(self) -> float | None:
         """The same in steps of the output's scale."""
         scale = float(self.tensor.scale)
         return None if self.difference is None or not scale else self.difference / scale
@@ -87,13 +87,13 @@ class Explanation:
             "index": list(self.index),
             "runs": self.runs,
             "value": self.value,
-            "real": self.stands_for,
+            "real": self.real,
             "float_model": None
-            if self.real is None
+            if self.float_model is None
             else {
-                "value": self.real,
+                "value": self.float_model,
                 "difference": self.difference,
-                "difference_steps": self.difference_in_steps,
+                "difference_steps": self.difference_steps,
             },
             "steps": [step.as_dict() for step in self.steps],
         }
@@ -156,7 +156,7 @@ def explain(
         runs=capture.runs,
         value=value,
         steps=tuple(recorder.steps),
-        real=outcome.real,
+        float_model=outcome.real,
         given=given,
     )
 

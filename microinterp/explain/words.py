@@ -221,7 +221,7 @@ def parts(steps: Sequence[Step], everything: bool) -> list[tuple[str, list[Step]
 def ending(explanation: Explanation) -> list[tuple[str, str]]:
     """The last lines: what the element stands for, and what the float model gives."""
     tensor = explanation.tensor
-    real, exact = explanation.stands_for, explanation.real
+    real, exact = explanation.real, explanation.float_model
     found: list[tuple[str, str]] = []
     if real is not None:
         value = int(explanation.value)
@@ -231,7 +231,7 @@ def ending(explanation: Explanation) -> list[tuple[str, str]]:
         )
     if exact is not None:
         found.append(("float model", real_text(exact)))
-        steps = explanation.difference_in_steps
+        steps = explanation.difference_steps
         if steps is not None:
             found.append(("difference", f"{steps:+.2f} output steps"))
     return found

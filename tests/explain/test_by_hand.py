@@ -31,8 +31,6 @@ def pointwise(bias: int = 10) -> bytes:
         padding="VALID",
         stride_h=1,
         stride_w=1,
-        dilation_h_factor=1,
-        dilation_w_factor=1,
         fused_activation_function="RELU",
     )
     g.output(y)
@@ -71,17 +69,17 @@ def test_a_convolution_worked_with_a_pencil() -> None:
     assert found.steps[1].operands == {"x": -174, "y": 10}
     assert found.steps[2].factor == (1 << 30, -2)
     assert found.steps[5].operands == {"x": -19, "low": 2, "high": 127}
-    assert (found.value, found.stands_for, found.real) == (2, 0.0, 0.0)
+    assert (found.value, found.real, found.float_model) == (2, 0.0, 0.0)
 
 
 def test_the_float_model_is_not_rounded() -> None:
     """Channel 0 of pixel 0: 4*1 + 6*2 + 8*3 = 40, / 8 = 5 exactly; with a bias of 13, 6.625."""
     found = explain(pointwise(), 0, (0, 0, 0, 0), [X])
-    assert (found.value, found.stands_for, found.real) == (7, 5.0, 5.0)
-    assert found.difference_in_steps == 0
+    assert (found.value, found.real, found.float_model) == (7, 5.0, 5.0)
+    assert found.difference_steps == 0
     other = explain(pointwise(bias=200), 0, (0, 0, 1, 1), [X])  # -174 + 200 = 26, / 8 = 3.25
-    assert (other.value, other.stands_for, other.real) == (5, 3.0, 3.25)
-    assert other.difference_in_steps == -0.25
+    assert (other.value, other.real, other.float_model) == (5, 3.0, 3.25)
+    assert other.difference_steps == -0.25
 
 
 def test_single_rounding_has_one_step_less() -> None:
@@ -101,16 +99,7 @@ def test_padding_is_counted_and_adds_nothing() -> None:
     x = g.input("x", (1, 2, 2, 1), "int8", scale=1.0, zero_point=0)
     w = g.constant("w", np.ones((1, 3, 3, 1), np.int8), scale=1.0, zero_point=0)
     y = g.tensor("y", (1, 2, 2, 1), "int8", scale=1.0, zero_point=0)
-    g.op(
-        "CONV_2D",
-        [x, w],
-        [y],
-        padding="SAME",
-        stride_h=1,
-        stride_w=1,
-        dilation_h_factor=1,
-        dilation_w_factor=1,
-    )
+    g.op("CONV_2D", [x, w], [y], padding="SAME", stride_h=1, stride_w=1)
     g.output(y)
     image = np.array([[[[[1], [2]], [[3], [4]]]]], np.int8)
     found = explain(b.finish(), 0, (0, 0, 0, 0), [image])
@@ -139,7 +128,7 @@ def test_a_pool_worked_with_a_pencil() -> None:
     image = np.array([-3, -4, 1, 0], np.int8).reshape(1, 1, 2, 2, 1)
     found = explain(b.finish(), 0, (0, 0, 0, 0), [image])
     assert kinds(found) == [("sum", -6), ("add", -8), ("divide_truncated", -2), ("clamp", -2)]
-    assert (found.stands_for, found.real) == (-1.5, -1.25)
+    assert (found.real, found.float_model) == (-1.5, -1.25)
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def _dense(depth: int) -> bytes:
         (("--op", 0), "index (none) does not fit"),
         (("--op", 0, "--index", "0,,1"), "is no list of numbers"),
         (("--op", 0, "--index", "9" * 30), "is no list of numbers"),
-        (("--op", 0, "--index", "0,0,0,0", "--output", 1), "no output 1: the op has 1"),
+        (("--op", 0, "--index", "0,0,0,0", "--output-index", 1), "no output 1: the op has 1"),
         (("--op", 0, "--index", "0,0,0,0", "--subgraph", 4), "no subgraph 4"),
         (("--op", 0, "--index", "0,0,0,0", "-i", "none.npy"), "cannot read 'none.npy'"),
         (("--op", 0, "--index", "0,0,0,0", "-i", "x.npy", "--sample", 1), "no sample 1"),

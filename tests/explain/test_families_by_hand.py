@@ -38,7 +38,7 @@ def test_softmax_of_equals_is_their_number_below_one() -> None:
     data = op_model("SOFTMAX", [quantized((4,), 0.1)], [quantized((4,), 1 / 256, -128)], beta=1.0)
     found = explain(data, 0, (2,), [i8(7, 7, 7, 7)])
     assert result(found, "sum of exp(difference)") == 4 << 19
-    assert (found.value, found.stands_for, found.real) == (-64, 0.25, 0.25)
+    assert (found.value, found.real, found.float_model) == (-64, 0.25, 0.25)
 
 
 def test_softmax_leaves_out_what_is_too_far_below() -> None:
@@ -62,7 +62,7 @@ def test_mean_is_a_sum_with_a_smaller_multiplier() -> None:
     image = np.array([[[1, 2], [4, 6]]], np.int8)
     found = explain(data, 0, (), [image])
     assert [n for _, n in kinds(found)] == [13, 9, 5, 3, 4, 4]
-    assert (found.value, found.real, found.difference) == (4, 2.25, 0.75)
+    assert (found.value, found.float_model, found.difference) == (4, 2.25, 0.75)
     assert explain(data, 0, (), [image], profile="single").value == 3
     assert found.steps[2].note == "factor 1 = 1 / 1, its multiplier divided by 4"
 
@@ -97,11 +97,11 @@ def test_a_running_sum_begins_below_zero() -> None:
     out = quantized((3,), 1.0, 0)
     found = explain(op_model("CUMSUM", [tensor, axis], [out]), 0, (1,), [x])
     assert kinds(found)[:2] == [("sum_of_products", 8 << 19), ("add", 6 << 19)]
-    assert (found.value, found.real) == (6, 8.0)
+    assert (found.value, found.float_model) == (6, 8.0)
     data = op_model("CUMSUM", [tensor, axis], [out], reverse=True, exclusive=True)
     found = explain(data, 0, (1,), [x])
     assert [term.at for term in found.steps[0].terms] == [(2,)]
-    assert (found.value, found.real) == (5, 7.0)
+    assert (found.value, found.float_model) == (5, 7.0)
 
 
 def test_add_n_reads_each_input() -> None:
@@ -114,7 +114,7 @@ def test_add_n_reads_each_input() -> None:
         ("read", -9),
         ("sum_of_products", -(1 << 20)),
     ]
-    assert (found.value, found.real) == (-2, -2.0)
+    assert (found.value, found.float_model) == (-2, -2.0)
 
 
 def test_neighbours_become_equal_in_the_common_scale() -> None:
@@ -123,7 +123,7 @@ def test_neighbours_become_equal_in_the_common_scale() -> None:
     data = op_model("EQUAL", [x, x], [y])
     found = explain(data, 0, (0,), [i8(2, 0), i8(3, 0)])
     assert found.steps[-1].operands == {"x": 1, "y": 1}
-    assert (found.value, found.real) == (1, 0.0)
+    assert (found.value, found.float_model) == (1, 0.0)
     data = op_model("LESS", [Input((2,), "int32"), Input((2,), "int32")], [y])
     found = explain(data, 0, (0,), [np.array([[2, 0]], np.int32), np.array([[3, 0]], np.int32)])
     assert kinds(found) == [("read", 2), ("read", 3), ("less", 1)]
@@ -135,17 +135,17 @@ def test_three_fifths_and_four_fifths() -> None:
     found = explain(data, 0, (0,), [i8(13, 14)])
     assert kinds(found)[0] == ("sum_of_squares", 25)
     assert found.value == 77
-    assert found.real == pytest.approx(0.6)
+    assert found.float_model == pytest.approx(0.6)
     assert explain(data, 0, (1,), [i8(13, 14)]).value == 102
 
 
 def test_one_over_the_root_of_four() -> None:
     data = op_model("RSQRT", [quantized((1,), 1.0)], [quantized((1,), 1 / 64)])
     found = explain(data, 0, (0,), [i8(4)])
-    assert (found.value, found.real) == (32, 0.5)
+    assert (found.value, found.float_model) == (32, 0.5)
     zero = explain(data, 0, (0,), [i8(0)])
     assert kinds(zero) == [("read", 0), ("subtract", 0), ("lookup", 127)]
-    assert zero.real is None
+    assert zero.float_model is None
 
 
 def test_a_quotient() -> None:
@@ -153,7 +153,7 @@ def test_a_quotient() -> None:
     a, b = quantized((1,), 1.0, -2), quantized((1,), 1.0, 1)
     data = op_model("DIV", [a, b], [quantized((1,), 0.5)], fused_activation_function="NONE")
     found = explain(data, 0, (0,), [i8(-20), i8(4)])
-    assert (found.value, found.real) == (-12, -6.0)
+    assert (found.value, found.float_model) == (-12, -6.0)
     plain = Input((1,), "int32")
     data = op_model("DIV", [plain, plain], [plain], fused_activation_function="NONE")
     found = explain(data, 0, (0,), [np.array([[-7]], np.int32), np.array([[2]], np.int32)])
@@ -175,7 +175,7 @@ def test_an_int8_absolute_value_of_one_scale_is_not_rescaled() -> None:
 def test_sigmoid_of_zero_is_a_half() -> None:
     data = op_model("LOGISTIC", [quantized((2,), 0.1, 5)], [quantized((2,), 1 / 256, -128)])
     found = explain(data, 0, (0,), [i8(5, 0)])
-    assert (found.value, found.real) == (0, 0.5)
+    assert (found.value, found.float_model) == (0, 0.5)
     far = op_model("TANH", [quantized((2,), 1.0)], [quantized((2,), 1 / 128)])
     assert kinds(explain(far, 0, (0,), [i8(-100, 0)]))[-1] == ("saturated", -128)
 
@@ -197,7 +197,7 @@ def test_a_product_of_matrices() -> None:
     left, right = np.array([[[1, 2], [0, 0]]], np.int8), np.array([[[0, 6], [0, 8]]], np.int8)
     found = explain(data, 0, (0, 1), [left, right])
     assert [term.result for term in found.steps[0].terms] == [5, 14]
-    assert (found.value, found.real) == (19, 19.0)
+    assert (found.value, found.float_model) == (19, 19.0)
 
 
 def test_an_svdf_remembers() -> None:
@@ -214,7 +214,7 @@ def test_an_svdf_remembers() -> None:
     found = explain(layer.data(), 0, (0, 0), [x])
     sums = [step for step in found.steps if step.kind == "sum_of_products"]
     assert [[term.numbers for term in step.terms] for step in sums] == [[(1, 3)], [(6, 1), (3, 10)]]
-    assert (result(found, "add bias 0"), found.value, found.real) == (41, 41, 41.0)
+    assert (result(found, "add bias 0"), found.value, found.float_model) == (41, 41, 41.0)
 
 
 def unit_lstm() -> bytes:
@@ -241,7 +241,7 @@ def test_an_lstm_goes_on_from_the_step_before() -> None:
     cell = result(first, "the new cell state")
     assert cell / 4096 == pytest.approx(0.7311 * 0.7616, abs=0.001)
     assert result(first, "cell state before") == 0
-    assert first.real == pytest.approx(np.tanh(0.5568) * 0.7311, abs=0.0001)
+    assert first.float_model == pytest.approx(np.tanh(0.5568) * 0.7311, abs=0.0001)
     second = explain(unit_lstm(), 0, (0, 1, 0), [x])
     assert result(second, "cell state before") == cell
     assert result(second, "the new cell state") / 4096 == pytest.approx(0.9639, abs=0.001)

@@ -60,8 +60,8 @@ def test_the_difference_is_that_of_rounding(case: Case) -> None:
         node = next(node for node in graph.main.nodes if node.name == case.op)
         index = tuple(int(rng.integers(size)) for size in node.outputs[0].shape)
         found = explain(data, node.index, index, [np.stack(a) for a in zip(*samples, strict=True)])
-        if is_plain(found) and found.difference_in_steps is not None:
-            differences.append(abs(found.difference_in_steps))
+        if is_plain(found) and found.difference_steps is not None:
+            differences.append(abs(found.difference_steps))
 
     check()
     # Which models hypothesis makes of a seed depends on the modules that are loaded, and a large
@@ -89,18 +89,9 @@ def test_a_zero_point_that_the_kernel_ignores_is_said() -> None:
     x = g.input("x", (1, 1, 1, 1), "int8", scale=1.0, zero_point=0)
     w = g.constant("w", np.full((1, 1, 1, 1), 5, np.int8), scale=1.0, zero_point=3)
     y = g.tensor("y", (1, 1, 1, 1), "int8", scale=1.0, zero_point=0)
-    g.op(
-        "CONV_2D",
-        [x, w],
-        [y],
-        padding="VALID",
-        stride_h=1,
-        stride_w=1,
-        dilation_h_factor=1,
-        dilation_w_factor=1,
-    )
+    g.op("CONV_2D", [x, w], [y], padding="VALID", stride_h=1, stride_w=1)
     g.output(y)
     found = explain(b.finish(), 0, (0, 0, 0, 0), [np.full((1, 1, 1, 1, 1), 2, np.int8)])
     note = "the filter has zero point 3 in the file, which counts as 0 here"
     assert found.steps[0].note == note
-    assert (found.value, found.real, found.difference_in_steps) == (10, 4.0, 6.0)
+    assert (found.value, found.float_model, found.difference_steps) == (10, 4.0, 6.0)

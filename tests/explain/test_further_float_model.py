@@ -79,9 +79,9 @@ def differences(case: Case) -> Iterator[float]:
 
 def in_steps(found: Explanation) -> float | None:
     """Outputs of unquantised integers are steps themselves."""
-    if found.difference_in_steps is not None or found.real is None:
-        return found.difference_in_steps
-    return found.value - found.real
+    if found.difference_steps is not None or found.float_model is None:
+        return found.difference_steps
+    return found.value - found.float_model
 
 
 def is_faithful(node: Node) -> bool:
