@@ -38,9 +38,9 @@ def limit(folder: Path, tests: list[str]) -> int:
     return 30 + round(5 * usual)
 
 
-def run_tests(folder: Path) -> bool:
+def run_tests(folder: Path, job: str) -> bool:
     """Whether the tests pass on what is in the copy now."""
-    tests = chosen(folder)
+    tests = chosen(folder, job)
     if (child := os.fork()) == 0:
         status = NO_TESTS
         try:
@@ -76,7 +76,7 @@ def main(folder: Path) -> None:
             operator = get_operator(mutation.operator_name)(**mutation.operator_args)
             with use_mutation(mutation.module_path, operator, mutation.occurrence):
                 change = difference(folder, mutation.module_path)
-                passed = run_tests(folder)
+                passed = run_tests(folder, item.job_id)
             outcome = TestOutcome.SURVIVED if passed else TestOutcome.KILLED
             result = WorkResult(WorkerOutcome.NORMAL, test_outcome=outcome, diff=change)
             db.set_result(item.job_id, result)

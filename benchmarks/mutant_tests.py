@@ -109,10 +109,20 @@ def statement_lines(source: str, lines: set[int]) -> set[int]:
     return found
 
 
-def chosen(folder: Path) -> list[str]:
+def keep_survived(folder: Path, jobs: Sequence[str]) -> None:
+    """Mutants that are to be run against all tests."""
+    (folder / "survived.json").write_text(json.dumps([*jobs, *_survived(folder)]))
+
+
+def _survived(folder: Path) -> list[str]:
+    path = folder / "survived.json"
+    return list(json.loads(path.read_text())) if path.exists() else []
+
+
+def chosen(folder: Path, job: str) -> list[str]:
     """The tests that run what is mutated, quickest first; all where a line is run by no test."""
     everything: list[str] = json.loads((folder / "tests.json").read_text())
-    if (folder / "all").exists():
+    if job in _survived(folder):
         return everything
     seconds = json.loads((folder / "seconds.json").read_text())
     found: set[str] = set()

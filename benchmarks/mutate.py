@@ -4,7 +4,7 @@
 
 An area's mutants are drawn by a fixed seed, up to 300, and each is run against those of the area's
 tests that run its lines, in a copy of the repository below build/mutate/. A run that was broken off
-goes on where it ended. --again takes the newest tests and runs all of them on the survivors,
+goes on where it ended. --again takes the newest tests, and runs all of them on the survivors,
 --fresh begins anew, --report runs nothing. Survivors that compute the same as the original stand in
 equivalent_mutants.toml, with the reason. Exit status: 0 all done and 90 % killed in each area, else
 1.
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.mutant_tests import note_tests
+from benchmarks.mutant_tests import keep_survived, note_tests
 from benchmarks.mutants import is_in_annotation
 
 if sys.version_info >= (3, 11):
@@ -184,14 +184,15 @@ def draw(folder: Path) -> None:
     (folder / "count").write_text(f"{len(good)}\n")
 
 
-def again(folder: Path) -> None:
-    """Forget that survivors have survived, and run all tests from now on."""
+def again(area: Area, folder: Path) -> None:
+    """Note which of the newest tests run what, and leave survivors to be done by all of them."""
     from cosmic_ray.work_item import TestOutcome
 
-    (folder / "all").touch()
+    if note_tests(folder, area.code, area.tests, environment(folder / "tree")):
+        raise SystemExit("the newest tests fail on the code that mutants were drawn from")
     with session(folder) as db:
         jobs = [job for job, result in db.results if result.test_outcome is TestOutcome.SURVIVED]
-
+    keep_survived(folder, jobs)
     with sqlite3.connect(folder / "session.sqlite") as plain:
         plain.executemany("DELETE FROM work_results WHERE job_id = ?", [(job,) for job in jobs])
 
@@ -275,7 +276,7 @@ def main(words: Sequence[str]) -> int:
                 prepare(area, folder)
             refresh(area, folder)
             if "--again" in words:
-                again(folder)
+                again(area, folder)
             in_copy(folder, [sys.executable, "-m", "benchmarks.mutant_runs", str(folder)])
         is_good &= report(name, folder)
     return 0 if is_good else 1
