@@ -162,10 +162,9 @@ def _ends(
 
 
 _STRIDES = {"stride_h": 1, "stride_w": 1, "padding": "VALID"}
-_DILATED = {**_STRIDES, "dilation_h_factor": 1, "dilation_w_factor": 1}
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "CONV_2D": _DILATED,
-    "DEPTHWISE_CONV_2D": {**_DILATED, "depth_multiplier": 1},
+    "CONV_2D": _STRIDES,
+    "DEPTHWISE_CONV_2D": {**_STRIDES, "depth_multiplier": 1},
     "FULLY_CONNECTED": {},
     "TRANSPOSE_CONV": _STRIDES,
 }

@@ -66,7 +66,7 @@ def depthwise(
     y = g.tensor("y", (1, 4, 4, 4), "int8", scale=0.02, zero_point=0)
     g.op(
         "DEPTHWISE_CONV_2D", [x, w], [y], stride_w=1, stride_h=1, depth_multiplier=1,
-        dilation_w_factor=1, dilation_h_factor=1, padding="VALID",
+        padding="VALID",
     )  # fmt: skip
     g.output(y)
     return b.finish()

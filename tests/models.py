@@ -20,16 +20,7 @@ def conv_model(filters: int = 2, seed: int = 1) -> bytes:
         "bias", rng.integers(-99, 99, filters).astype(np.int32), scale=0.005, zero_point=0
     )
     y = g.tensor("y", (1, 4, 4, filters), "int8", scale=0.5, zero_point=4)
-    g.op(
-        "CONV_2D",
-        [x, w, bias],
-        [y],
-        padding="SAME",
-        stride_h=1,
-        stride_w=1,
-        dilation_h_factor=1,
-        dilation_w_factor=1,
-    )
+    g.op("CONV_2D", [x, w, bias], [y], padding="SAME", stride_h=1, stride_w=1)
     g.output(y)
     return b.finish()
 
@@ -42,16 +33,7 @@ def chain_model(length: int = 3, weight: int = -1) -> bytes:
     w = g.constant("w", np.full((1, 1, 1, 1), weight, np.int8), scale=1.0, zero_point=0)
     for i in range(length):
         following = g.tensor(f"t{i}", (1, 2, 2, 1), "int8", scale=1.0, zero_point=0)
-        g.op(
-            "CONV_2D",
-            [tensor, w],
-            [following],
-            padding="VALID",
-            stride_h=1,
-            stride_w=1,
-            dilation_h_factor=1,
-            dilation_w_factor=1,
-        )
+        g.op("CONV_2D", [tensor, w], [following], padding="VALID", stride_h=1, stride_w=1)
         tensor = following
     g.output(tensor)
     return b.finish()

@@ -57,8 +57,6 @@ class Growing:
             padding="VALID",
             stride_h=1,
             stride_w=1,
-            dilation_h_factor=1,
-            dilation_w_factor=1,
         )
 
     def reshape(self) -> None:

@@ -52,7 +52,7 @@ def layer(op: str, filters: tuple[int, ...], out: tuple[int, ...], **options: ob
     x = g.input("x", (1, 8, 8, 3), "int8", scale=0.5, zero_point=1)
     w = g.constant("w", np.ones(filters, np.int8), scale=0.25, zero_point=0)
     y = g.tensor("y", out, "int8", scale=0.5, zero_point=0)
-    sides = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    sides = {"stride_h": 1, "stride_w": 1}
     g.op(op, [x, w], [y], **{**sides, **options})
     g.output(y)
     return builder.finish()

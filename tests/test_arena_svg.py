@@ -234,7 +234,7 @@ def convolutions() -> bytes:
         weights = np.ones((4, 3, 3, 4), np.int8)
         w = g.constant(f"w{i}", weights, scale=0.01, zero_point=0)
         after = g.tensor(f"t{i}", (1, 16, 16, 4), "int8", scale=0.5, zero_point=0)
-        steps = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+        steps = {"stride_h": 1, "stride_w": 1}
         g.op("CONV_2D", [tensor, w], [after], padding="SAME", **steps)
         tensor = after
     g.output(tensor)

@@ -25,7 +25,7 @@ def test_models_are_chosen_by_name_or_by_path(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_a_clear_error() -> None:
-    with pytest.raises(MicrointerpError, match=r"cannot read nowhere\.tflite: No such file"):
+    with pytest.raises(MicrointerpError, match=r"cannot read 'nowhere\.tflite': No such file"):
         read(Path("nowhere.tflite"))
 
 

@@ -31,8 +31,7 @@ def conv(
     shape = (FILTERS, 3, 3, 1)
     w = g.constant("w", weights, "int8", scale=scales, zero_point=0, axis=axis, shape=shape)
     y = g.tensor("y", (1, 4, 4, FILTERS), "int8", scale=0.5, zero_point=4)
-    one = dict.fromkeys(("stride_h", "stride_w", "dilation_h_factor", "dilation_w_factor"), 1)
-    g.op("CONV_2D", [x, w, None], [y], padding="SAME", **one)
+    g.op("CONV_2D", [x, w, None], [y], padding="SAME", stride_h=1, stride_w=1)
     g.output(y)
     assert b.buffer(VALUES.tobytes()) == VALUE_BUFFER
     assert b.buffer(VALUES[0].tobytes()) == SHORT_BUFFER

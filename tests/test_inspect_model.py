@@ -16,7 +16,7 @@ from tests.cli import broken_models, sums_model
 from tests.conftest import shared_model
 from tests.models import conv_model
 
-WINDOW = {"stride_h": 2, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+WINDOW = {"stride_h": 2, "stride_w": 1}
 
 
 def only_op(b: ModelBuilder) -> OpFacts:

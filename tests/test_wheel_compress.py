@@ -46,7 +46,7 @@ def network(seed: int) -> tuple[bytes, dict[str, tuple[int, int | None]]]:
     first = g.tensor("first", (1, 4, 3, 4), "int8", scale=0.1, zero_point=5)
     second = g.tensor("second", (1, 3, 2, 4), "int8", scale=0.1, zero_point=-6)
     y = g.tensor("y", (1, 5), "int8", scale=0.1, zero_point=0)
-    strides = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    strides = {"stride_h": 1, "stride_w": 1}
     g.op("CONV_2D", [x, w1, b1], [first], padding="VALID", **strides)
     g.op("DEPTHWISE_CONV_2D", [first, w2], [second], padding="VALID", depth_multiplier=1, **strides)
     g.op("FULLY_CONNECTED", [second, w3], [y])

@@ -11,7 +11,6 @@ _CONV: Spec = ((1, 6, 5, 4), "int8", 0.055, -20)
 _DEPTHWISE: Spec = ((1, 3, 3, 8), "int8", 0.06, 11)
 _FLAT: Spec = ((1, 72), "int8", 0.06, 11)
 _DENSE: Spec = ((1, 6), "int8", 0.09, -5)
-_MOVES = {"dilation_h_factor": 1, "dilation_w_factor": 1}
 CONV, DEPTHWISE, RESHAPE, DENSE, LOGISTIC = range(5)
 
 
@@ -27,7 +26,7 @@ def picture_net(seed: int = 1, activation: str = "RELU6") -> list[Layer]:
                 _filter(rng, (4, 3, 3, 3), 0.01, 4),
                 Constant(_ints(rng, 4, 3000).astype(np.int32), [0.0005] * 4, [0] * 4),
             ),
-            options={"padding": "SAME", "stride_h": 1, "stride_w": 1, **_MOVES}
+            options={"padding": "SAME", "stride_h": 1, "stride_w": 1}
             | {"fused_activation_function": activation},
         ),
         Layer(
@@ -38,8 +37,7 @@ def picture_net(seed: int = 1, activation: str = "RELU6") -> list[Layer]:
                 _filter(rng, (1, 3, 3, 8), 0.02, 8, axis=3),
                 Constant(_ints(rng, 8, 1500).astype(np.int32), [0.0006] * 8, [0] * 8),
             ),
-            options={"padding": "SAME", "stride_h": 2, "stride_w": 2, "depth_multiplier": 2}
-            | _MOVES,
+            options={"padding": "SAME", "stride_h": 2, "stride_w": 2, "depth_multiplier": 2},
         ),
         Layer("RESHAPE", _DEPTHWISE, _FLAT, (Constant(np.array([1, 72], np.int32)),)),
         Layer(

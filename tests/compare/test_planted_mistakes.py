@@ -249,7 +249,7 @@ WIDE_OUT: Spec = ((1, 3, 3, 3), "int16", 0.002, 0)
 def wide_layer(bias: np.ndarray) -> Layer:
     """CONV_2D of int16."""
     w = np.random.default_rng(4).integers(-127, 128, (3, 3, 3, 2)).astype(np.int8)
-    moves = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    moves = {"stride_h": 1, "stride_w": 1}
     return Layer(
         "CONV_2D",
         WIDE,

@@ -173,7 +173,7 @@ def conv_layer() -> Layer:
     w = rng.integers(-100, 101, (4, 3, 3, 3)).astype(np.int8)
     bias = rng.integers(-900, 900, 4).astype(np.int32)
     scales = [0.0104, 0.015625, 0.0031, 0.0073]
-    moves = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    moves = {"stride_h": 1, "stride_w": 1}
     return Layer(
         "CONV_2D",
         CONV_X,

@@ -31,7 +31,6 @@ def layer(name: str, activation: str = "NONE") -> bytes:
     options: dict[str, Any] = {"fused_activation_function": activation}
     if name != "FULLY_CONNECTED":
         options |= {"padding": "SAME", "stride_h": 2, "stride_w": 2}
-        options |= {"dilation_h_factor": 1, "dilation_w_factor": 1}
     if name == "DEPTHWISE_CONV_2D":
         options["depth_multiplier"] = 2
     g.op(name, [x, w, bias], [y], **options)

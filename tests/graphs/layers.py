@@ -74,8 +74,6 @@ def convolution(op: str) -> Entry:
             padding=padding,
             stride_h=strides[0],
             stride_w=strides[1],
-            dilation_h_factor=1,
-            dilation_w_factor=1,
             **more,
             **activation(w, kind),
         )

@@ -26,7 +26,6 @@ from tests.packed.zoo import every_step
 
 INT8 = ("int8", 0.5, 0)
 WINDOW = {"padding": "VALID", "stride_w": 1, "stride_h": 1}
-DILATION = {"dilation_w_factor": 1, "dilation_h_factor": 1}
 
 
 def fully_connected(
@@ -42,7 +41,7 @@ def fully_connected(
 def float_conv() -> bytes:
     x, w = Input((1, 4, 4, 1), "float32"), Constant(np.ones((1, 2, 2, 1), np.float32))
     out = Input((1, 3, 3, 1), "float32")
-    return op_model("CONV_2D", [x, w], [out], **WINDOW, **DILATION)
+    return op_model("CONV_2D", [x, w], [out], **WINDOW)
 
 
 def int16_add() -> bytes:
@@ -215,7 +214,7 @@ def test_a_layer_worked_by_hand() -> None:
 def test_a_depthwise_layer_of_one_channel_is_a_convolution() -> None:
     w = Constant(np.ones((1, 2, 2, 3), np.int8), 0.5, 0)
     x, out = Input((1, 4, 4, 1), *INT8), Input((1, 3, 3, 3), *INT8)
-    options = {**WINDOW, **DILATION, "depth_multiplier": 3}
+    options = {**WINDOW, "depth_multiplier": 3}
     (step,) = (
         load(pack_model(op_model("DEPTHWISE_CONV_2D", [x, w], [out], **options))).subgraphs[0].steps
     )
@@ -314,7 +313,7 @@ def test_outputs_stay_inside_int32_before_they_are_clamped(bias: int, fits: bool
     w = Constant(np.zeros((1, 1, 1, 2), np.int8), 0.99999994, 0)
     b = Constant(np.array([bias, -bias], np.int32), 0.99999994, 0)
     x, out = Input((1, 1, 1, 2), "int8", 1.0, 0), Input((1, 1, 1, 2), "int8", 1.0, 100)
-    options = {**WINDOW, **DILATION, "depth_multiplier": 1}
+    options = {**WINDOW, "depth_multiplier": 1}
     data = op_model("DEPTHWISE_CONV_2D", [x, w, b], [out], **options)
     if fits:
         pack_model(data)

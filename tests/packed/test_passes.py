@@ -220,7 +220,7 @@ def test_what_boards_cannot_read_is_refused() -> None:
     w = g.constant("w", np.ones((3, 1, 1, 2), np.int8), scale=0.1, zero_point=0)
     out = g.tensor("out", (1, 6, 6, 3), "int8", scale=0.1, zero_point=0)
     window = {"padding": "VALID", "stride_w": 1, "stride_h": 1}
-    g.op("CONV_2D", [y, w], [out], **window, dilation_w_factor=1, dilation_h_factor=1)
+    g.op("CONV_2D", [y, w], [out], **window)
     g.output(out)
     passed = passed_by(b.finish(), ["fold-quantize"])
     assert len(passed.prepared.subgraphs[0]) == 1

@@ -44,7 +44,6 @@ def every_step() -> bytes:
     z = Zoo()
     g = z.graph
     window = {"padding": "SAME", "stride_w": 1, "stride_h": 1}
-    dilation = {"dilation_w_factor": 1, "dilation_h_factor": 1}
     x = g.input("x", (1, 6, 6, 4), "int8", **Q)
     g.op("CALL_ONCE", [], [], init_subgraph_index=1)
     handle = g.tensor("handle", (), "resource")
@@ -52,9 +51,9 @@ def every_step() -> bytes:
     kept = z.op("READ_VARIABLE", [handle], 1, 6, 6, 4)
     total = z.op("ADD", [x, kept], 1, 6, 6, 4)
     g.op("ASSIGN_VARIABLE", [handle, total], [])
-    y = z.op("CONV_2D", [total, z.weights(4, 3, 3, 2), z.bias(4)], 1, 6, 6, 4, **window, **dilation)
+    y = z.op("CONV_2D", [total, z.weights(4, 3, 3, 2), z.bias(4)], 1, 6, 6, 4, **window)
     filters = [y, z.weights(1, 3, 3, 4), z.bias(4)]
-    y = z.op("DEPTHWISE_CONV_2D", filters, 1, 6, 6, 4, depth_multiplier=1, **window, **dilation)
+    y = z.op("DEPTHWISE_CONV_2D", filters, 1, 6, 6, 4, depth_multiplier=1, **window)
     y = z.op("PAD", [y, z.numbers([0, 0], [1, 1], [1, 1], [0, 0])], 1, 8, 8, 4)
     pooling = {"padding": "VALID", "filter_width": 2, "filter_height": 2, "stride_w": 2}
     a = z.op("MAX_POOL_2D", [y], 1, 4, 4, 4, stride_h=2, **pooling)

@@ -169,8 +169,7 @@ def test_boxes() -> None:
 def computed_filter() -> ImageNet:
     net = ImageNet((4, 4, 2))
     w = net.graph.input("w", (1, 1, 1, 2), "int8", scale=0.1, zero_point=0)
-    net.made("CONV_2D", [net.at, w], (4, 4, 1), padding="SAME", stride_h=1, stride_w=1,
-             dilation_h_factor=1, dilation_w_factor=1)  # fmt: skip
+    net.made("CONV_2D", [net.at, w], (4, 4, 1), padding="SAME", stride_h=1, stride_w=1)
     return net
 
 

@@ -159,8 +159,7 @@ def test_pad_that_is_a_filter_too_stays() -> None:
     """The padded image is both the image and the filter of a convolution."""
     net = ImageNet((1, 1, 3))
     image = net.pad(1, 1)
-    net.made("CONV_2D", [image, image], (3, 3, 1), padding="SAME", stride_h=1, stride_w=1,
-             dilation_h_factor=1, dilation_w_factor=1)  # fmt: skip
+    net.made("CONV_2D", [image, image], (3, 3, 1), padding="SAME", stride_h=1, stride_w=1)
     assert folded(net.finish()) == ["PAD", "CONV_2D"]
 
 
@@ -177,7 +176,7 @@ def test_weights_that_make_nan_of_zeros_keep_the_pad(weight: float) -> None:
         filters[0, 0, 0, 0] = edge
         pads = g.constant("pads", np.array(FRAME, np.int32))
         g.op("PAD", [x, pads], [image])
-        steps = {"stride_h": 1, "stride_w": 1, "dilation_h_factor": 1, "dilation_w_factor": 1}
+        steps = {"stride_h": 1, "stride_w": 1}
         g.op("CONV_2D", [image, g.constant("w", filters)], [y], padding="VALID", **steps)
         g.output(y)
         outputs.append(folded(b.finish()))

@@ -47,16 +47,7 @@ def picture_model(side: int = 12, filters: int = 5, channels: int = 3, layers: i
         following = g.tensor(
             f"layer {layer}", (1, side, side, filters), "int8", scale=0.1, zero_point=3
         )
-        g.op(
-            "CONV_2D",
-            [tensor, w],
-            [following],
-            padding="SAME",
-            stride_h=1,
-            stride_w=1,
-            dilation_h_factor=1,
-            dilation_w_factor=1,
-        )
+        g.op("CONV_2D", [tensor, w], [following], padding="SAME", stride_h=1, stride_w=1)
         tensor = following
     axes = g.constant("axes", np.array([1, 2], np.int32))
     mean = g.tensor("mean", (1, filters), "int8", scale=0.1, zero_point=3)
@@ -73,16 +64,7 @@ def sound_model() -> bytes:
     weights = np.array([[1, -2, 5, -2, 1], [3, 3, 3, 3, 3]], np.int8)[:, None, :, None]
     w = g.constant("w", weights, scale=0.1, zero_point=0)
     y = g.tensor("y", (1, 1, 6000, 2), "int8", scale=0.02, zero_point=0)
-    g.op(
-        "CONV_2D",
-        [x, w],
-        [y],
-        padding="SAME",
-        stride_h=1,
-        stride_w=1,
-        dilation_h_factor=1,
-        dilation_w_factor=1,
-    )
+    g.op("CONV_2D", [x, w], [y], padding="SAME", stride_h=1, stride_w=1)
     real = g.tensor("real", (1, 1, 6000, 2), "float32")
     g.op("DEQUANTIZE", [y], [real], version=2)
     g.output(real)

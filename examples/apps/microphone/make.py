@@ -43,7 +43,6 @@ def model() -> bytes:
     steps = (FRAME - TAPS) // STRIDE + 1
     bank = graph.tensor("bank", (1, 1, steps, 16), "int8", scale=0.5, zero_point=-128)
     options = {"padding": "VALID", "stride_w": STRIDE, "stride_h": 1}
-    options |= {"dilation_w_factor": 1, "dilation_h_factor": 1}
     graph.op("CONV_2D", [x, w, none], [bank], fused_activation_function="RELU", **options)
     mean = graph.tensor("strength", (1, 1, 1, 16), "int8", scale=0.5, zero_point=-128)
     pool = {"padding": "VALID", "stride_w": 1, "stride_h": 1}
