@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from textwrap import fill
 from typing import Any
 
 from benchmarks.child import ROOT
 from benchmarks.instructions_layers import INLINE
+from benchmarks.page import replaced, table, wrapped
 
 PAGE = ROOT / "docs" / "instructions.md"
 STORED = ROOT / "benchmarks" / "instructions.json"
@@ -48,39 +48,13 @@ def sections(found: Row) -> dict[str, str]:
         parts["models"] = _models(found["models"])
         parts["ops"] = _ops(found["models"])
     parts["tools"] = _tools(found)
-    return {name: _wrapped(lines) for name, lines in parts.items()}
-
-
-def replaced(text: str, parts: Mapping[str, str]) -> str:
-    """The page with each part between its marks. Raises ValueError where marks are not one pair."""
-    for name, part in parts.items():
-        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-        before, first, rest = text.partition(begin)
-        _, last, after = rest.partition(end)
-        if not first or not last or begin in after or end in after:
-            raise ValueError(f"wanted one '{begin}' and after it one '{end}'")
-        text = f"{before}{begin}\n{part}\n{end}{after}"
-    return text
+    return {name: wrapped(lines) for name, lines in parts.items()}
 
 
 def write(found: Row) -> None:
     """Bring the page up to date."""
     text = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(replaced(text, sections(found)), encoding="utf-8")
-
-
-def _wrapped(lines: Iterator[str]) -> str:
-    return "\n".join(
-        line if line.startswith(("|", "#")) else fill(line, 100, break_on_hyphens=False)
-        for line in lines
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield "|" + "".join("---|" if name in WORDS else "---:|" for name in head)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
 
 
 def _run(row: Row, cpu: str, mpy_set: str) -> Row | None:
@@ -118,7 +92,7 @@ def _against(layers: Sequence[Row]) -> Iterator[str]:
                 better += is_less
                 worse += [] if is_less else [f"{row['name']} on {core}"]
         rows.append(cells)
-    yield from _table(head, rows)
+    yield from table(head, rows, WORDS)
     yield ""
     yield f"In {better} of {better + len(worse)} pairs ours is the smaller number" + (
         "." if not worse else f"; it is not in: {'; '.join(worse)}."
@@ -138,7 +112,7 @@ def _tiers(layers: Sequence[Row]) -> Iterator[str]:
     for row in layers:
         figures = [per_unit(row, cpu, mpy_set) for _, cpu, mpy_set in TIERS]
         rows.append([row["name"], row["units"], *map(_figure, figures)])
-    yield from _table(["layer", "per", *(name for name, _, _ in TIERS)], rows)
+    yield from table(["layer", "per", *(name for name, _, _ in TIERS)], rows, WORDS)
 
 
 def _outside(layers: Sequence[Row]) -> Iterator[str]:
@@ -173,7 +147,7 @@ def _models(models: Sequence[Row]) -> Iterator[str]:
                 numbers = [f"{whole:,.0f}", f"{row['macs']:,}", _figure(whole / row["macs"])]
                 share = f"{outside / whole:.2%}"
                 rows.append([row["name"], name, *numbers, f"{outside:,.0f}", share])
-    yield from _table(head, rows)
+    yield from table(head, rows, WORDS)
 
 
 def _ops(models: Sequence[Row]) -> Iterator[str]:
@@ -192,7 +166,7 @@ def _ops(models: Sequence[Row]) -> Iterator[str]:
                 time = run["ops"][number]["time"]
                 cells += [f"{time:,.0f}", _figure(time / op["macs"]) if op["macs"] else ""]
             rows.append(cells)
-        yield from _table(head, rows)
+        yield from table(head, rows, WORDS)
         yield ""
 
 

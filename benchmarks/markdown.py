@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 from benchmarks.child import ROOT
+from benchmarks.page import replaced, table, wrapped
 from benchmarks.tables import COUNTS, microseconds
 
 PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 RATIOS = {
     "plain": "plain",
     "fast": "fast",
@@ -35,23 +34,7 @@ def results(found: Row) -> str:
     parts += [_batches(found["growth"]), _sizes(found["growth"])]
     parts += [_layers(found), _start(found)]
     lines = [line for part in parts for line in (*part, "")]
-    return "\n".join(
-        line if line.startswith("|") else fill(line, 100, break_on_hyphens=False)
-        for line in lines[:-1]
-    )
-
-
-def replaced(page: str, text: str) -> str:
-    """The page with `text` between its marks.
-
-    Raises:
-        ValueError: the page has not exactly one pair of marks.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in after or END in after:
-        raise ValueError(f"wanted one '{BEGIN}' and after it one '{END}'")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+    return wrapped(lines[:-1])
 
 
 def _machine(found: Row) -> Iterator[str]:
@@ -70,13 +53,6 @@ def _machine(found: Row) -> Iterator[str]:
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield "|" + "---|" + "---:|" * (len(head) - 1)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
 def _speed(found: Row) -> Iterator[str]:
     yield "Times faster than TFLM's wheel, per sample (TFLM's own time in microseconds, and ours;"
     yield "the last column counts turns that had to share a processor):"
@@ -89,7 +65,7 @@ def _speed(found: Row) -> Iterator[str]:
         disturbed, turns = (sum(t[key] for t in model["times"].values()) for key in COUNTS)
         macs, shared = f"{model['macs'] / 1e6:.2f}", f"{disturbed}/{turns}"
         rows.append([model["model"], macs, *times, *cells, shared])
-    yield from _table(["model", "MMAC", "TFLM, us", "fast, us", *RATIOS.values(), "shared"], rows)
+    yield from table(["model", "MMAC", "TFLM, us", "fast, us", *RATIOS.values(), "shared"], rows)
 
 
 def _time(timing: Row | None) -> str:
@@ -113,7 +89,7 @@ def _xnnpack(found: Row) -> Iterator[str]:
         if ours and any(others):
             cells = [_number(ours["median"] / o["median"] if o else None) for o in others]
             rows.append([model["model"], *cells])
-    yield from _table(["model", "XNNPACK batched", "XNNPACK one at a time"], rows)
+    yield from table(["model", "XNNPACK batched", "XNNPACK one at a time"], rows)
 
 
 def _outputs(found: Row) -> Iterator[str]:
@@ -127,7 +103,7 @@ def _outputs(found: Row) -> Iterator[str]:
             row = agreement.get(name)
             cells.append(f"{row['differing'] / max(1, row['elements']):.1%}" if row else "-")
         rows.append([model["model"], *cells])
-    yield from _table(["model", "fast", "batched", "LiteRT reference", "XNNPACK"], rows)
+    yield from table(["model", "fast", "batched", "LiteRT reference", "XNNPACK"], rows)
 
 
 def _targets(found: Row) -> Iterator[str]:
@@ -143,7 +119,7 @@ def _targets(found: Row) -> Iterator[str]:
         ]
         for t in found["targets"]
     ]
-    yield from _table(["figure", "wanted", "measured", ""], rows)
+    yield from table(["figure", "wanted", "measured", ""], rows)
 
 
 def _batches(growth: Row) -> Iterator[str]:
@@ -155,7 +131,7 @@ def _batches(growth: Row) -> Iterator[str]:
     for size in sizes:
         timings = [growth["batches"][name].get(size) for name in names]
         rows.append([str(size), *(microseconds(t["median"]) if t else "-" for t in timings)])
-    yield from _table(["samples", *names], rows)
+    yield from table(["samples", *names], rows)
 
 
 def _sizes(growth: Row) -> Iterator[str]:
@@ -168,7 +144,7 @@ def _sizes(growth: Row) -> Iterator[str]:
         timings = [model["times"].get(name) for name in names]
         cells = [microseconds(t["median"]) if t else "-" for t in timings]
         rows.append([model["model"], f"{model['macs'] / 1e6:.2f}", *cells])
-    yield from _table(["layers", "MMAC", *names], rows)
+    yield from table(["layers", "MMAC", *names], rows)
 
 
 def _layers(found: Row) -> Iterator[str]:
@@ -186,7 +162,7 @@ def _layers(found: Row) -> Iterator[str]:
             cells += [_number(best / 1e9), _number(limit / 1e9 if limit else None)]
             rows.append([f"{model}, {kind}", *cells])
     head = ["layers", "how many", "us together", "reached", "best of them", "their products alone"]
-    yield from _table(head, rows)
+    yield from table(head, rows)
 
 
 def _start(found: Row) -> Iterator[str]:
@@ -199,7 +175,7 @@ def _start(found: Row) -> Iterator[str]:
             cells = [f"{value * 1e3:.1f}" for value in times]
             rows.append([f"{startup['model']}, {name}", *cells, f"{start['peak_bytes'] / 1e6:.0f}"])
     head = ["", "new process to first output", "imports", "bytes to first output", "again", "MB"]
-    yield from _table(head, rows)
+    yield from table(head, rows)
     for startup in found["startup"]:
         steps = ", ".join(f"{name} {value * 1e3:.1f}" for name, value in startup["stages"].items())
         yield ""
@@ -216,7 +192,7 @@ def main() -> None:
         "json", type=Path, nargs="?", default=ROOT / "build" / "bench" / "bench.json"
     )
     found = json.loads(parser.parse_args().json.read_text())
-    PAGE.write_text(replaced(PAGE.read_text(), results(found)))
+    PAGE.write_text(replaced(PAGE.read_text(), {"results": results(found)}))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import pytest
 from benchmarks import instructions, instructions_page
 from benchmarks.instructions import LAYER_SETS, MODEL_SETS, MODELS, STORED, main
 from benchmarks.instructions_layers import layers
-from benchmarks.instructions_page import PAGE, per_unit, replaced, sections
+from benchmarks.instructions_page import PAGE, per_unit, sections
+from benchmarks.page import replaced
 from microinterp.inspect_model import inspect_model
 from microinterp_boards import runtime
 

@@ -10,13 +10,16 @@ import pytest
 
 from benchmarks import bench, growth, layers
 from benchmarks.bench import Report, main, run, show
-from benchmarks.markdown import BEGIN, END, PAGE, replaced, results
+from benchmarks.markdown import PAGE, results
 from benchmarks.measuring import Agreement, Settings
 from benchmarks.models import conv_chain
+from benchmarks.page import replaced
 from benchmarks.plot import save_plot
 from benchmarks.runtimes import is_ours
 from benchmarks.tables import microseconds
 
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+NEW = {"results": "new"}
 SMALL = Settings(rounds=1, turn_seconds=0.0, patience=0.0, batch=4, checked=6, checked_slow=3)
 
 
@@ -141,11 +144,11 @@ def test_the_page_shows_what_the_file_holds(report: Report) -> None:
 
 def test_only_what_stands_between_the_marks_is_replaced() -> None:
     page = f"# Title\n{BEGIN}\nold\n{END}\nthe rest\n"
-    assert replaced(page, "new") == f"# Title\n{BEGIN}\nnew\n{END}\nthe rest\n"
-    assert replaced(PAGE.read_text(), "new") != PAGE.read_text()
+    assert replaced(page, NEW) == f"# Title\n{BEGIN}\nnew\n{END}\nthe rest\n"
+    assert replaced(PAGE.read_text(), NEW) != PAGE.read_text()
 
 
 @pytest.mark.parametrize("page", ["", BEGIN, END, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
 def test_a_page_without_its_marks_is_left_alone(page: str) -> None:
     with pytest.raises(ValueError, match="wanted one"):
-        replaced(page, "new")
+        replaced(page, NEW)
