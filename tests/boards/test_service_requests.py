@@ -18,28 +18,28 @@ from tests.marks import slow_but
 SEED = 20261122
 
 
-FUNCTIONS = (
-    "looking",
-    "removing",
-    "uploading",
-    "copying",
-    "switching",
-    "runtime",
-    "naming",
-    "cutting",
-)
+FUNCTIONS = {
+    "looking": "service_files.py",
+    "removing": "service_files.py",
+    "runtime": "service_files.py",
+    "uploading": "service_uploads.py",
+    "copying": "service_uploads.py",
+    "switching": "service_slots.py",
+    "naming": "service_strays.py",
+    "cutting": "service_strays.py",
+}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("system", slow_but(("posix", "littlefs", "fat"), "littlefs"))
 def test_requests(function: str, system: str, tmp_path: Path) -> None:
-    """The assertions are in service_requests.py."""
+    """The assertions are in the function."""
     disk = () if system == "posix" else (system,)
-    assert run_service("service_requests.py", function, *disk, folder=tmp_path) == []
+    assert run_service(FUNCTIONS[function], function, *disk, folder=tmp_path) == []
 
 
 def test_random_requests_stay_in_their_folders(tmp_path: Path) -> None:
-    assert run_service("service_requests.py", "random_requests", folder=tmp_path) == []
+    assert run_service("service_strays.py", "random_requests", folder=tmp_path) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["outside"]
 
 
@@ -77,7 +77,7 @@ def test_records(tmp_path: Path) -> None:
         flipped[at] ^= 1 << at % 8
         put(f"flip{at}", (5, b"a"), bytes(flipped), old)
         put(f"cut{at}", (5, b"a"), old, good[:at])
-    lines = run_service("service_requests.py", "recorded", folder=tmp_path)
+    lines = run_service("service_slots.py", "recorded", folder=tmp_path)
     assert len(lines) == len(wanted)
     for name, path, *facts in lines:
         holds = wanted[name]
