@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microinterp import Interpreter
-from microinterp.arena.best import best_offsets
+from microinterp.arena.best import best_offsets, search
 from microinterp.arena.check import check_plan
 from microinterp.arena.greedy import greedy_offsets
 from microinterp.arena.lifetimes import Request
@@ -92,6 +92,16 @@ def test_the_best_of_all_orders_is_found_where_there_are_few() -> None:
     assert worse_than_greedy > 10
 
 
+def test_tflms_plan_stays_where_nothing_smaller_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of the orders that are tried first is as good, and there are no further tries."""
+    monkeypatch.setattr("microinterp.arena.best._MOST_WORK", 0)
+    lives = ((48, 5, 6), (48, 1, 3), (48, 2, 4), (32, 4, 7), (16, 7, 8), (32, 4, 4))
+    asked, sizes = requests(*lives)
+    offsets = greedy_offsets(asked, sizes)
+    assert head(search(ordinary_blocks(asked, sizes)), sizes) > head(offsets, sizes)
+    assert best_offsets(asked, sizes) == offsets
+
+
 @given(data=PLANS)
 def test_random_graphs(data: bytes) -> None:
     tflms, best, bound = heads(data)
@@ -130,8 +140,18 @@ def test_outputs_stay_the_same(data: bytes, seed: int) -> None:
 
 
 def test_the_plan_is_the_same_every_time() -> None:
+    """Also where the search goes on to its end, since no order reaches the bound."""
     prepared = prepare_model(staggered_model())
     assert plan(prepared, "best").tensors == plan(prepared, "best").tensors
+    chance = random.Random(10)
+    lives = []
+    for _ in range(25):
+        first = chance.randrange(40)
+        lives.append((16 * chance.randint(1, 9), first, min(40, first + chance.randrange(30))))
+    blocks = ordinary_blocks(*requests(*lives))
+    offsets = search(blocks, most_tries=100)
+    assert blocks.head(offsets) > blocks.bound
+    assert search(blocks, most_tries=100) == offsets
 
 
 def test_vww() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import event, given
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -37,7 +38,10 @@ def arrays(shapes: st.SearchStrategy[tuple[int, ...]]) -> st.SearchStrategy[Any]
 
 
 ANY = arrays(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
-LABELS = hnp.arrays("int64", (3,), elements=st.integers(0, 2)) | ANY
+LABELS = hnp.arrays("int64", (3,), elements=st.integers(0, 2))
+OFTEN = st.sampled_from([*[True] * 7, False])
+LINES = ("a.npy,0", "a.npy,1", "a.npy,2", "file,label", '"a.npy",1', "a.npy,x", "b.npy,1", "a", "")
+LISTS = st.lists(st.sampled_from(LINES[:6]) | st.sampled_from(LINES), max_size=5).map("\n".join)
 
 
 @st.composite
@@ -46,10 +50,10 @@ def cases(draw: st.DrawFn) -> tuple[bytes, dict[str, Any]]:
     number = draw(st.integers(0, len(KINDS) - 1))
     shape, dtype, count = KINDS[number]
     fitting = hnp.arrays(dtype, (3, *shape))
-    contents = {f"x{i}": draw(st.one_of(fitting, fitting, fitting, ANY)) for i in range(count)}
+    contents = {f"x{i}": draw(fitting if draw(OFTEN) else ANY) for i in range(count)}
     for name in ("y", "s"):
-        if draw(st.integers(0, 3)):
-            contents[name] = draw(LABELS)
+        if draw(OFTEN):
+            contents[name] = draw(LABELS if draw(OFTEN) else ANY)
     return MODELS[number], contents
 
 
@@ -68,35 +72,50 @@ SETTINGS = st.builds(
 )
 
 
-@given(
-    case=cases(),
-    settings=SETTINGS,
-    sequences=st.sampled_from([None, None, "s", "sample"]),
-)
-def test_arrays(
-    case: tuple[bytes, dict[str, Any]], settings: Settings, sequences: str | None
-) -> None:
-    model, contents = case
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "d.npz"
-        np.savez(path, **contents)
-        try:
-            found = evaluate(model, opened(model, path, sequences=sequences), settings)
-        except MicrointerpError:
-            event("refused")
-            return
-    event(found.task)
-    assert found.samples in (1, 3, *contents["x0"].shape[:1])
+def test_arrays() -> None:
+    outcomes: Counter[str] = Counter()
+
+    @given(
+        case=cases(),
+        settings=SETTINGS,
+        sequences=st.sampled_from([None, None, "s", "sample"]),
+    )
+    def check(
+        case: tuple[bytes, dict[str, Any]], settings: Settings, sequences: str | None
+    ) -> None:
+        model, contents = case
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "d.npz"
+            np.savez(path, **contents)
+            try:
+                found = evaluate(model, opened(model, path, sequences=sequences), settings)
+            except MicrointerpError:
+                outcomes["refused"] += 1
+                return
+        outcomes[found.task] += 1
+        assert found.samples in (1, 3, *contents["x0"].shape[:1])
+
+    check()
+    assert min(outcomes["refused"], outcomes["classes"]) > 10
+    assert len(outcomes) > 2
 
 
-@given(st.binary(max_size=60) | st.text("a.npyb,01\n\"'", max_size=60).map(str.encode))
-def test_lists_of_labels(text: bytes) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        np.save(folder / "a.npy", np.zeros((1, 3), np.int8))
-        (folder / "labels.csv").write_bytes(text)
-        try:
-            found = evaluate(MODELS[0], opened(MODELS[0], folder))
-        except MicrointerpError:
-            return
-    assert found.samples == text.decode().count("a.npy")
+def test_lists_of_labels() -> None:
+    outcomes: Counter[str] = Counter()
+
+    @given(LISTS.map(str.encode) | LISTS.map(str.encode) | st.binary(max_size=60))
+    def check(text: bytes) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            np.save(folder / "a.npy", np.zeros((1, 3), np.int8))
+            (folder / "labels.csv").write_bytes(text)
+            try:
+                found = evaluate(MODELS[0], opened(MODELS[0], folder))
+            except MicrointerpError:
+                outcomes["refused"] += 1
+                return
+        outcomes["evaluated"] += 1
+        assert found.samples == text.decode().count("a.npy")
+
+    check()
+    assert min(outcomes["refused"], outcomes["evaluated"]) > 10

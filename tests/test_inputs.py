@@ -107,6 +107,9 @@ def test_unquantised_integers_are_exact_or_refused(tmp_path: Path) -> None:
     plain = inputs_of((4,), "int16", scale=None, zero_point=None)
     assert values(npy(tmp_path, [1, 2, 3, 300], "int64"), plain) == [[1, 2, 3, 300]]
     fails("integers that fit int16", npy(tmp_path, [0, 0, 0, 0.5]), plain)
+    fails("integers that fit int16", npy(tmp_path, [0, 0, 0, 1 << 15], "int64"), plain)
+    fails("integers that fit int16", npy(tmp_path, [0, 0, 0, 1e9]), plain)
+    fails("finite numbers", npy(tmp_path, [0, 0, 0, np.nan]), plain)
 
 
 def test_floats_take_any_numbers(tmp_path: Path) -> None:

@@ -210,6 +210,7 @@ def test_no_volume(tmp_path: Path, mount: Mount) -> None:
     said = refused(*FLASH, file)
     assert "no board with RP2040 waits for a .uf2 file; there are" in said
     assert "Metro M4 Express, Board-ID SAMD51J19A-Metro-v0" in said
+    assert "Raspberry Pi RP2350, Board-ID RP2350" in said
 
 
 def test_a_disk_that_does_not_say_it_is_a_board(tmp_path: Path, mount: Mount) -> None:

@@ -53,7 +53,8 @@ def test_list(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (4, None, 1100),
         (3, "counted", 5000),
     ]
-    assert good_json(*RESULTS, "list", "--model", "kws") == {"runs": []}
+    for none in (("--model", "kws"), ("--board", "esp32")):
+        assert good_json(*RESULTS, "list", *none) == {"runs": []}
     said = call(*RESULTS, "list", "--label", "none")
     assert (said.exit_code, said.stdout) == (0, "")
     assert "board bench MODEL --save" in said.stderr

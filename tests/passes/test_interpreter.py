@@ -12,6 +12,10 @@ from microinterp.passes import NAMES, run_passes
 from tests.oracle import random_samples
 from tests.passes.checking import check_passed, prepared_of, samples_for, usual_outputs
 from tests.passes.nets import ImageNet
+from tests.passes.random_nets import random_net
+
+WORSE = 8
+"""A random net that in-place-depthwise would give a larger head."""
 
 
 def image_model() -> bytes:
@@ -42,9 +46,10 @@ def test_batches_are_single_runs(passes: str | list[str]) -> None:
     assert [[output.tobytes()] for output in singles] == usual_outputs(data, samples)
 
 
-def test_reports_add_up() -> None:
+@pytest.mark.parametrize("data", [image_model(), random_net(WORSE)], ids=["image", "worse"])
+def test_reports_add_up(data: bytes) -> None:
     """Each pass starts where the one before has left off; the last one is the head."""
-    interpreter = Interpreter.from_bytes(image_model(), passes=list(NAMES), max_extra_macs=1.0)
+    interpreter = Interpreter.from_bytes(data, passes=list(NAMES), max_extra_macs=1.0)
     passed = interpreter.passed
     assert passed is not None
     reports = passed.reports
@@ -54,7 +59,18 @@ def test_reports_add_up() -> None:
         assert one.extra_macs <= other.extra_macs <= 1.0
     assert reports[-1].head_after == interpreter.arena.head_bytes == passed.plan.head_bytes
     assert reports[-1].extra_macs == passed.extra_macs
-    assert reports[0].head_before == Interpreter.from_bytes(image_model()).arena.head_bytes
+    assert reports[0].head_before == Interpreter.from_bytes(data).arena.head_bytes
+
+
+def test_reports_tell_what_patches_cost_and_what_does_not_help() -> None:
+    """The models of test_reports_add_up have both."""
+    costly, worse = (
+        run_passes(prepared_of(data), list(NAMES), max_extra_macs=1.0)
+        for data in (image_model(), random_net(WORSE))
+    )
+    assert 0.5 < costly.extra_macs <= 1.0
+    last = {report.name: report for report in worse.reports}["in-place-depthwise"]
+    assert (last.how, last.head_after) == ("does not help", last.head_before)
 
 
 def test_details_are_those_of_the_file() -> None:
