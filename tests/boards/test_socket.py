@@ -2,67 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import select
-import socket
-import threading
-import tty
 from collections.abc import Iterator
 
 import pytest
 
 from microinterp.errors import DeviceError
 from microinterp_boards import Board
-
-
-class Bridge:
-    """Serves one board to one TCP client after the other."""
-
-    def __init__(self, port: str) -> None:
-        self._port = port
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self._end = threading.Event()
-        self._client: socket.socket | None = None
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        self.url = f"socket://127.0.0.1:{self._server.getsockname()[1]}"
-
-    def _serve(self) -> None:
-        while not self._end.is_set():
-            try:
-                self._client, _ = self._server.accept()
-            except OSError:
-                return
-            board = os.open(self._port, os.O_RDWR | os.O_NOCTTY)
-            tty.setraw(board)
-            with self._client:
-                self._carry(self._client, board)
-            os.close(board)
-
-    def _carry(self, client: socket.socket, board: int) -> None:
-        while not self._end.is_set():
-            ready = select.select([client, board], [], [], 0.05)[0]
-            try:
-                if client in ready:
-                    data = client.recv(4096)
-                    if not data:
-                        return
-                    os.write(board, data)
-                if board in ready:
-                    client.sendall(os.read(board, 4096))
-            except OSError:
-                return
-
-    def cut(self) -> None:
-        assert self._client is not None
-        self._client.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._end.set()
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(5)
+from tests.boards.remote_ports import Bridge
 
 
 @pytest.fixture
