@@ -100,7 +100,10 @@ def evaluate_stacker(p: StackerParams, arrays: Arrays) -> None:
 
 
 def evaluate_delay(rows: int, arrays: Arrays) -> None:
-    """x int16 [..., n] -> out int16 [..., n]. State: the samples on their way, [rows, delay]."""
+    """x int16 [..., n] -> out int16 [..., n].
+
+    State: the samples on their way, int16 [rows, delay].
+    """
     (x,) = arrays.inputs
     (out,) = arrays.outputs
     assert x is not None
@@ -112,7 +115,10 @@ def evaluate_delay(rows: int, arrays: Arrays) -> None:
 
 
 def evaluate_overlap_add(p: None, arrays: Arrays) -> None:
-    """frames [..., n, size] -> out [..., n * step]. State: the sums so far, [rows, size]."""
+    """frames [..., n, size], int16 or float32 -> out [..., n * step] of the same type.
+
+    State: the sums so far, [rows, size] of that type.
+    """
     (x,) = arrays.inputs
     (out,) = arrays.outputs
     assert x is not None

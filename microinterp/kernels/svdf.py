@@ -104,7 +104,10 @@ class FloatParams:
 
 
 def evaluate_int(p: Params, arrays: Arrays) -> None:
-    """in [b, i], feature [f, i], time [f, m], bias [u], state [b, f * m] -> out [b, u]."""
+    """in [b, i], feature [f, i], time [f, m], bias [u], state [b, f * m] -> out [b, u].
+
+    in, feature and out are int8, bias int32, time and state both int8 or both int16.
+    """
     x, feature, time, bias, state = _operands(arrays)
     (out,) = arrays.outputs
     memory = p.geometry.shifted(state)
@@ -119,7 +122,7 @@ def evaluate_int(p: Params, arrays: Arrays) -> None:
 
 
 def evaluate_float(p: FloatParams, arrays: Arrays) -> None:
-    """The same in float32; every product is added by itself, as C does without FMA."""
+    """The same, all in float32; every product is added by itself, as C does without FMA."""
     x, feature, time, bias, state = _operands(arrays)
     (out,) = arrays.outputs
     geometry = p.geometry
