@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tflite import BuiltinOperator
@@ -14,6 +14,10 @@ from microinterp.graph import Node
 
 if TYPE_CHECKING:
     from microinterp.prepare import Context, Kernel
+
+
+OWN = "your own, not compared with TFLM"
+"""The exactness of an op that `Registry.with_op` has added, unless the op says another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,17 @@ class Registry:
         return any(known == name for _, known in self._keys())
 
     def with_op(self, op: Op) -> Registry:
-        """A new registry that also has `op` (in place of one of the same name and kind)."""
-        return Registry([*self._ops.values(), op], self._later)
+        """A new registry that also has `op` (in place of one of the same name and kind).
+
+        "exact" is what this package's tests prove of its own ops. Where `op` leaves that as it
+        is, it is called `OWN`; say in `Op.exactness` what yours was compared with.
+        """
+        own = replace(
+            op,
+            exactness=OWN if op.exactness == "exact" else op.exactness,
+            float_exactness=OWN if op.float_exactness == "exact" else op.float_exactness,
+        )
+        return Registry([*self._ops.values(), own], self._later)
 
     def named(self, name: str) -> Op | None:
         """The operator of that name, the builtin one if there are two; None if there is none."""
@@ -109,7 +122,8 @@ class Registry:
             raise UnsupportedError(
                 "operator is not supported",
                 node.where(),
-                hint + "`microinterp ops` lists all; Registry.with_op adds one written in Python",
+                f"{hint}`microinterp ops` lists all; operators of your own run on the PC: "
+                "--operators FILE.py (docs/custom_ops.md)",
             ) from None
 
     def _keys(self) -> tuple[Key, ...]:

@@ -1,8 +1,10 @@
-"""The example in docs/custom_ops.md runs as it stands: single, batched, refused."""
+"""The example in docs/custom_ops.md: its own tests pass, and it follows profiles and LiteRT's API.
+
+tests/docs runs the page's commands.
+"""
 
 from __future__ import annotations
 
-import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,16 @@ import pytest
 from microinterp import Interpreter, litert
 from microinterp.errors import PrepareError
 from microinterp.model_builder import ModelBuilder
+from microinterp.operators_file import registry_with
+from microinterp.registry import Registry
+from tests.docs.blocks import ROOT, blocks_of
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "custom_ops.md"
+PAGE = "docs/custom_ops.md"
+TESTS = ("test_by_hand", "test_a_batch_equals_single_runs", "test_a_refusal_names_the_op")
 
 
 def squares(options: bytes, dtype: str = "int8") -> bytes:
-    """x of scale 0.5 and zero point 3; y of scale 0.25 and zero point -10; then y + y."""
+    """x of scale 0.5 and zero point 3; y of scale 0.25 and zero point -10."""
     model = ModelBuilder()
     g = model.subgraph()
     x = g.input("x", (1, 4), dtype, 0.5, 3 if dtype == "int8" else 0)
@@ -28,43 +34,49 @@ def squares(options: bytes, dtype: str = "int8") -> bytes:
     return model.finish()
 
 
-def example(model: bytes) -> dict[str, Any]:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    names: dict[str, Any] = {"model": model}
-    exec(compile(code, str(PAGE), "exec", dont_inherit=True), names)
-    return names
+@pytest.fixture
+def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the page's Python has defined, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    for block in blocks_of(PAGE, (ROOT / PAGE).read_text()):
+        if block.language != "python":
+            continue
+        if (name := block.note("file")) is not None:
+            Path(name).write_text(block.text)
+        else:
+            exec(compile(block.text, block.where, "exec", dont_inherit=True), found)
+    return found
 
 
-def test_the_example_by_hand() -> None:
-    """x = (5 - 3) / 2 = 1: 1 * 1 + 2 = 3 is 12 steps of 0.25, and -10: 2. The last one clips."""
-    it: Interpreter = example(squares(struct.pack("<f", 2.0)))["it"]
-    it.set_input(np.array([[5, 3, 1, 40]], np.int8), 0)
-    it.invoke()
-    assert it.get_output(0).tolist() == [[2, -2, 2, 127]]
+@pytest.fixture
+def registry(names: dict[str, Any]) -> Registry:
+    return registry_with("square_plus.py")
 
 
-def test_a_batch_equals_single_runs() -> None:
-    names = example(squares(struct.pack("<f", -1.5)))
-    it = names["it"]
-    batch = np.random.default_rng(0).integers(-20, 20, (7, 1, 4)).astype(np.int8)
-    (batched,) = it.run_batch(batch)
-    drop_in = litert.Interpreter(
-        model_content=names["model"], registry=names["registry"], num_threads=1
-    )
+@pytest.mark.parametrize("test", TESTS)
+def test_the_pages_own_tests(names: dict[str, Any], test: str) -> None:
+    assert {name for name in names if name.startswith("test_")} == set(TESTS)
+    names[test]()
+
+
+def test_the_drop_in_for_litert_gives_the_same(registry: Registry) -> None:
+    model = squares(struct.pack("<f", -1.5))
+    it = Interpreter.from_bytes(model, registry=registry)
+    drop_in = litert.Interpreter(model_content=model, registry=registry, num_threads=1)
     drop_in.allocate_tensors()
-    for sample, outputs in zip(batch, batched, strict=True):
+    for sample in np.random.default_rng(0).integers(-20, 20, (7, 1, 4)).astype(np.int8):
         it.set_input(sample, 0)
         it.invoke()
-        assert it.get_output(0).tobytes() == outputs.tobytes()
         drop_in.set_tensor(0, sample)
         drop_in.invoke()
-        assert drop_in.get_tensor(1).tobytes() == outputs.tobytes()
+        assert drop_in.get_tensor(1).tobytes() == it.get_output(0).tobytes()
 
 
-def test_the_profile_reaches_it() -> None:
-    names = example(squares(struct.pack("<f", 0.0)))
+def test_the_profile_reaches_it(registry: Registry) -> None:
+    model = squares(struct.pack("<f", 0.0))
     functions = {
-        Interpreter.from_bytes(names["model"], registry=names["registry"], profile=profile)
+        Interpreter.from_bytes(model, registry=registry, profile=profile)
         .prepared.subgraphs[0][0]
         .kernel.params.requantise
         for profile in ("tflm", "single")
@@ -72,8 +84,6 @@ def test_the_profile_reaches_it() -> None:
     assert len(functions) == 2
 
 
-def test_refusals_name_the_op_and_the_tensor() -> None:
-    with pytest.raises(PrepareError, match=r"SQUARE_PLUS.*options are not one float32"):
-        example(squares(b"\0"))
+def test_refusals_name_the_tensor(registry: Registry) -> None:
     with pytest.raises(PrepareError, match=r"input 0.*takes int8 only"):
-        example(squares(struct.pack("<f", 1.0), "int16"))
+        Interpreter.from_bytes(squares(struct.pack("<f", 1.0), "int16"), registry=registry)

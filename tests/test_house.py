@@ -45,7 +45,7 @@ LAYERS = (
     ("passes",),
     ("packed",),
     ("binding", "batch", "checked_inputs"),
-    ("input_files", "images", "inputs", "runtimes"),
+    ("input_files", "images", "inputs", "operators_file", "runtimes"),
     ("interpreter",),
     ("frontend",),
     ("sides",),

@@ -16,7 +16,7 @@ ENTRY = '[[golden]]\nmodel = "m.tflite"\nbundle = "b.golden"\n'
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("m.tflite", "n.tflite", "b.golden", "keys 1.golden"):
+    for name in ("m.tflite", "n.tflite", "b.golden", "keys 1.golden", "o.py"):
         (tmp_path / name).touch()
     return tmp_path
 
@@ -28,13 +28,13 @@ def read(folder: Path, text: str | bytes) -> tuple[Case, ...]:
 
 
 def test_defaults_and_every_key(folder: Path) -> None:
-    full = 'runtimes = ["tflm", "board:/dev/ttyACM0"]\nprofile = "single"\n'
+    full = 'runtimes = ["tflm", "board:/dev/ttyACM0"]\nprofile = "single"\noperators = "o.py"\n'
     cases = read(folder, f'\n{ENTRY}\n{ENTRY}name = "all keys"\n{full}')
     model, bundle = folder / "m.tflite", folder / "b.golden"
     assert cases == (
         Case("b", model, bundle, "host", None, 1),
-        Case("all keys", model, bundle, "tflm", "single", 5),
-        Case("all keys", model, bundle, "board:/dev/ttyACM0", "single", 5),
+        Case("all keys", model, bundle, "tflm", "single", 5, folder / "o.py"),
+        Case("all keys", model, bundle, "board:/dev/ttyACM0", "single", 5, folder / "o.py"),
     )
 
 
@@ -83,6 +83,10 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "a pattern": (f'{ENTRY}runtimes = ["board:PORT", "host", "host"]', "two tests are called"),
     "profile": (f'{ENTRY}profile = "fly"', "no profile 'fly'\n.*there are: tflm"),
     "no profile": (f"{ENTRY}profile = 1", "key 'profile': wanted a text"),
+    "no operators": (
+        f'{ENTRY}operators = "none.py"',
+        "key 'operators': no file '.*none.py'\n.*relative",
+    ),
     "same name": (ENTRY + ENTRY, r"two tests are called b\[host\]\n.*`name`"),
     "two models": (
         ENTRY + ENTRY.replace("m.t", "n.t") + 'name = "n"',
@@ -115,7 +119,7 @@ def test_pytest_tells_it_as_one_error(
         [
             "*ERROR collecting sums.golden.toml*",
             "cannot use '*sums.golden.toml': golden 1: unknown key 'speed'",
-            "*known: model, bundle, name, runtimes, profile",
+            "*known: model, bundle, name, runtimes, profile, operators",
         ]
     )
     start = next(i for i, line in enumerate(result.outlines) if "= ERRORS =" in line) + 1

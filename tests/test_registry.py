@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from microinterp.graph import Node
 from microinterp.kernels import default_registry
 from microinterp.model_builder import ModelBuilder
 from microinterp.prepare import Arrays, Context, Kernel, State
-from microinterp.registry import Op, Registry
+from microinterp.registry import OWN, Op, Registry
 
 
 def custom_model(name: str, options: bytes = b"") -> bytes:
@@ -60,6 +60,20 @@ def test_an_op_written_in_python_runs_single_and_batched() -> None:
     assert it.get_output(0).tolist() == [[5, 6, 7, 8]]
     assert np.array_equal(it.run_batch(batch)[0], batch + 5)
     assert op not in list(default_registry())  # with_op makes a new registry
+
+
+def test_what_is_called_exact_is_proved_here() -> None:
+    """An op that a user adds is not, unless it says what it was compared with."""
+    mine = Op("MINE", prepare_count, ("int8", "float32"), is_custom=True)
+    compared = replace(mine, name="COMPARED", exactness="exact against firmware 1.2")
+    registry = default_registry().with_op(mine).with_op(compared)
+    found = {op.name: op for op in registry}
+    assert found["MINE"].exactness_of("int8") == OWN
+    assert found["MINE"].exactness_of("float32") == OWN
+    assert found["COMPARED"].exactness_of("int8") == "exact against firmware 1.2"
+    assert found["COMPARED"].exactness_of("float32") == OWN
+    assert found["CONV_2D"].exactness == "exact"
+    assert "exact" not in OWN
 
 
 def test_state_lives_across_invokes_until_reset() -> None:

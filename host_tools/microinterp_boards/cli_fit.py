@@ -11,10 +11,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from microinterp.cli import output
+from microinterp.cli import options, output
 from microinterp.cli.passes import MaxExtraMacs
 from microinterp.errors import InputError
 from microinterp.model import contents_of
+from microinterp.operators_file import registry_with
 from microinterp_boards.boards_table import BoardRow, boards, find
 from microinterp_boards.cli_options import Json, Model
 from microinterp_boards.fit import CORE_BYTES, Fitter
@@ -44,6 +45,7 @@ def command(
         ),
     ] = None,
     max_extra_macs: MaxExtraMacs = 0.1,
+    operators: options.Operators = None,
     json: Json = False,
 ) -> None:
     """Tell whether a model fits boards: with TFLM firmware, and with MicroPython and our runtime.
@@ -69,7 +71,7 @@ def command(
     rows = [replace_heap(row, heap) for row in _rows(board or [_ALL])]
     if firmware == "tflm" and not any(row.ram_bytes for row in rows):
         raise InputError("TFLM firmware is for chips, and no board that was asked for is one")
-    fitter = Fitter(contents_of(model), max_extra_macs)
+    fitter = Fitter(contents_of(model), max_extra_macs, registry_with(operators))
     asked = [_asked(fitter, row, firmware) for row in output.with_progress(rows, "boards")]
     if json:
         output.print_json(_facts(fitter) | {"boards": [_as_dict(*each) for each in asked]})

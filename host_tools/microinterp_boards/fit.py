@@ -21,6 +21,7 @@ from microinterp.interpreter import prepare_model
 from microinterp.packed import PackedModel, load, pack_with_report
 from microinterp.passes import Passed, ladder, run_passes
 from microinterp.prepare import Prepared
+from microinterp.registry import Registry
 from microinterp_boards.boards_table import BoardRow
 from microinterp_boards.files import stored_bytes
 from microinterp_boards.fit_verdict import BoardFit, Remedy, Verdict
@@ -61,19 +62,23 @@ class _Form:
 class Fitter:
     """One model, asked about many boards; what several of them need is computed once."""
 
-    def __init__(self, data: bytes, max_extra_macs: float = 0.1) -> None:
+    def __init__(
+        self, data: bytes, max_extra_macs: float = 0.1, registry: Registry | None = None
+    ) -> None:
         """Prepare and pack the model.
 
         Args:
             data: contents of a .tflite file.
             max_extra_macs: share of its multiply-accumulates that a pass may do twice.
+            registry: operators, as for Interpreter; boards have none but the package's.
 
         Raises:
             ModelError, UnsupportedError, PrepareError: it is not sound, or uses what TFLM lacks.
         """
         self.data = data
         self._max_extra_macs = max_extra_macs
-        self._prepared = prepare_model(data, kernels="plain")
+        self._registry = registry
+        self._prepared = prepare_model(data, registry=registry, kernels="plain")
         self._arenas: dict[tuple[str, str], int] = {}
         self._packed: dict[str, _Form] = {}
         self._rungs: dict[tuple[str, bool], Sequence[_Form]] = {}
@@ -240,7 +245,7 @@ class Fitter:
         usual = self._prepared, plan(self._prepared)
         best = plan(self._prepared, "best")
         written = embed(self.data, self._prepared.graph.model, best.tensors)
-        embedded = prepare_model(written, kernels="plain")
+        embedded = prepare_model(written, registry=self._registry, kernels="plain")
         followed = embedded, plan(embedded)
         is_smaller = followed[1].head_bytes < usual[1].head_bytes
         return {"tflm": usual, "best": followed if is_smaller else usual}

@@ -11,6 +11,7 @@ from microinterp.cli.compare_sides import Wanted, compared
 from microinterp.images import parse_range
 from microinterp.inputs import Reading
 from microinterp.model import contents_of
+from microinterp.operators_file import registry_with
 
 
 def command(
@@ -44,6 +45,7 @@ def command(
     every: Annotated[
         bool, typer.Option("--all", help="List every op, also those that agree.")
     ] = False,
+    operators: options.Operators = None,
     json: options.Json = False,
 ) -> None:
     """Compare a model's run with another runtime's, tensor by tensor, and name the cause.
@@ -60,7 +62,15 @@ def command(
     """
     reading = Reading(raw, resize, parse_range(image_range))
     wanted = Wanted(
-        other, tuple(inputs or ()), reading, samples, seed, profile, other_profile, dump
+        other,
+        tuple(inputs or ()),
+        reading,
+        samples,
+        seed,
+        profile,
+        other_profile,
+        dump,
+        registry_with(operators),
     )
     result = compared(contents_of(model), wanted)
     if json:

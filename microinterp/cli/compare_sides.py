@@ -27,6 +27,7 @@ from microinterp.inputs import Reading, random_samples, read_samples
 from microinterp.interpreter import prepare_model
 from microinterp.model import contents_of
 from microinterp.prepare import Prepared
+from microinterp.registry import Registry
 from microinterp.sides import NAMES, Side, open_side, places_of
 from microinterp.sides.host import HostSide
 
@@ -37,7 +38,7 @@ SAMPLES = 10
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line asks for; attributes as its options."""
+    """What the command line asks for; attributes as its options, `registry` as --operators."""
 
     other: str
     paths: tuple[str, ...]
@@ -47,14 +48,15 @@ class Wanted:
     profile: str
     other_profile: str
     dump: str | None = None
+    registry: Registry | None = None
 
 
 def compared(model: bytes, wanted: Wanted) -> Comparison:
     """Run both sides. Raises what compare raises, and InputError for a side that is none."""
-    prepared = prepare_model(model, wanted.profile, kernels="plain")
+    prepared = prepare_model(model, wanted.profile, wanted.registry, kernels="plain")
     name = wanted.other
     if name == "host":
-        host = HostSide(model, wanted.other_profile)
+        host = HostSide(model, wanted.other_profile, wanted.registry)
         result, inputs = _with_runtime(model, prepared, host, wanted)
     elif name in NAMES or name.startswith("board:"):
         side = open_side(name, model)
@@ -67,13 +69,13 @@ def compared(model: bytes, wanted: Wanted) -> Comparison:
     elif suffix_of(name) == ".tflite":
         inputs = _inputs(prepared, wanted)
         original = contents_of(name)
-        result = compare_with_original(model, original, inputs, wanted.profile)
+        result = compare_with_original(model, original, inputs, wanted.profile, wanted.registry)
     else:
         account = _account(name, prepared, wanted)
         inputs = _inputs_for(account, prepared, wanted)
-        result = compare(model, account, inputs, wanted.profile)
+        result = compare(model, account, inputs, wanted.profile, wanted.registry)
     if wanted.dump is not None:
-        _write(wanted.dump, model, prepared, inputs, wanted.profile)
+        _write(wanted.dump, model, prepared, inputs, wanted)
     return result
 
 
@@ -82,7 +84,7 @@ def _with_runtime(
 ) -> tuple[Comparison, Sequence[Array]]:
     inputs = _inputs(prepared, wanted)
     with side:
-        return compare(model, side, inputs, wanted.profile), inputs
+        return compare(model, side, inputs, wanted.profile, wanted.registry), inputs
 
 
 def _account(path: str, prepared: Prepared, wanted: Wanted) -> Account:
@@ -126,10 +128,10 @@ def _inputs_for(account: Account, prepared: Prepared, wanted: Wanted) -> list[Ar
 
 
 def _write(
-    path: str, model: bytes, prepared: Prepared, inputs: Sequence[Array], profile: str
+    path: str, model: bytes, prepared: Prepared, inputs: Sequence[Array], wanted: Wanted
 ) -> None:
     """Our side as a dump."""
-    side = HostSide(model, profile)
+    side = HostSide(model, wanted.profile, wanted.registry)
     seen = side.run(inputs, places_of(prepared))
     account = Account(
         "host",

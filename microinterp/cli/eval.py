@@ -17,6 +17,7 @@ from microinterp.images import parse_range
 from microinterp.inputs import Reading
 from microinterp.interpreter import prepare_model
 from microinterp.model import contents_of
+from microinterp.operators_file import registry_with
 
 
 def command(
@@ -132,6 +133,7 @@ def command(
         str,
         typer.Option(metavar="auto|plain", help="plain: without the fast twins; the same bytes."),
     ] = "auto",
+    operators: options.Operators = None,
     json: options.Json = False,
 ) -> None:
     """Run a model over a data set and tell how well it does, as the chip would.
@@ -144,7 +146,7 @@ def command(
     timing (the only part that differs from run to run).
     """
     contents = contents_of(model)
-    main = prepare_model(contents, profile, kernels="plain").graph.main
+    main = prepare_model(contents, profile, registry_with(operators), "plain").graph.main
     opened = open_data(data, main.inputs, truth, sequences)
     settings = Settings(
         profile=profile,
@@ -162,6 +164,7 @@ def command(
         workers=workers,
         cluster=cluster,
         piece=piece,
+        operators=operators,
     )
     with output.progress("evaluating", len(opened)) as advance:
         found = evaluate(contents, opened, settings, advance)

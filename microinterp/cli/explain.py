@@ -15,6 +15,7 @@ from microinterp.images import parse_range
 from microinterp.inputs import Array, Reading, random_samples, read_samples
 from microinterp.interpreter import prepare_model
 from microinterp.model import contents_of
+from microinterp.operators_file import registry_with
 
 
 def command(
@@ -49,6 +50,7 @@ def command(
     resize: options.Resize = False,
     image_range: options.ImageRange = "auto",
     profile: options.Profile = "tflm",
+    operators: options.Operators = None,
     everything: Annotated[bool, typer.Option("--all", help="Fold nothing.")] = False,
     json: options.Json = False,
 ) -> None:
@@ -63,7 +65,8 @@ def command(
     the step has: columns, terms, rounding, note, section, tensor, tensor_index, at, real).
     """
     data = contents_of(model)
-    main = prepare_model(data, profile).graph.main
+    registry = registry_with(operators)
+    main = prepare_model(data, profile, registry).graph.main
     arrays: tuple[Array, ...]
     if inputs or not main.inputs:
         reading = Reading(raw=raw, resize=resize, image_range=parse_range(image_range))
@@ -82,6 +85,7 @@ def command(
         subgraph=subgraph,
         output=output_index,
         profile=profile,
+        registry=registry,
         sample=sample,
         given=given,
     )

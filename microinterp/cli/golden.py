@@ -20,6 +20,7 @@ from microinterp.graph import Graph
 from microinterp.images import parse_range
 from microinterp.inputs import Reading
 from microinterp.model import contents_of
+from microinterp.operators_file import registry_with
 from microinterp.quant.profile import PROFILES
 from microinterp.sample_stream import SampleStream, random_stream
 
@@ -67,6 +68,7 @@ def record(
     raw: options.Raw = False,
     resize: options.Resize = False,
     image_range: options.ImageRange = "auto",
+    operators: options.Operators = None,
     json: options.Json = False,
 ) -> None:
     """Run a model on samples and keep inputs and outputs in a bundle.
@@ -82,6 +84,7 @@ def record(
     if append:
         _look_at(to, samples, seed)
     reading = Reading(raw, resize, parse_range(image_range))
+    registry = registry_with(operators)
     given = _Given(golden.sound_graph(data), inputs or [], samples, seed, reading)
     with output.progress("recording", given.count) as advance:
         made = golden.record(
@@ -93,6 +96,7 @@ def record(
             tensors=tensors,
             append=append,
             seed=given.seed,
+            registry=registry,
             progress=advance,
         )
     for text in given.notes:
@@ -162,6 +166,7 @@ def check(
         str | None,
         typer.Option(metavar="|".join(PROFILES), help="Of the host, instead of the bundle's."),
     ] = None,
+    operators: options.Operators = None,
     json: options.Json = False,
 ) -> None:
     """Run a bundle's inputs again and compare every byte of every output, and what ops write.
@@ -178,11 +183,18 @@ def check(
     in the first differing sample, first_output that sample's first differing output.
     """
     data = contents_of(model)
+    registry = registry_with(operators)
     with BundleReader(bundle) as reader:
         samples = reader.samples
     with output.progress("checking", samples) as advance:
         result = golden.check(
-            data, bundle, runtime, any_model=any_model, profile=profile, progress=advance
+            data,
+            bundle,
+            runtime,
+            any_model=any_model,
+            profile=profile,
+            registry=registry,
+            progress=advance,
         )
     if json:
         output.print_json(asdict(result))

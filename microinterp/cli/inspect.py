@@ -13,6 +13,7 @@ from microinterp.cli import model_text, options, output
 from microinterp.cli.health_report import show_health
 from microinterp.inspect_model import ModelFacts, SubgraphFacts, inspect_model
 from microinterp.model import contents_of
+from microinterp.operators_file import registry_with
 
 
 def command(
@@ -26,6 +27,7 @@ def command(
             "--paths", help="Say of each op which kernel runs here, and why (docs/performance.md)."
         ),
     ] = False,
+    operators: options.Operators = None,
     json: options.Json = False,
 ) -> None:
     """Show a model's operators, shapes, quantisation, cost, and whether it runs.
@@ -39,7 +41,7 @@ def command(
     with index, name, inputs, outputs, tensors, ops), metadata, signatures, problems, health (rule,
     severity, message, where, figures, remedy of each finding: docs/health.md).
     """
-    facts = inspect_model(contents_of(model))
+    facts = inspect_model(contents_of(model), registry_with(operators))
     if json:
         output.print_json(asdict(facts))
         return

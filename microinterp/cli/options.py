@@ -39,4 +39,12 @@ OtherProfile = Annotated[
     str,
     typer.Option(metavar="|".join(PROFILES), help="Profile of the other side, where it is host."),
 ]
+Operators = Annotated[
+    str | None,
+    typer.Option(
+        "--operators",
+        metavar="FILE.py",
+        help="Operators of your own: a Python file with OPS, which is run (docs/custom_ops.md).",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]

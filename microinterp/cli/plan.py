@@ -28,8 +28,10 @@ from microinterp.cli.plan_target import show_target, sizes_of, target_json
 from microinterp.files import write_bytes
 from microinterp.interpreter import prepare_model
 from microinterp.model import contents_of, load
+from microinterp.operators_file import registry_with
 from microinterp.passes import Passed, run_passes
 from microinterp.prepare import Prepared
+from microinterp.registry import Registry
 
 
 def command(
@@ -79,6 +81,7 @@ def command(
     passes: Passes = "none",
     ram: Ram = None,
     max_extra_macs: MaxExtraMacs = 0.1,
+    operators: options.Operators = None,
     json: options.Json = False,
 ) -> None:
     """Show how large the arena is, where each tensor lies in it, and which op needs the most.
@@ -119,7 +122,8 @@ def command(
     data = contents_of(model)
     # A plan that the file has already would bind the planner.
     free = data if to is None and over is None else embed(data, load(data), {})
-    prepared = prepare_model(free, kernels="plain")
+    registry = registry_with(operators)
+    prepared = prepare_model(free, registry=registry, kernels="plain")
     usual = make_plan(prepared).head_bytes
     limit = None if ram is None else parse_bytes(ram)
     placed = None if over is None else plan_regions(prepared, over)
@@ -128,8 +132,8 @@ def command(
         passed = run_passes(prepared, parse_passes(passes), limit, max_extra_macs)
         prepared = passed.prepared
     chosen = passed.plan
-    embedded = None if to is None else _embedded(data, prepared, chosen, to)
-    sizes = None if target is None else sizes_of(prepared, planner, target, to)
+    embedded = None if to is None else _embedded(data, prepared, registry, chosen, to)
+    sizes = None if target is None else sizes_of(prepared, planner, target, to, registry)
     moments = timeline(prepared, chosen)
     shown = Shown(passed, moments, usual)
     marks = tflm_mark(chosen, usual)
@@ -160,7 +164,7 @@ def command(
         raise typer.Exit(output.NO)
 
 
-def _embedded(data: bytes, prepared: Prepared, chosen: Plan, path: str) -> int:
+def _embedded(data: bytes, prepared: Prepared, registry: Registry, chosen: Plan, path: str) -> int:
     """Write the model with the plan; returns the head that TFLM makes of it, scratch included.
 
     Where TFLM's way to place scratch spoils the plan, its own plan is written instead.
@@ -169,7 +173,7 @@ def _embedded(data: bytes, prepared: Prepared, chosen: Plan, path: str) -> int:
     written, head = b"", 0
     for plan in (chosen, usual):
         written = embed(data, prepared.graph.model, plan.tensors)
-        head = make_plan(prepare_model(written, kernels="plain")).head_bytes
+        head = make_plan(prepare_model(written, registry=registry, kernels="plain")).head_bytes
         if head <= usual.head_bytes:
             break
     write_bytes(path, written)

@@ -13,16 +13,21 @@ from microinterp.cli import output
 from microinterp.interpreter import prepare_model
 from microinterp.model import contents_of
 from microinterp.prepare import Prepared
+from microinterp.registry import Registry
 
 
-def sizes_of(prepared: Prepared, planner: str, target: str, written: str | None) -> TargetSizes:
+def sizes_of(
+    prepared: Prepared, planner: str, target: str, written: str | None, registry: Registry
+) -> TargetSizes:
     """Sizes on `target`: of the file that --embed has written, else with the planner's plan.
 
     Raises:
         ArenaError: no such target, or it cannot run the model.
     """
     if written is not None:
-        prepared, planner = prepare_model(contents_of(written), kernels="plain"), "tflm"
+        again = contents_of(written)
+        prepared = prepare_model(again, registry=registry, kernels="plain")
+        planner = "tflm"
     return target_sizes(prepared, make_plan(prepared, planner), target)
 
 

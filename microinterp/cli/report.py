@@ -19,6 +19,8 @@ from microinterp.images import parse_range
 from microinterp.inputs import Reading, random_samples, read_samples
 from microinterp.interpreter import Interpreter
 from microinterp.model import contents_of
+from microinterp.operators_file import registry_with
+from microinterp.registry import Registry
 from microinterp.report.figures import Measured, ReportSamples, measure, plain
 from microinterp.report.model_page import model_page
 
@@ -75,6 +77,7 @@ def command(
             "explain` does; SUBGRAPH/OP:I,J,... outside the main subgraph. May be given again.",
         ),
     ] = None,
+    operators: options.Operators = None,
     json: Annotated[bool, typer.Option("--json", help="Print the page's figures as JSON.")] = False,
 ) -> None:
     """Write one self-contained page: figures, graph, ops, arena, ranges, quantisation health.
@@ -101,12 +104,15 @@ def command(
 
     data = contents_of(model)
     progress = partial(output.progress, "running")
-    measured = measure(data, os.path.basename(model), chosen, profile, progress)
-    more = [_explained(data, each, measured, profile) for each in elements or ()]
+    registry = registry_with(operators)
+    measured = measure(data, os.path.basename(model), chosen, profile, progress, registry)
+    more = [_explained(data, each, measured, profile, registry) for each in elements or ()]
     if other is not None and measured.samples is not None:
         count = measured.samples.count
         paths = tuple(inputs or ())
-        wanted = Wanted(other, paths, reading, count, seed, profile, other_profile)
+        wanted = Wanted(
+            other, paths, reading, count, seed, profile, other_profile, registry=registry
+        )
         measured.figures["comparison"] = plain(compared(data, wanted).as_dict())
     if to is not None:
         page = model_page(measured, more)
@@ -125,7 +131,9 @@ def _findings(count: int) -> str:
     return f"{count:,} finding{'' if count == 1 else 's'} of quantisation health"
 
 
-def _explained(data: bytes, wanted: str, measured: Measured, profile: str) -> str:
+def _explained(
+    data: bytes, wanted: str, measured: Measured, profile: str, registry: Registry
+) -> str:
     """The section of an element; its figures go to the others. "" where the model does not run."""
     found = _ELEMENT.fullmatch(wanted)
     if found is None:
@@ -137,7 +145,8 @@ def _explained(data: bytes, wanted: str, measured: Measured, profile: str) -> st
     told = given.names[0] if given.names else f"random input, seed {given.seed}"
     made = explain(
         data, int(found[2]), index, given.arrays,
-        subgraph=int(found[1] or 0), profile=profile, sample=0, given=told,
+        subgraph=int(found[1] or 0), profile=profile, registry=registry, sample=0,
+        given=told,
     )  # fmt: skip
     measured.figures["explanations"].append(plain(made.as_dict()))
     return html_section(made)

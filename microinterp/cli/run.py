@@ -23,6 +23,8 @@ from microinterp.images import parse_range
 from microinterp.inputs import Reading, Samples, dequantise, random_samples, read_samples
 from microinterp.interpreter import Interpreter
 from microinterp.model import contents_of
+from microinterp.operators_file import registry_with
+from microinterp.registry import Registry
 from microinterp.trace import Timer
 
 Array = npt.NDArray[Any]
@@ -95,6 +97,7 @@ def command(
             "--output", "-o", metavar="OUT.npz", help="Save raw outputs: output_0, output_1..."
         ),
     ] = None,
+    operators: options.Operators = None,
     json: options.Json = False,
 ) -> None:
     """Run a model on data and show the highest outputs, bit for bit as TFLM computes them.
@@ -110,7 +113,8 @@ def command(
     index, name, seconds).
     """
     data = contents_of(model)
-    interpreter = Interpreter.from_bytes(data, profile=profile)
+    registry = registry_with(operators)
+    interpreter = Interpreter.from_bytes(data, profile=profile, registry=registry)
     if (count is None) == (not inputs) and frontend is None:
         raise InputError(
             "give either input files or --samples N",
@@ -124,7 +128,7 @@ def command(
         given = (f"random sample {number}, seed {seed}" for number in range(count))
         samples = Samples(random_samples(tensors, count, seed), tuple(given))
     elif front is not None:
-        samples = _through(front, profile, stride, inputs or [], interpreter)
+        samples = _through(front, profile, registry, stride, inputs or [], interpreter)
     else:
         if stride is not None:
             raise InputError("--stride is of no use without --frontend")
@@ -132,14 +136,14 @@ def command(
         samples = read_samples(inputs or [], interpreter.graph.main.inputs, reading)
     names = labels_for(model, labels, interpreter.graph.main.outputs)
     outputs, seconds = _invoke_all(interpreter, samples)
-    timing = _time(data, profile, samples, seconds, repeat, per_op)
+    timing = _time(data, profile, registry, samples, seconds, repeat, per_op)
     if to is not None:
         _save(to, outputs)
     answers = [
         [_top(array[i], tensor, top, names) for array, tensor in _pairs(interpreter, outputs)]
         for i in range(len(samples))
     ]
-    report = Report(data, profile, samples, answers, timing, front)
+    report = Report(data, profile, samples, answers, timing, front, registry)
     if json:
         output.print_json(report.as_dict())
         return
@@ -149,10 +153,15 @@ def command(
 
 
 def _through(
-    front: bytes, profile: str, stride: int | None, paths: Sequence[str], model: Interpreter
+    front: bytes,
+    profile: str,
+    registry: Registry,
+    stride: int | None,
+    paths: Sequence[str],
+    model: Interpreter,
 ) -> Samples:
     """Files of sound as features; the front end computes in the same profile."""
-    frontend = Frontend(Interpreter.from_bytes(front, profile=profile), stride)
+    frontend = Frontend(Interpreter.from_bytes(front, profile=profile, registry=registry), stride)
     return frontend.read(paths, model.graph.main.inputs)
 
 
@@ -173,12 +182,18 @@ def _invoke_all(interpreter: Interpreter, samples: Samples) -> tuple[list[Array]
 
 
 def _time(
-    model: bytes, profile: str, samples: Samples, seconds: list[float], repeat: int, per_op: bool
+    model: bytes,
+    profile: str,
+    registry: Registry,
+    samples: Samples,
+    seconds: list[float],
+    repeat: int,
+    per_op: bool,
 ) -> Timing:
     """Medians; repeats run in an interpreter of their own, so that they change no state."""
     if repeat == 1 and not per_op:
         return Timing(statistics.median(seconds), len(seconds), None)
-    interpreter = Interpreter.from_bytes(model, profile=profile)
+    interpreter = Interpreter.from_bytes(model, profile=profile, registry=registry)
     plain, by_op = [], []
     for _ in output.with_progress(range(repeat), "timing"):
         for watch in (None, Timer()) if per_op else (None,):

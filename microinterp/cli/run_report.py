@@ -14,6 +14,7 @@ from microinterp.cli import model_text, output
 from microinterp.inputs import Samples
 from microinterp.inspect_model import ModelFacts, inspect_model
 from microinterp.quant.profile import get_profile
+from microinterp.registry import Registry
 
 _SHOWN_SAMPLES = 20
 _IN_FULL = 3  # samples whose scores have a line each; of more, each has one line
@@ -47,6 +48,7 @@ class Report:
         answers: [sample][output], as `run` makes them: name, top.
         timing: medians.
         frontend: contents of the front end's file, if one made the samples.
+        registry: operators of the model; None for those of the package.
     """
 
     model: bytes
@@ -55,16 +57,19 @@ class Report:
     answers: Sequence[Sequence[dict[str, Any]]]
     timing: Timing
     frontend: bytes | None = None
+    registry: Registry | None = None
 
     @cached_property
     def facts(self) -> ModelFacts:
         """What `inspect` knows of the model; worked out once, as it prepares the whole model."""
-        return inspect_model(self.model)
+        return inspect_model(self.model, self.registry)
 
     def inexact_ops(self) -> dict[str, str]:
         """Ops of the model, and of its front end, that are not simply exact, and why."""
         models = (
-            [self.facts] if self.frontend is None else [inspect_model(self.frontend), self.facts]
+            [self.facts]
+            if self.frontend is None
+            else [inspect_model(self.frontend, self.registry), self.facts]
         )
         ops = (op for facts in models for subgraph in facts.subgraphs for op in subgraph.ops)
         return {op.name: op.exactness for op in ops if op.exactness != "exact"}

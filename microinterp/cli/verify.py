@@ -14,6 +14,7 @@ from microinterp.cli import options, output
 from microinterp.errors import MicrointerpError, Problem
 from microinterp.inspect_model import all_problems
 from microinterp.model import contents_of
+from microinterp.operators_file import registry_with
 
 _UNREADABLE = "unreadable"
 _STYLES = {"error": "bold red", "warning": "yellow"}
@@ -21,6 +22,7 @@ _STYLES = {"error": "bold red", "warning": "yellow"}
 
 def command(
     models: Annotated[list[str], typer.Argument(metavar="MODEL", help=".tflite files.")],
+    operators: options.Operators = None,
     json: options.Json = False,
 ) -> None:
     """Check models: the file's structure, the rules of a sound model, and every operator.
@@ -32,11 +34,12 @@ def command(
     subgraph, op_index, op_name, role, tensor_index, tensor_name, byte_offset). A file that cannot
     be read has the rule "unreadable".
     """
+    registry = registry_with(operators)
     found: dict[str, Sequence[Problem]] = {}
     unreadable = False
     for path in output.with_progress(models, "verifying"):
         try:
-            found[path] = all_problems(contents_of(path))
+            found[path] = all_problems(contents_of(path), registry)
         except MicrointerpError as error:
             found[path] = [Problem(_UNREADABLE, error.message, error.where, error.hint)]
             output.show_error(error)

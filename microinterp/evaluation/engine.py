@@ -19,6 +19,7 @@ from microinterp.evaluation.runners import Ours, other
 from microinterp.frontend import Frontend
 from microinterp.inputs import convert, read_samples
 from microinterp.interpreter import Interpreter
+from microinterp.operators_file import registry_with
 
 Array = npt.NDArray[Any]
 
@@ -55,16 +56,18 @@ class Engine:
                 hint="install the same version everywhere",
             )
         self._job = job
-        self._ours = Ours(job.model, job.profile, job.kernels, job.in_order, job.threads)
+        registry = registry_with(job.operators)
+        in_order, threads = job.in_order, job.threads
+        self._ours = Ours(job.model, job.profile, job.kernels, in_order, threads, registry)
         self._main = self._ours.interpreter.graph.main
         self._frontend = None
         if job.frontend is not None:
-            front = Interpreter.from_bytes(job.frontend, profile=job.profile)
+            front = Interpreter.from_bytes(job.frontend, profile=job.profile, registry=registry)
             self._frontend = Frontend(front, job.stride)
         self._other = None
         if job.against is not None:
             profiles = job.profile, job.other_profile
-            self._other = other(job.against, job.model, profiles, job.in_order, job.threads)
+            self._other = other(job.against, job.model, profiles, in_order, threads, registry)
 
     def run(self, piece: Piece) -> Result:
         """Compute a piece.

@@ -31,6 +31,7 @@ class Job:
         other_profile: numeric profile of "host" in `against`.
         in_order: samples depend on those before them in their sequence.
         threads: for run_batch; None takes as many as win.
+        operators: Python file with operators of the user's, None for none.
         version: of this package, which every worker must have.
     """
 
@@ -46,6 +47,7 @@ class Job:
     other_profile: str = "single"
     in_order: bool = False
     threads: int | None = None
+    operators: str | None = None
     version: str = microinterp.__version__
 
 

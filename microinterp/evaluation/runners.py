@@ -15,6 +15,7 @@ import microinterp
 from microinterp.errors import InputError, RuntimeUnavailableError, printable
 from microinterp.interpreter import Interpreter
 from microinterp.prepare import Status
+from microinterp.registry import Registry
 from microinterp.runtimes import tflm
 from microinterp.sides.choice import LITERT
 from microinterp.sides.litert import KINDS
@@ -48,9 +49,15 @@ class Ours:
     """This package's interpreter."""
 
     def __init__(
-        self, model: bytes, profile: str, kernels: str, in_order: bool, threads: int | None
+        self,
+        model: bytes,
+        profile: str,
+        kernels: str,
+        in_order: bool,
+        threads: int | None,
+        registry: Registry | None = None,
     ) -> None:
-        self._new = partial(Interpreter, model, profile=profile, kernels=kernels)
+        self._new = partial(Interpreter, model, profile=profile, kernels=kernels, registry=registry)
         self.interpreter = self._new()
         self._in_order, self._threads = in_order, threads
         self._forgets = _forgets(self.interpreter)
@@ -160,7 +167,12 @@ def _litert_says(error: Exception) -> RuntimeUnavailableError:
 
 
 def other(
-    name: str, model: bytes, profiles: tuple[str, str], in_order: bool, threads: int | None
+    name: str,
+    model: bytes,
+    profiles: tuple[str, str],
+    in_order: bool,
+    threads: int | None,
+    registry: Registry | None = None,
 ) -> Runner:
     """The runner to compare with.
 
@@ -169,6 +181,7 @@ def other(
         model: contents of the .tflite file.
         profiles: that of the runner compared, for "plain"; the other one, for "host".
         in_order, threads: as in Job.
+        registry: operators of this package's runners.
 
     Raises:
         InputError: there is no such runtime.
@@ -184,8 +197,8 @@ def other(
     if name in LITERT:
         return LiteRt(model, name, in_order)
     if name == "plain":
-        return Ours(model, profiles[0], "plain", in_order, threads)
-    return Ours(model, profiles[1], "auto", in_order, threads)
+        return Ours(model, profiles[0], "plain", in_order, threads, registry)
+    return Ours(model, profiles[1], "auto", in_order, threads, registry)
 
 
 def version(name: str, other_profile: str) -> str:

@@ -32,6 +32,7 @@ from microinterp.evaluation.workers import Answers, LostWorkers, run_here, run_l
 from microinterp.graph import Tensor
 from microinterp.inputs import Reading
 from microinterp.interpreter import prepare_model
+from microinterp.operators_file import registry_with
 from microinterp.prepare import Prepared
 from microinterp.sides.choice import LITERT
 
@@ -61,6 +62,8 @@ class Settings:
         workers: processes on this machine; 1 computes in this one.
         cluster: address of a Dask scheduler, instead of workers.
         piece: entries that a worker computes at once; None chooses. No figure depends on it.
+        operators: Python file with operators of your own (`operators_file`), which each worker
+            runs; on a cluster it must be there at the same path, as files of data must.
     """
 
     profile: str = "tflm"
@@ -78,6 +81,7 @@ class Settings:
     workers: int = 1
     cluster: str | None = None
     piece: int | None = None
+    operators: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,9 @@ def evaluate(
         ModelError, UnsupportedError, PrepareError, ArenaError: see Interpreter.
     """
     chosen = settings or Settings()
-    prepared = prepare_model(model, chosen.profile, kernels="plain")  # only looked at
+    prepared = prepare_model(
+        model, chosen.profile, registry_with(chosen.operators), "plain"
+    )  # only looked at
     output = _output(prepared, chosen.output)
     truth = understand(data, output, chosen.names, chosen.task)
     _check(prepared, data, truth, chosen, output)
@@ -196,6 +202,7 @@ def _job(model: bytes, settings: Settings, truth: Truth, in_order: bool) -> Job:
         other_profile=settings.other_profile,
         in_order=in_order,
         threads=None if _alone(settings) else 1,
+        operators=None if settings.operators is None else os.path.abspath(settings.operators),
     )
 
 

@@ -16,6 +16,7 @@ from microinterp.explain.steps import Number, Step
 from microinterp.explain.subject import Capture, Outcome, Subject
 from microinterp.graph import Node, Tensor
 from microinterp.interpreter import Interpreter
+from microinterp.registry import Registry
 
 _LISTED = 12  # ops that an error names
 
@@ -108,6 +109,7 @@ def explain(
     subgraph: int = 0,
     output: int = 0,
     profile: str = "tflm",
+    registry: Registry | None = None,
     sample: int = -1,
     given: str = "",
 ) -> Explanation:
@@ -121,6 +123,7 @@ def explain(
         subgraph: the op's subgraph.
         output: which of the op's outputs.
         profile: numeric profile (docs/profiles.md).
+        registry: operators, as for Interpreter.
         sample: which of the N; the last by default. Samples before it run too where the model has
             state.
         given: what the inputs are, in words, for whoever reads the explanation.
@@ -130,7 +133,7 @@ def explain(
         UnsupportedError: the op computes no integers.
         ModelError, PrepareError: as Interpreter.
     """
-    interpreter = Interpreter.from_bytes(model, profile=profile)
+    interpreter = Interpreter.from_bytes(model, profile=profile, registry=registry)
     node = _find(interpreter, subgraph, op)
     where = _checked_index(node, output, index)
     explainer = explainer_of(node, output)

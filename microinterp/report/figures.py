@@ -25,6 +25,7 @@ from microinterp.health.layers import layer_of
 from microinterp.health.recording import BINS, Use, record_uses
 from microinterp.inspect_model import ModelFacts, inspect_model
 from microinterp.interpreter import Interpreter
+from microinterp.registry import Registry
 from microinterp.trace import Timer
 
 Array = npt.NDArray[Any]
@@ -79,6 +80,7 @@ def measure(
     samples: Callable[[Interpreter], ReportSamples],
     profile: str = "tflm",
     progress: Progress | None = None,
+    registry: Registry | None = None,
 ) -> Measured:
     """Run a model and collect its figures.
 
@@ -90,19 +92,22 @@ def measure(
         samples: gives what to run it on.
         profile: whose numbers (docs/profiles.md).
         progress: called with the number of samples; gives what to call with those done.
+        registry: operators, as for Interpreter.
 
     Raises:
         ModelError: the file's structure is damaged.
         InputError: samples do not fit, or an op cannot work with them.
     """
-    facts = inspect_model(data)
+    facts = inspect_model(data, registry)
     figures = _file_figures(facts, data, name, profile)
     if not facts.runs:
         return Measured(figures, None)
-    interpreter = Interpreter.from_bytes(data, profile=profile)
+    interpreter = Interpreter.from_bytes(data, profile=profile, registry=registry)
     given = samples(interpreter)
     uses = _uses(interpreter, given, progress or _unwatched)
-    total, by_op = _times(data, profile, given.arrays)
+    total, by_op = _times(
+        Interpreter.from_bytes(data, profile=profile, registry=registry), given.arrays
+    )
     figures["samples"] = {
         "count": given.count,
         "random": given.seed is not None,
@@ -195,10 +200,9 @@ def _op_figures(facts: ModelFacts, subgraph: int, index: int) -> dict[str, Any]:
 
 
 def _times(
-    data: bytes, profile: str, arrays: Sequence[Array]
+    interpreter: Interpreter, arrays: Sequence[Array]
 ) -> tuple[float, dict[tuple[int, int], float]]:
     """Medians in microseconds: of an invoke, and of each op; the first sample, again and again."""
-    interpreter = Interpreter.from_bytes(data, profile=profile)
     whole: list[float] = []
     ops: list[dict[tuple[int, int], float]] = []
     started = time.perf_counter()

@@ -38,6 +38,7 @@ class Child(Closing):
         timeout: float,
         environment: Mapping[str, str] | None = None,
         folder: str | os.PathLike[str] | None = None,
+        hints: Mapping[str, str] | None = None,
     ) -> None:
         """Nothing is started yet.
 
@@ -47,12 +48,14 @@ class Child(Closing):
             timeout: seconds after which a request is given up and the process killed.
             environment: variables besides this process' own.
             folder: to run in.
+            hints: for errors, by a piece of what the runtime says.
         """
         self.name = name
         self.started = 0.0
         self._command = [sys.executable, "-m", module, *arguments]
         self._environment = {**os.environ, **(environment or {})}
         self._folder = folder
+        self._hints = dict(hints or {})
         self.patience = timeout
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -78,7 +81,8 @@ class Child(Closing):
             watchdog.cancel()
         if status == "error":
             said = printable(" ".join(str(value).split()), _MOST_SAID)
-            raise RuntimeUnavailableError(f"{self.name} says: {said}")
+            hint = next((text for piece, text in self._hints.items() if piece in said), "")
+            raise RuntimeUnavailableError(f"{self.name} says: {said}", hint=hint)
         return value
 
     def close(self) -> None:

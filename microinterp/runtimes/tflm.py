@@ -17,6 +17,11 @@ from microinterp.runtimes.child import Child
 # memory before they write it (SPACE_TO_BATCH_ND's pad value).
 _FRESH_ARENAS = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 
+_HINTS = {
+    "failed to allocate tensors": "it gives no reason; `microinterp verify` tells what it refuses, "
+    "and operators of your own are not in its wheel",
+}
+
 Sample = Sequence[npt.NDArray[Any]] | None
 """One array per input; None stands for a reset() between two samples."""
 
@@ -82,6 +87,7 @@ class TflmRuntime(Child):
             "microinterp.runtimes.tflm_worker",
             timeout=timeout,
             environment=_FRESH_ARENAS,
+            hints=_HINTS,
         )
 
     def run(

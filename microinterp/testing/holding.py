@@ -11,6 +11,7 @@ from microinterp import golden
 from microinterp.errors import InputError
 from microinterp.files import read_bytes
 from microinterp.golden_bundle import BundleHeader, BundleReader
+from microinterp.operators_file import registry_with
 from microinterp.registry import Registry
 from microinterp.testing.availability import missing, port_of, resolved
 from microinterp.testing.locks import alone
@@ -38,7 +39,7 @@ def hold(case: Case, registry: Registry | None, update_in: str | None) -> Held:
     """Check a case.
 
     Args:
-        registry: of a model with custom operators.
+        registry: of a model with custom operators; None takes what `case.operators` says.
         update_in: the session of pytest in which bundles are to be recorded anew; None is to check
             alone, which writes nothing.
 
@@ -46,6 +47,7 @@ def hold(case: Case, registry: Registry | None, update_in: str | None) -> Held:
         MicrointerpError: a file cannot be used, or the runtime fails.
     """
     model = read_bytes(os.fspath(case.model))
+    registry = registry or registry_with(case.operators)
     changed = ""
     if update_in is not None:
         recorder = _header(case).runtime

@@ -19,10 +19,11 @@ else:
 
 TABLE = "golden"
 REQUIRED = ("model", "bundle")
-KEYS = (*REQUIRED, "name", "runtimes", "profile")
+KEYS = (*REQUIRED, "name", "runtimes", "profile", "operators")
 RUNTIMES = ("host", "tflm", "litert", "litert-ref", "litert-noxnn", "board", "board:PORT")
 _HINTS = {
     "model": "paths are relative to the folder of the .golden.toml",
+    "operators": "paths are relative to the folder of the .golden.toml",
     "bundle": "record it: microinterp golden record MODEL INPUTS -o BUNDLE",
 }
 _BUNDLE_SUFFIX = ".golden"
@@ -40,6 +41,7 @@ class Case:
         runtime: one of RUNTIMES; "board" is the only board that there is.
         profile: that the bundle must have been recorded in; None is whichever it was.
         line: of the entry in its file, from 0; 0 where it is not known.
+        operators: Python file with operators of the user's (`operators_file`); None is none.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Case:
     runtime: str = "host"
     profile: str | None = None
     line: int = 0
+    operators: Path | None = None
 
 
 def read_cases(path: Path) -> tuple[Case, ...]:
@@ -127,7 +130,8 @@ def _cases(path: Path, which: str, entry: object, line: int) -> list[Case]:
             hint=f"leave out {', '.join(_IN_IDS)} and what is not printable",
         )
     profile = _profile(place, entry)
-    return [Case(name, model, bundle, each, profile, line) for each in _runtimes(place, entry)]
+    own = _file(place, entry, "operators", path.parent) if "operators" in entry else None
+    return [Case(name, model, bundle, each, profile, line, own) for each in _runtimes(place, entry)]
 
 
 def _profile(place: str, entry: Mapping[str, Any]) -> str | None:

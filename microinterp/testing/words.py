@@ -146,6 +146,9 @@ def _how_to_go_on(case: Case, runtime: str, result: CheckResult) -> list[str]:
     compare = f"microinterp compare {model} --with {other}"
     if result.profile != "tflm":
         compare += f" --profile {shlex.quote(result.profile)}"
+    if case.operators is not None:
+        own = f" --operators {shlex.quote(_short(case.operators))}"
+        check, compare = check + own, compare + own
     return [
         f"look closer: {printable_path(compare)}",
         f"once more:   {printable_path(check)}",
