@@ -24,12 +24,12 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # where this file is run, not imported
 
 from firmware.kernels.thumb import modules  # noqa: E402
-from microinterp.packed.tiers import layout_of  # noqa: E402
+from microinterp.packed.tiers import TIERS, layout_of  # noqa: E402
 
 TARGET = HERE.parent / "host_tools" / "microinterp_boards" / "_firmware"
 VIPER = {"viper-armv6m": "armv6m", "viper-armv7m": "armv7m", "x64": "x64"}
 """Sets of viper kernels -> the architecture that mpy-cross compiles for."""
-THUMB = ("armv6m", "armv7m", "armv7em")
+THUMB = TIERS[1:]  # the first one is for any processor
 SETS = ("bytecode", *VIPER, *THUMB)
 LINK = "link"
 """Folder of the link's service, and its key in the manifest."""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from microinterp.errors import DeviceError, printable
+from microinterp_boards.processor import TIERS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,7 +27,7 @@ _FLASHING = "uf2 hex dfu esptool bossac stlink jlink teensy_loader_cli ota none"
 KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "core": tuple(_CORES.split()),
-        "kernels": ("armv6m", "armv7m", "armv7em", "bytecode", "x64", "source"),
+        "kernels": (*TIERS, "bytecode", "x64", "source"),
         "link": ("usb", "uart", "virtual"),
         "flashing": tuple(_FLASHING.split()),
         "mapping": ("", "romfs", "rp2.Flash", "preload"),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TIERS = ("armv6m", "armv7m", "armv7em")
+from microinterp.packed import tiers
+
+TIERS: tuple[str, ...] = tiers.TIERS[1:]  # the first one is for any processor
 """Kernels for Thumb by the instructions that they use, least first; armv7em has DSP."""
 
 _ARM = 0x41

@@ -17,6 +17,7 @@ from typing import Any
 
 from microinterp.errors import DeviceError, InputError, printable, printable_path
 from microinterp.files import read_bytes
+from microinterp_boards.processor import TIERS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,7 +27,7 @@ else:
 FILE = "fleet.toml"
 VARIABLE = "MICROINTERP_FLEET"
 """An environment variable: the path of the file, where no other is given."""
-KERNELS = ("armv7em", "armv7m", "armv6m", "viper", "bytecode", "source")
+KERNELS = (*reversed(TIERS), "viper", "bytecode", "source")
 """What a board may be held to run best."""
 _MOST_BYTES = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,39}")
