@@ -66,6 +66,7 @@ def tree_of(path: Path) -> ast.Module:
 
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+Public = ast.FunctionDef | ast.ClassDef
 
 
 def functions(paths: Iterable[Path]) -> list[tuple[str, Function]]:
@@ -108,9 +109,9 @@ def spread(name: str, sizes: Mapping[str, int], most: int, median: int) -> Row:
     return Row(name, figure, f"median {median}, max {most}", over)
 
 
-def public(paths: Iterable[Path]) -> list[tuple[str, ast.AST]]:
+def public(paths: Iterable[Path]) -> list[tuple[str, Public]]:
     """Public functions, classes and methods of public classes."""
-    found: list[tuple[str, ast.AST]] = []
+    found: list[tuple[str, Public]] = []
     for path in paths:
         tree = tree_of(path)
         owners: list[ast.Module | ast.ClassDef] = [tree]
@@ -121,16 +122,18 @@ def public(paths: Iterable[Path]) -> list[tuple[str, ast.AST]]:
                 for node in owner.body
                 if isinstance(node, (ast.FunctionDef, ast.ClassDef))
                 and not node.name.startswith("_")
-                and not _is_setter(node)
             ]
     return found
 
 
-def _is_setter(node: ast.FunctionDef | ast.ClassDef) -> bool:
-    return any(ast.unparse(each).endswith(".setter") for each in node.decorator_list)
+def is_documented(node: Public) -> bool:
+    """Whether it has a docstring; a property's setter has that of its getter."""
+    is_setter = any(ast.unparse(each).endswith(".setter") for each in node.decorator_list)
+    return is_setter or bool(ast.get_docstring(node))
 
 
-def _is_annotated(node: ast.AST) -> bool:
+def is_annotated(node: Public) -> bool:
+    """Whether all arguments of a function, and what it returns, have types."""
     if not isinstance(node, ast.FunctionDef):
         return True
     given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
@@ -139,7 +142,7 @@ def _is_annotated(node: ast.AST) -> bool:
     )
 
 
-def share(name: str, nodes: Sequence[tuple[str, ast.AST]], good: Callable[[ast.AST], bool]) -> Row:
+def share(name: str, nodes: Sequence[tuple[str, Public]], good: Callable[[Public], bool]) -> Row:
     """How many public names have something; all must."""
     bad = tuple(place for place, node in nodes if not good(node))
     percent = 100 * (len(nodes) - len(bad)) / len(nodes)
@@ -185,8 +188,8 @@ def measure() -> list[Row]:
     return [
         spread("files, lines", lines, MAX_FILE, MEDIAN_FILE),
         spread("functions, lines", sizes, MAX_FUNCTION, MEDIAN_FUNCTION),
-        share("public docstrings", names, lambda n: bool(ast.get_docstring(n))),  # type: ignore[arg-type]
-        share("public annotations", names, _is_annotated),
+        share("public docstrings", names, is_documented),
+        share("public annotations", names, is_annotated),
         Row("comments per 100 lines", f"{100 * comments / code:.1f} of {code:,}"),
         Row("test lines per line", f"{test_code / code:.2f}"),
         Row(
