@@ -28,8 +28,12 @@ def checked_input(array: npt.ArrayLike, tensor: Tensor, index: int, batch: bool 
 
     Raises InputError.
     """
+    return checked_array(array, tensor, f"input {index} '{printable(tensor.name)}'", batch)
+
+
+def checked_array(array: npt.ArrayLike, tensor: Tensor, name: str, batch: bool = False) -> Any:
+    """As `checked_input`; `name` is what errors call the tensor."""
     given = np.asarray(array)
-    name = f"input {index} '{printable(tensor.name)}'"
     if given.dtype != tensor.dtype:
         raise InputError(
             f"{name} takes {tensor.dtype}, got {given.dtype}",

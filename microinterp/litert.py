@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from microinterp.checked_inputs import checked_array
 from microinterp.errors import InputError, UnsupportedError, printable
 from microinterp.graph import Subgraph, Tensor
 from microinterp.interpreter import Interpreter as _ChipInterpreter
@@ -99,8 +100,8 @@ class Interpreter:
         self._require_allocated()
         tensor = self._tensor(tensor_index)
         if tensor.is_constant:
-            raise InputError(f"tensor {tensor_index} '{printable(tensor.name)}' is constant")
-        self._chip.view(tensor.index)[...] = _checked(tensor, value)
+            raise InputError(f"{_named(tensor)} is constant")
+        self._chip.view(tensor.index)[...] = checked_array(value, tensor, _named(tensor))
 
     def get_tensor(self, tensor_index: int, subgraph_index: int = _MAIN) -> npt.NDArray[Any]:
         """A copy of a tensor: inputs, outputs, constants, and what lies between them."""
@@ -144,7 +145,7 @@ class Interpreter:
         tensor = self._tensor(input_index)
         if tuple(int(size) for size in tensor_size) != tensor.shape:
             raise UnsupportedError(
-                f"tensor {tensor.index} '{printable(tensor.name)}' has shape {list(tensor.shape)}"
+                f"{_named(tensor)} has shape {list(tensor.shape)}"
                 f" and cannot be resized to {[int(size) for size in tensor_size]}",
                 hint="TFLM plans its arena for fixed shapes: convert the model with the shape that"
                 " you need; for many samples at once use microinterp.Interpreter.run_batch",
@@ -262,17 +263,8 @@ def _no_delegates() -> NoReturn:
     )
 
 
-def _checked(tensor: Tensor, value: npt.ArrayLike) -> npt.NDArray[Any]:
-    given = np.asarray(value)
-    name = f"tensor {tensor.index} '{printable(tensor.name)}'"
-    if given.dtype != tensor.dtype:
-        raise InputError(
-            f"{name} takes {tensor.dtype}, got {given.dtype}",
-            hint="quantise it with quantization_parameters of get_input_details",
-        )
-    if given.shape != tensor.shape:
-        raise InputError(f"{name} takes shape {list(tensor.shape)}, got {list(given.shape)}")
-    return given
+def _named(tensor: Tensor) -> str:
+    return f"tensor {tensor.index} '{printable(tensor.name)}'"
 
 
 def _details(tensor: Tensor) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from microinterp.closing import Closing
+from microinterp.errors import InputError
 from microinterp.graph import Graph
 from microinterp.runtimes import tflm
 from microinterp.sides.side import Array, Observed, Place, sample_count, stacked
@@ -34,7 +35,10 @@ class TflmSide(Closing):
             self._preserve = bool(places)
             self._runtime.start(self._model, self._preserve)
         if places and not self._preserve:
-            raise ValueError("the first run asked for no tensors, so TFLM does not keep them")
+            raise InputError(
+                "the first run asked for no tensors, so TFLM does not keep them",
+                hint="ask for those of every run in the first one",
+            )
         run = self._runtime.go_on(samples, tensors)
         outputs = stacked(run.outputs, [t.shape for t in self._graph.main.outputs])
         shapes = [self._graph.subgraphs[s].tensors[t].shape for s, t in tensors]
