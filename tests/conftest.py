@@ -25,7 +25,10 @@ settings.register_profile(
 )
 # A changed program is to be noticed, not explained: no search for the smallest failing example.
 settings.register_profile(
-    "mutants", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate]
+    "mutants",
+    settings.get_profile("default"),
+    max_examples=30,
+    phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile("default")
 # Hypothesis also draws numbers that it finds in the modules that were imported so far: what a test
