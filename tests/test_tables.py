@@ -6,9 +6,12 @@ import ctypes
 import ctypes.util
 import math
 import platform
+from collections.abc import Callable
 from decimal import Decimal, localcontext
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from microinterp.quant.libm import checked_log2, expf, roundf, tanhf
@@ -30,6 +33,14 @@ def test_sigmoid_table() -> None:
     assert (np.diff(table.astype(int)) >= 0).all()
     with pytest.raises(ValueError, match="read-only"):
         table[0] = 1
+
+
+@pytest.mark.parametrize(
+    "table", [sigmoid_table, softmax_exp_table, softmax_reciprocal_table], ids=lambda f: f.__name__
+)
+def test_tables_are_made_once(table: Callable[[], npt.NDArray[Any]]) -> None:
+    """Each model that is prepared asks for them."""
+    assert table() is table()
 
 
 def test_raised_entries_halve_the_error_of_interpolation() -> None:
