@@ -70,15 +70,11 @@ def _numbers(result: Comparison) -> dict[str, int]:
     return {name: i for i, name in enumerate(dict.fromkeys([*first, *others]), 1)}
 
 
-def _table(rows: list[Row], is_float: bool, numbers: dict[str, int]) -> object:
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def _table(rows: list[Row], is_float: bool, numbers: dict[str, int]) -> Table:
     alone = () if is_float else ("by itself", "max")
     last = ("rmse", "cos") if is_float else ("cause",)
-    for name in ("op", "name", "elements", "differing", "max", *alone, *last):
-        is_words = name in ("name", "cause")
-        made.add_column(
-            name, justify="left" if is_words else "right", overflow="fold", no_wrap=not is_words
-        )
+    names = ("op", "name", "elements", "differing", "max", *alone, *last)
+    made = output.table(*names, right=[name for name in names if name not in ("name", "cause")])
     first = next((row for row in rows if row.differs), None)
     for row in rows:
         place = f"{row.subgraph}/{row.index}" if row.subgraph else str(row.index)

@@ -125,10 +125,9 @@ class _Report:
         return formula.translate(_PLAIN) if self.is_ascii else formula
 
     def _rows(self, step: Step) -> None:
-        names = words.columns_of(step)
-        made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-        for name in names:
-            made.add_column(self.text(name, _DIM), justify="right", no_wrap=True)
+        names = [self.text(name).plain for name in words.columns_of(step)]
+        made = output.table(*names, right=names)
+        made.header_style = _DIM
         first, hidden, last = words.folded(step.terms, self.everything)
         self._fill(made, step, first)
         if hidden:
