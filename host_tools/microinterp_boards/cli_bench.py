@@ -77,7 +77,7 @@ def bench_command(
     kept = save or results is not None or label is not None
     with _keeping(results or Path(DEFAULT), label) if kept else nullcontext() as keep:
         if some is not None:
-            done_by_each = cli_fleet.watched(
+            cli_fleet.run(
                 some,
                 lambda watch: actions.bench_all(
                     some.entries,
@@ -89,13 +89,10 @@ def bench_command(
                     watch=watch,
                     patience=some.wait,
                 ),
+                _FORM,
+                json,
+                keep,
             )
-            try:
-                for each in done_by_each:
-                    if keep is not None and each.result is not None:
-                        keep(each.result)
-            finally:  # what was measured is shown even if it cannot be kept
-                cli_fleet.tell(some, done_by_each, _FORM, json)
             return
         with chosen_board(port, baud, fleet, wait) as board, progress("timing") as told:
             more = as_taken(memory)

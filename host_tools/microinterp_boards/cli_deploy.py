@@ -87,7 +87,7 @@ def deploy_command(
         raise InputError("--app is for one board at a time", hint="name it with --port")
     some = asked(all_boards, boards, fleet, port, baud, wait)
     if some is not None:
-        done_by_each = cli_fleet.watched(
+        cli_fleet.run(
             some,
             lambda watch: actions.deploy_all(
                 some.entries,
@@ -100,8 +100,9 @@ def deploy_command(
                 watch=watch,
                 patience=some.wait,
             ),
+            _FORM,
+            json,
         )
-        cli_fleet.tell(some, done_by_each, _FORM, json)
         return
     with chosen_board(port, baud, fleet, wait) as board, progress("sending") as told:
         more = {"version": version, "key": secret, **as_taken(memory)}

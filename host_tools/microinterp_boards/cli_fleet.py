@@ -102,14 +102,28 @@ def asked(
     return Asked(there.path, entries, wait)
 
 
-def watched(some: Asked, work: Callable[[Watch], list[Outcome[T]]]) -> list[Outcome[T]]:
-    """The outcomes of an action of fleet.actions, while a line for each board tells how it goes."""
+def run(
+    some: Asked,
+    action: Callable[[Watch], list[Outcome[T]]],
+    form: Form,
+    json: bool,
+    keep: Callable[[T], None] | None = None,
+) -> None:
+    """Run an action of fleet.actions, a line for each board telling how it goes; print outcomes.
+
+    `keep` takes each result. Raises typer.Exit: 1 if a board differs, else 2 if one has failed.
+    """
     with _lines(some.entries) as watch:
-        return work(watch)
+        outcomes = action(watch)
+    try:
+        for each in outcomes:
+            if keep is not None and each.result is not None:
+                keep(each.result)
+    finally:  # what was done is shown even if it cannot be kept
+        _tell(some, outcomes, form, json)
 
 
-def tell(some: Asked, outcomes: Sequence[Outcome[T]], form: Form, json: bool) -> None:
-    """Print all outcomes. Raises typer.Exit: 1 if a board differs, else 2 if one has failed."""
+def _tell(some: Asked, outcomes: Sequence[Outcome[T]], form: Form, json: bool) -> None:
     words = [FAILED if each.error else form.word(each.result) for each in outcomes]
     if json:
         told = [_json(each, word, form) for each, word in zip(outcomes, words, strict=True)]

@@ -66,7 +66,7 @@ def validate_command(
     memory = memory_passes(passes, ram, max_extra_macs)
     some = asked(all_boards, boards, fleet, port, baud, wait)
     if some is not None:
-        done_by_each = cli_fleet.watched(
+        cli_fleet.run(
             some,
             lambda watch: actions.validate_all(
                 some.entries,
@@ -80,8 +80,9 @@ def validate_command(
                 watch=watch,
                 patience=some.wait,
             ),
+            _FORM,
+            json,
         )
-        cli_fleet.tell(some, done_by_each, _FORM, json)
         return
     with chosen_board(port, baud, fleet, wait) as board, progress("comparing") as told:
         more = as_taken(memory)
