@@ -26,12 +26,14 @@ def compiled(
     compiler, language = COMPILERS[standard]
     if shutil.which(compiler) is None:
         require_or_skip(compiler, f"apt install {compiler}")
-    program, files = folder / "program", []
+    program = folder / "program"
+    files: list[Path] = []
     for number, source in enumerate(sources):
         files.append(folder / f"source{number}.c")
         files[-1].write_text(source)
-    command = [compiler, f"-std={standard}", *_STRICT, *options, "-o", program, "-x", language]
-    done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    made = ("-o", str(program), "-x", language, *map(str, files))
+    command = [compiler, f"-std={standard}", *_STRICT, *options, *made]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return program
 

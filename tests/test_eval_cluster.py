@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +27,7 @@ from tests.eval_data import (
     opened,
     timeless,
 )
+from tests.processes import python
 
 MODEL = DIGITS_MODEL.read_bytes()
 
@@ -156,8 +155,7 @@ def test_no_scheduler_and_no_workers(
 
 def test_dask_is_imported_only_for_a_cluster() -> None:
     code = "import sys, microinterp.cli; print({'dask', 'distributed'} & set(sys.modules))"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert printed.stdout == "set()\n", printed.stderr
+    assert python(code) == "set()\n"
 
 
 def test_dask_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

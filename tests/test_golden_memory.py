@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 from microinterp.runtimes.tflm import version
 from tests.conftest import require_or_skip
 from tests.digits import DIGITS
+from tests.processes import python
 
 MODEL = DIGITS / "digits_int8.tflite"
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,15 +47,7 @@ print(json.dumps([printed.getvalue(), peak("self"), max(theirs), seconds]))
 
 def run(*arguments: object) -> tuple[str, int, int, float]:
     """(what it prints, VmHWM, VmHWM of its child, seconds)."""
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    text, own, child, seconds = json.loads(done.stdout)
+    text, own, child, seconds = json.loads(python(CHILD, *arguments))
     return text, own, child, seconds
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +19,7 @@ from microinterp import (
 from microinterp.model_builder import ModelBuilder
 from microinterp.trace import Timer, Trace
 from tests.models import chain_model, conv_model
+from tests.processes import python
 
 
 def negated(array: np.ndarray) -> np.ndarray:
@@ -256,5 +255,4 @@ def test_import_brings_in_no_command_line() -> None:
     code = (
         "import sys, microinterp; print([m for m in ('typer', 'rich', 'PIL') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert python(code) == "[]\n"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from microinterp.report import Mark, plots
 from microinterp.report.bars import bars
 from microinterp.report.figures import ReportSamples, measure
 from tests.digits import DIGITS
+from tests.processes import python
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -314,6 +313,4 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_matplotlib_is_not_imported_before_it_draws() -> None:
     code = "import sys, microinterp.report.plots; print('matplotlib' in sys.modules)"
-    folder = Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
-    assert done.stdout == "False\n", done.stderr
+    assert python(code) == "False\n"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
 
 import pytest
+
+from tests.processes import python
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,14 +42,8 @@ def loaded_by_pytest(project: Project, *arguments: str) -> set[str]:
     """Modules in a process in which pytest has run."""
     code = "import sys, pytest; pytest.main(sys.argv[1:]); print('LOADED', *sys.modules)"
     options = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments)
-    done = subprocess.run(
-        [sys.executable, "-c", code, *options],
-        cwd=project.path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(done.stdout.rpartition("LOADED")[2].split())
+    printed = python(code, *options, cwd=project.path)
+    return set(printed.rpartition("LOADED")[2].split())
 
 
 def test_without_golden_tests_nothing_heavy_is_loaded(project: Project) -> None:
@@ -69,12 +64,7 @@ def test_importing_it_takes_no_time() -> None:
         "import time, pytest; start = time.perf_counter(); import microinterp.testing,"
         " microinterp.pytest_plugin; print(1e3 * (time.perf_counter() - start))"
     )
-    times = []
-    for _ in range(5):
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        times.append(float(done.stdout))
+    times = [float(python(code)) for _ in range(5)]
     print(f"{min(times):.1f} ms, median {statistics.median(times):.1f} ms")
     assert min(times) < MOST_MILLISECONDS
 
@@ -116,4 +106,4 @@ def test_the_package_still_has_its_interpreter() -> None:
         "assert Interpreter is microinterp.Interpreter\n"
         "assert not hasattr(microinterp, 'interpreters')\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    python(code)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,37 +15,31 @@ import pytest
 from microinterp_boards import virtual_board
 from microinterp_boards.virtual.registry import running_boards
 from tests.boards.conftest import family, is_running, wait_for
+from tests.processes import Person, command, started
 
 pytestmark = pytest.mark.usefixtures("interpreter")
-
-COMMAND = [sys.executable, "-m", "microinterp", "board"]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=30)
 
 
 def test_list_shows_virtual_boards() -> None:
     with virtual_board(heap=65536) as port:
-        (row,) = (
-            row for row in json.loads(run("list", "--json").stdout)["ports"] if row["port"] == port
-        )
+        told = json.loads(command("board", "list", "--json").stdout)
+        (row,) = (row for row in told["ports"] if row["port"] == port)
         assert row["kind"] == "virtual"
         assert row["description"].startswith("unix, heap 65536, in /")
         assert (row["vid"], row["pid"], row["serial_number"]) == (None, None, None)
-        lines = [line.split() for line in run("list").stdout.splitlines()]
+        lines = [line.split() for line in command("board", "list").stdout.splitlines()]
         assert lines[0] == ["port", "kind", "USB", "id", "description"]
         assert [port, "virtual", "-"] in [line[:3] for line in lines]
 
 
 def test_probe_finds_the_only_board() -> None:
     with virtual_board(heap=65536) as port:
-        facts = json.loads(run("probe", "--json").stdout)
+        facts = json.loads(command("board", "probe", "--json").stdout)
         assert facts["port"] == port
         assert facts["implementation"] == "micropython"
         assert 60_000 < facts["heap_total"] < 65_536
         assert facts["cpu_id"] is None
-        done = run("probe", port)
+        done = command("board", "probe", port)
         assert done.returncode == 0
         assert f"port       {port}\n" in done.stdout
         assert "firmware   micropython 1." in done.stdout
@@ -61,7 +53,7 @@ def test_troubles_have_one_message_and_status_2() -> None:
         (("virtual", "toaster"), "there is no virtual board 'toaster'"),
         (("virtual", "--heap", "3000"), "cannot start in a heap of 3000 bytes"),
     ):
-        done = run(*arguments)
+        done = command("board", *arguments)
         assert done.returncode == 2
         assert message in done.stderr
         assert done.stdout == ""
@@ -70,13 +62,9 @@ def test_troubles_have_one_message_and_status_2() -> None:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [*COMMAND, "virtual", "unix", "--heap", "98304", "--folder", str(tmp_path / "files")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    options = ("--heap", "98304", "--folder", tmp_path / "files")
+    words = ("board", "virtual", "unix", *options)
+    process = started(*words, stderr=subprocess.PIPE, start_new_session=True)
     yield process
     process.kill()
     process.communicate()
@@ -87,7 +75,7 @@ def test_virtual_runs_until_interrupted(running: subprocess.Popen[str], tmp_path
     port = running.stdout.readline().strip()
     (board,) = running_boards()
     assert (board.port, board.heap, board.folder) == (port, 98304, str(tmp_path / "files"))
-    assert json.loads(run("probe", port, "--json").stdout)["port"] == port
+    assert json.loads(command("board", "probe", port, "--json").stdout)["port"] == port
     os.killpg(running.pid, signal.SIGINT)
     assert running.wait(5) == 0
     assert running_boards() == []
@@ -106,10 +94,7 @@ def test_virtual_says_that_its_board_died(running: subprocess.Popen[str]) -> Non
 
 
 def test_virtual_tells_the_last_words_of_qemu(qemu: None) -> None:
-    command = [*COMMAND, "virtual", "qemu"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started("board", "virtual", "qemu", stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         port = process.stdout.readline().strip()
@@ -124,7 +109,7 @@ def test_virtual_tells_the_last_words_of_qemu(qemu: None) -> None:
 
 
 def test_virtual_json() -> None:
-    process = subprocess.Popen([*COMMAND, "virtual", "--json"], stdout=subprocess.PIPE, text=True)
+    process = started("board", "virtual", "--json")
     assert process.stdout is not None
     said = json.loads(process.stdout.readline())
     assert said == {"port": running_boards()[0].port, "kind": "unix", "heap": 262144, "cpu": ""}
@@ -134,41 +119,9 @@ def test_virtual_json() -> None:
     assert wait_for(lambda: running_boards() == [])
 
 
-class Person:
-    """Somebody at a terminal in which a command runs."""
-
-    def __init__(self, *arguments: str) -> None:
-        self._screen, terminal = os.openpty()
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments], stdin=terminal, stdout=terminal, stderr=terminal
-        )
-        os.close(terminal)
-        self.seen = b""
-
-    def types(self, keys: bytes) -> None:
-        os.write(self._screen, keys)
-
-    def sees(self, text: bytes) -> bool:
-        deadline = time.monotonic() + 10
-        while text not in self.seen and time.monotonic() < deadline:
-            if select.select([self._screen], [], [], 0.1)[0]:
-                try:
-                    self.seen += os.read(self._screen, 4096)
-                except OSError:
-                    break
-        found = text in self.seen
-        self.seen = self.seen.partition(text)[2]
-        return found
-
-    def leaves(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._screen)
-
-
 def test_shell() -> None:
     with virtual_board() as port:
-        person = Person("shell", port)
+        person = Person("board", "shell", port)
         assert person.sees(b"Ctrl-] ends")
         time.sleep(0.3)  # keys typed before the terminal is raw would be echoed and held back
         person.types(b"\r")
@@ -189,7 +142,7 @@ def test_shell() -> None:
 
 def test_shell_when_the_board_is_unplugged() -> None:
     with virtual_board() as port:
-        person = Person("shell", port)
+        person = Person("board", "shell", port)
         assert person.sees(b"Ctrl-] ends")
         time.sleep(0.3)
         os.kill(running_boards()[0].pid, signal.SIGKILL)

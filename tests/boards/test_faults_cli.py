@@ -10,11 +10,11 @@ import serial
 
 from microinterp_boards.faults import FaultEvent, after_faults, read_log
 from tests.boards.conftest import wait_for
-from tests.boards.test_board_cli import COMMAND, run
+from tests.processes import command, started
 
 
 def test_what_is_asked_wrongly_has_one_message_and_status_2() -> None:
-    done = run("virtual", "--faults", "dorp=0.1")
+    done = command("board", "virtual", "--faults", "dorp=0.1")
     assert done.returncode == 2
     assert done.stdout == ""
     assert "error: there is no fault 'dorp'\n  hint: faults: drop=P[:BYTES], " in done.stderr
@@ -25,10 +25,8 @@ def test_what_is_asked_wrongly_has_one_message_and_status_2() -> None:
 def test_a_board_on_a_bad_line_until_it_dies(tmp_path: Path) -> None:
     log = tmp_path / "log"
     faults = f"to-host.drop=0.2,die-at=60,seed=2,log={log}"
-    command = [*COMMAND, "virtual", "unix", "--faults", faults, "--folder", str(tmp_path / "b")]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    options = ("--faults", faults, "--folder", tmp_path / "b")
+    with started("board", "virtual", "unix", *options, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         port = process.stdout.readline().strip()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from dataclasses import fields
 from pathlib import Path
@@ -18,6 +16,7 @@ from tests.boards.test_fit_deploy import model_of
 from tests.boards.unix_port import ROOT
 from tests.cli import HOSTILE, call, good, good_json, refused, stored, sums_model
 from tests.digits import DIGITS
+from tests.processes import command
 
 FLOAT = DIGITS / "digits_float.tflite"
 
@@ -101,13 +100,7 @@ def test_as_a_process_in_time() -> None:
     path = ROOT.parent / "shared" / "models" / "vww_96_int8.tflite"
     model_of("vww_96_int8")
     started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "microinterp", "fit", str(path), "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+    done = command("fit", path, "--json", cwd=ROOT)
     took = time.monotonic() - started
     print(f"\nfit, all boards: {took:.2f} s")
     assert done.returncode == 1

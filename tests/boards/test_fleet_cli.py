@@ -19,8 +19,8 @@ from microinterp_boards.fleet.work import Outcome
 from microinterp_boards.validate import FirstDifference, Validation
 from tests.boards.model_boards import MODEL
 from tests.boards.remote_ports import Rfc2217Server
-from tests.boards.test_board_cli import Person, run
 from tests.cli import call
+from tests.processes import Person, command
 
 FLEET = """
 [board.near]
@@ -58,7 +58,7 @@ def test_two_boards_are_validated_by_one_command(fleet: tuple[Path, str, str]) -
     rows = [line.split() for line in done.stdout.splitlines()]
     assert rows[0][:7] == ["board", "outcome", "kernels", "sent", "copied", "resumed", "model"]
     assert [row[:2] for row in rows[1:]] == [["near", "deployed"], ["far", "deployed"]]
-    done = run("validate", str(MODEL), "--all", "--fleet", str(path), "--json")
+    done = command("board", "validate", str(MODEL), "--all", "--fleet", str(path), "--json")
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
     assert said["fleet"] == str(path)
@@ -99,13 +99,13 @@ def test_versions_and_signatures(fleet: tuple[Path, str, str], tmp_path: Path) -
 def test_a_person_sees_a_line_for_each_and_stops_them(fleet: tuple[Path, str, str]) -> None:
     path, _, _ = fleet
     more = ["--fleet", str(path), "--samples", "20000"]
-    person = Person("validate", str(MODEL), "--boards", "near,far", *more)
+    person = Person("board", "validate", str(MODEL), "--boards", "near,far", *more)
     assert person.sees(b"near")
     assert person.sees(b"works")
     person.process.send_signal(2)
     assert person.process.wait(10) == 130
     person.leaves()
-    done = run("validate", str(MODEL), "--port", "near", "--fleet", str(path))
+    done = command("board", "validate", str(MODEL), "--port", "near", "--fleet", str(path))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("equal: 20 samples, 200 bytes of outputs; board (")
 
@@ -165,8 +165,8 @@ def test_options_that_do_not_go_together(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("fleet.toml").write_text(FLEET.format(near="/dev/nowhere", far="/dev/nowhere"))
-    for command in ("deploy", "validate", "bench"):
-        done = call("board", command, MODEL, *options)
+    for verb in ("deploy", "validate", "bench"):
+        done = call("board", verb, MODEL, *options)
         assert done.exit_code == 2
         assert message in done.stderr
 

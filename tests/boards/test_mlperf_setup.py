@@ -20,7 +20,7 @@ from microinterp_boards.transport import Transport
 from tests.boards.mlperf_models import WIDTH, expected, two_inputs, two_scales
 from tests.boards.model_boards import LARGE_HEAP, MODEL
 from tests.boards.qemu_port import mapped_model, qemu_board
-from tests.boards.test_board_cli import run
+from tests.processes import command
 
 DIGITS = MODEL.read_bytes()
 
@@ -269,7 +269,7 @@ def test_the_command(port: str, tmp_path: Path) -> None:
     digits_folder(tmp_path / "s", 3)
     folder = str(tmp_path / "files")
     arguments = ["mlperf", str(MODEL), "--port", port, "--files", folder]
-    done = run(*arguments, "--kind", "ic", "--accuracy", str(tmp_path / "s"), "--json")
+    done = command("board", *arguments, "--kind", "ic", "--accuracy", str(tmp_path / "s"), "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["protocol"] == "MLPerf Tiny protocol, unofficial"
@@ -280,7 +280,7 @@ def test_the_command(port: str, tmp_path: Path) -> None:
     assert len(told["files"]) == 3
     assert "this port has none" not in done.stderr
     (tmp_path / "files" / "devices.yaml").write_text("mine")
-    done = run(*arguments, "--kind", "kws")
+    done = command("board", *arguments, "--kind", "kws")
     assert done.returncode == 2
     assert "is there already, and was not made here" in done.stderr
     assert (tmp_path / "files" / "devices.yaml").read_text() == "mine"
@@ -288,7 +288,9 @@ def test_the_command(port: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_command_in_words(port: str, tmp_path: Path) -> None:
-    done = run("mlperf", str(MODEL), "--port", port, "--files", str(tmp_path), "--kind", "kws")
+    done = command(
+        "board", "mlperf", str(MODEL), "--port", port, "--files", str(tmp_path), "--kind", "kws"
+    )
     assert done.returncode == 0, done.stderr
     assert "MLPerf Tiny protocol, unofficial: kws, which the runner calls kws01\n" in done.stdout
     assert "-t " + str(tmp_path / "tests_performance.yaml") in done.stderr

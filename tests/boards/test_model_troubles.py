@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,9 @@ from microinterp_boards import Board, virtual_board
 from microinterp_boards.virtual.registry import running_boards
 from tests.boards.model_boards import MODEL, NAME, board_with, change_byte, model_in_use, weight_of
 from tests.conftest import shared_model
+from tests.processes import command
 
 pytestmark = pytest.mark.usefixtures("interpreter")
-
-COMMAND = [sys.executable, "-m", "microinterp"]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
 
 
 def deploy(board: Board, **options: Any) -> None:
@@ -82,10 +75,10 @@ def test_host_interrupted_in_the_middle(act: Callable[..., None]) -> None:
 def test_port_busy_and_wrong_port() -> None:
     with virtual_board() as port:
         with Board(port):
-            done = run("board", "validate", str(MODEL), "--port", port)
+            done = command("board", "validate", str(MODEL), "--port", port)
             assert done.returncode == 2
             assert f"error: {port}: the port is busy" in done.stderr
-        done = run("board", "deploy", str(MODEL), "--port", "/dev/nowhere")
+        done = command("board", "deploy", str(MODEL), "--port", "/dev/nowhere")
         assert done.returncode == 2
         assert "there is no such port" in done.stderr
 
@@ -147,34 +140,34 @@ def test_heap_too_small_by_little() -> None:
 @pytest.mark.slow
 def test_commands(tmp_path: Path) -> None:
     with virtual_board() as port:
-        done = run("board", "deploy", str(MODEL), "--json")
+        done = command("board", "deploy", str(MODEL), "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["name"] == NAME
-        assert run("board", "deploy", str(MODEL)).stdout.startswith(f"model      {NAME}: ")
-        done = run("board", "validate", str(MODEL), "--per-op", "--samples", "3")
+        assert command("board", "deploy", str(MODEL)).stdout.startswith(f"model      {NAME}: ")
+        done = command("board", "validate", str(MODEL), "--per-op", "--samples", "3")
         assert done.returncode == 0
         assert done.stdout.startswith("equal: 3 samples, 30 bytes of outputs, 30 CRC32s of")
-        assert json.loads(run("board", "bench", str(MODEL), "--json").stdout)["runs"] == 20
-        assert "CONV_2D" in run("board", "bench", str(MODEL), "--runs", "2").stdout
+        assert json.loads(command("board", "bench", str(MODEL), "--json").stdout)["runs"] == 20
+        assert "CONV_2D" in command("board", "bench", str(MODEL), "--runs", "2").stdout
         with Board(port) as board:
             change_byte(board, weight_of(model_in_use(board), 5))
-        done = run("board", "validate", str(MODEL))
+        done = command("board", "validate", str(MODEL))
         assert done.returncode == 1
         assert "first: sample 0, op 5 CONV_2D, tensor" in done.stdout
-        done = run("board", "validate", str(MODEL), "--json")
+        done = command("board", "validate", str(MODEL), "--json")
         assert done.returncode == 1
         facts = json.loads(done.stdout)
         assert facts["equal"] is False
         assert facts["first_difference"]["op_index"] == 5
-        removed = json.loads(run("board", "uninstall", "--json").stdout)["removed"]
+        removed = json.loads(command("board", "uninstall", "--json").stdout)["removed"]
         assert f"models/{NAME}.a" in removed
-        assert run("board", "uninstall").stdout == "0 files removed\n"
-        done = run("board", "validate", str(MODEL))
+        assert command("board", "uninstall").stdout == "0 files removed\n"
+        done = command("board", "validate", str(MODEL))
         assert done.returncode == 2
         assert "there is no runtime on the board" in done.stderr
     packed = tmp_path / "digits.mipk"
-    report = json.loads(run("pack", str(MODEL), "-o", str(packed), "--json").stdout)
+    report = json.loads(command("pack", str(MODEL), "-o", str(packed), "--json").stdout)
     assert report["file_bytes"] == packed.stat().st_size
     parts = ("weights_bytes", "steps_bytes", "text_bytes", "structure_bytes")
     assert report["file_bytes"] == sum(report[part] for part in parts)
-    assert "FULLY_CONNECTED" in run("pack", str(MODEL), "-o", str(packed)).stdout
+    assert "FULLY_CONNECTED" in command("pack", str(MODEL), "-o", str(packed)).stdout

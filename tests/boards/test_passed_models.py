@@ -25,11 +25,11 @@ from tests.boards.model_boards import (
 )
 from tests.boards.qemu_port import THUMB, mapped_model, qemu_board
 from tests.boards.test_bench import follows_schema
-from tests.boards.test_model_troubles import run
 from tests.boards.unix_port import ROOT
 from tests.conftest import shared_model
 from tests.marks import slow
 from tests.passes.nets import ImageNet
+from tests.processes import command
 
 unix = [pytest.mark.usefixtures("interpreter"), needs_viper]
 pytestmark = unix
@@ -230,23 +230,23 @@ def test_command_line(tmp_path: Path) -> None:
         port = board.port
         board.close()
         passes = ("--passes", "fold-pad, overlap", "-p", port)
-        done = run("board", "deploy", str(MODEL), *passes)
+        done = command("board", "deploy", str(MODEL), *passes)
         assert done.returncode == 0, done.stderr
         assert re.search(r"^passes +best, fold-pad, overlap; 0\.0% more MACs", done.stdout, re.M)
-        assert run("board", "validate", str(MODEL), "--per-op", *passes).returncode == 0
-        assert run("board", "validate", str(MODEL), "-p", port).returncode == 2
-        bench = json.loads(run("board", "bench", str(MODEL), *passes, "--json").stdout)
+        assert command("board", "validate", str(MODEL), "--per-op", *passes).returncode == 0
+        assert command("board", "validate", str(MODEL), "-p", port).returncode == 2
+        bench = json.loads(command("board", "bench", str(MODEL), *passes, "--json").stdout)
         assert bench["model"]["passes"] == ["best", "fold-pad", "overlap"]
     to = tmp_path / "m.mipk"
-    short = run("pack", str(MODEL), "-o", str(to), "--passes", "auto", "--ram", "1K")
+    short = command("pack", str(MODEL), "-o", str(to), "--passes", "auto", "--ram", "1K")
     assert (short.returncode, to.exists()) == (1, False)
     assert "128 larger than --ram" in short.stderr
-    told = run("pack", str(MODEL), "-o", str(to), "--passes", "auto", "--ram", "2K", "--json")
+    told = command("pack", str(MODEL), "-o", str(to), "--passes", "auto", "--ram", "2K", "--json")
     facts = json.loads(told.stdout)
     assert facts["head_bytes"] <= 2048
     assert facts["file_bytes"] == to.stat().st_size
     assert facts["passes"][-1]["head_after"] == facts["head_bytes"]
-    assert "overlap" in run("pack", str(MODEL), "-o", str(to), "--passes", "overlap").stdout
+    assert "overlap" in command("pack", str(MODEL), "-o", str(to), "--passes", "overlap").stdout
 
 
 def in_place_net() -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from microinterp.compare import compare
 from microinterp.inputs import random_samples
 from microinterp.sides import open_side
 from microinterp.sides.host import HostSide
+from tests import processes
 from tests.conftest import require_or_skip, shared_model
 from tests.test_wakewords import MODELS, wakeword
 
@@ -42,16 +42,9 @@ def command(folder: Path, name: str, side: str, *options: object) -> Any:
     model = folder / f"{name}.tflite"
     model.write_bytes(shared_model(f"{name}.tflite"))
     start = time.monotonic()
-    run = subprocess.run(
-        [sys.executable, "-m", "microinterp", "compare", model, "--with", side, "--json"]
-        + [str(option) for option in options],
-        capture_output=True,
-        text=True,
-        timeout=4 * LIMIT,
-        check=False,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+    words = ("compare", model, "--with", side, "--json", *options)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = processes.command(*words, timeout=4 * LIMIT, cwd=folder, env=env)
     seconds = time.monotonic() - start
     assert run.stdout, run.stderr
     found = json.loads(run.stdout)

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.compare.nets import picture_net, pictures
 from tests.compare.planting import chain
 from tests.conftest import shared_model
 from tests.ops.movement import Constant, Input, op_model
+from tests.processes import python
 
 MODEL = chain(picture_net())
 RUNTIMES = ("tflm", "litert", "litert-ref", "litert-noxnn")
@@ -197,13 +197,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
     from tests.conftest import SHARED_MODELS
 
-    run = subprocess.run(
-        [sys.executable, "-c", program, str(SHARED_MODELS / "vww_96_int8.tflite")],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    megabytes = int(run.stdout) / 1024
+    megabytes = int(python(program, SHARED_MODELS / "vww_96_int8.tflite")) / 1024
     print(f"\nvww_96, 50 samples, compared and diagnosed: {megabytes:.0f} MB at most")
     assert megabytes < 400

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from tests.fast.comparison import run_each
 from tests.fast.layers import Array
 from tests.ops.movement import Input, op_model
 from tests.ops.test_variables import counter
+from tests.processes import python
 
 ROUNDS = 1000
 HANG = f"""
@@ -40,7 +40,7 @@ for _ in range({ROUNDS}):
 
 def test_threads_that_find_no_more_work_end() -> None:
     """Threads race for the last chunk in each of many runs; whoever loses must not wait for it."""
-    subprocess.run([sys.executable, "-c", HANG], check=True, timeout=120)
+    python(HANG, timeout=120)
 
 
 def blas_threads() -> set[int]:
