@@ -10,7 +10,7 @@ QEMU_BOARD = $(BIN)/python -c 'from microinterp_boards.virtual.qemu_elf import m
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system-deps demo test test-slow test-thorough bench bench-instructions docs labs \
-	labs-sync lint house mutate coverage \
+	labs-sync lint house mutate broken coverage \
 	playground test-playground digits firmware qemu-board schemas ops-table wheel clean
 
 help:  ## list the targets
@@ -101,6 +101,10 @@ house: $(STAMP)  ## the shape of the code in figures, held to targets
 AREA ?=
 mutate: $(STAMP)  ## do the fast tests notice changed code? AREA=quant, or all: hours
 	@nice $(BIN)/python -m benchmarks.mutate $(AREA)
+
+TESTS ?=
+broken: $(STAMP)  ## do tests drawn by lot fail when what they promise is broken? TESTS=elu: only these
+	@$(BIN)/python -m benchmarks.broken $(TESTS)
 
 coverage: $(STAMP)  ## lines and branches that the plain tests run, held to 95 %
 	@$(BIN)/python -m benchmarks.covered
