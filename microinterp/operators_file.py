@@ -60,9 +60,10 @@ def _run(path: str) -> ModuleType:
         loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
         raise InputError(
             f"'{printable_path(path)}' fails{_line(error, path)}:"
-            f" {type(error).__name__}: {printable(str(error), 300)}",
+            f" {type(error).__name__}: {printable(said, 300)}",
             hint=_HINT,
         ) from error
     finally:
