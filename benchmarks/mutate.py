@@ -86,6 +86,18 @@ AREAS = {
     "link": Area(
         (f"{BOARDS}/framed", f"{BOARDS}/store"),
         (
+            "tests/boards/test_codec_bounds.py",
+            "tests/boards/test_exchange_order.py",
+            "tests/boards/test_exchange_waits.py",
+            "tests/boards/test_sending_unit.py",
+            "tests/boards/test_framed_sessions.py",
+            "tests/boards/test_service_unit.py",
+            "tests/boards/test_requests_unit.py",
+            "tests/boards/test_upload_unit.py",
+            "tests/boards/test_committing_unit.py",
+            "tests/boards/test_committing_troubles.py",
+            "tests/boards/test_store_models.py",
+            "tests/boards/test_selftest_samples.py",
             "tests/boards/test_framed_codec.py",
             "tests/boards/test_framed_window.py",
             "tests/boards/test_framed_client.py",
