@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,6 +153,7 @@ def test_many_who_want_it_have_it_one_after_the_other() -> None:
             with counting:
                 inside += 1
                 most = max(most, inside)
+            time.sleep(0.0005)  # as long as somebody else takes to come in
             with counting:
                 inside -= 1
                 taken += 1
