@@ -7,12 +7,11 @@ import os
 import sys
 from binascii import crc32
 
+from service_answers import BAD, NOT_NOW, at, listed
 from service_disks import start
 from service_side import (
-    BAD,
     DATA,
     MODELS,
-    NOT_NOW,
     OPEN,
     READ,
     REMOVE,
@@ -22,10 +21,8 @@ from service_side import (
     SUM,
     SUMS,
     Host,
-    at,
     digest,
     files,
-    listed,
     noise,
     number,
     u16,

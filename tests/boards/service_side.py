@@ -12,7 +12,6 @@ from microinterp_link.state import State
 MODELS, RUNTIME, TESTS = 0, 1, 2
 LIST, STAT, SUM, SUMS, READ, REMOVE, ROOM = range(0x10, 0x17)
 OPEN, DATA, COPY, VERIFY, MODEL, TEST, SWITCH, BACK, FORGET = range(0x20, 0x29)
-BAD, NOT_NOW, NOT_ANNOUNCED, SELF_TEST = 1, 2, 4, 7
 LIMIT = 240
 
 
@@ -30,10 +29,6 @@ def number(data, at=0):
 
 def field(name):
     return bytes([len(name)]) + name.encode()
-
-
-def at(place, name):
-    return bytes([place]) + field(name)
 
 
 def digest(data):
@@ -153,17 +148,3 @@ def noise(size, seed=1):
         state = digest(state)
         out.extend(state)
     return bytes(out[:size])
-
-
-def listed(host, place, first=0):
-    """Names and sizes, over as many answers as it takes."""
-    found, answers = {}, 0
-    while True:
-        answer = host.ask(LIST, bytes([place]) + u16(first + len(found)))
-        if not answer:
-            return found, answers
-        answers += 1
-        while answer:
-            end = 1 + answer[0]
-            found[answer[1:end].decode()] = number(answer, end)
-            answer = answer[end + 4 :]

@@ -6,21 +6,18 @@ service_slots.py function [filesystem]
 import os
 
 from microinterp_link import slots
+from service_answers import BAD, NOT_NOW, SELF_TEST, at
 from service_disks import start
 from service_side import (
     BACK,
-    BAD,
     DATA,
     FORGET,
     MODEL,
     MODELS,
-    NOT_NOW,
-    SELF_TEST,
     SWITCH,
     TEST,
     TESTS,
     Host,
-    at,
     digest,
     field,
     files,

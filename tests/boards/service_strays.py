@@ -6,10 +6,10 @@ service_strays.py function [filesystem]
 import os
 
 from microinterp_link import slots
+from service_answers import BAD, at
 from service_disks import start
 from service_side import (
     BACK,
-    BAD,
     COPY,
     DATA,
     FORGET,
@@ -29,7 +29,6 @@ from service_side import (
     TESTS,
     VERIFY,
     Host,
-    at,
     digest,
     field,
     files,

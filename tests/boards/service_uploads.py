@@ -3,20 +3,17 @@
 service_uploads.py function [filesystem]
 """
 
+from service_answers import BAD, NOT_ANNOUNCED, NOT_NOW, at
 from service_disks import start
 from service_side import (
-    BAD,
     COPY,
     DATA,
     MODELS,
-    NOT_ANNOUNCED,
-    NOT_NOW,
     OPEN,
     SWITCH,
     TESTS,
     VERIFY,
     Host,
-    at,
     digest,
     field,
     files,

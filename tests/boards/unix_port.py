@@ -56,17 +56,19 @@ def run_script(
     folder: Path,
     heap: str = "64M",
     typed: str | None = None,
+    more: Sequence[Path] = (),
 ) -> str:
     """What a script prints; a traceback or a crash of the interpreter is an AssertionError.
 
-    typed: its standard input, if it reads any.
+    typed: its standard input, if it reads any. more: folders of modules that it imports.
     """
     _require(tier)
     command = (sys.executable, "-m", "micropython_unix")
+    paths = ":".join(map(str, (FIRMWARE / SETS[tier], *more)))
     done = subprocess.run(
         [*command, "-X", f"heapsize={heap}", str(script), *arguments],
         cwd=folder,
-        env={**os.environ, "MICROPYPATH": str(FIRMWARE / SETS[tier]), "PYTHONSAFEPATH": "1"},
+        env={**os.environ, "MICROPYPATH": paths, "PYTHONSAFEPATH": "1"},
         input=typed,
         capture_output=True,
         text=True,
@@ -74,6 +76,7 @@ def run_script(
         check=False,
     )
     assert done.returncode == 0, f"exit status {done.returncode}: {done.stdout}{done.stderr}"
+    assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 
 
