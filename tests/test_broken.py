@@ -12,6 +12,7 @@ from benchmarks.broken import DRAWN, ROOT, Entry, entries, verdict
 
 HALF = "def half(x: int) -> int:\n    return x // 2\n"
 TESTS = """
+import pytest
 from product import half
 
 def test_both_ways():
@@ -22,6 +23,10 @@ def test_one_way():
 
 def test_failing():
     assert half(4) == 3
+
+def test_refusal():
+    with pytest.raises(TypeError):
+        half("4")
 """
 BOTH = Entry("test_product.py::test_both_ways", "Halves go down.", "product.py", "//", "+")
 
@@ -45,6 +50,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (replace(BOTH, after="/ 0 *"), "FAILS OTHERWISE: ZeroDivisionError"),
         (replace(BOTH, after="/ 0 *", error="ZeroDivisionError"), "failed: ZeroDivisionError"),
         (replace(BOTH, error="ZeroDivisionError", after="-1 +"), "FAILS OTHERWISE: AssertionError"),
+        (replace(BOTH, test="test_product.py::test_refusal", after="*"), "failed: DID NOT RAISE"),
         (replace(BOTH, after="("), "FAILS OTHERWISE: collection failure"),
         (replace(BOTH, test="test_product.py::test_failing"), "DOES NOT PASS as it is"),
         (replace(BOTH, test="test_product.py::test_missing"), "DOES NOT PASS as it is"),
