@@ -145,6 +145,15 @@ def test_one_by_one_each_repetition_is_given() -> None:
         assert hear(exchange, port, repeat(1)) == []
 
 
+def test_a_repetition_and_the_answer_in_one_breath() -> None:
+    """What was to be sent again is over before it was: the next ones are sent, in order."""
+    port = ScriptedPort()
+    exchange = posted(port, 4, 2)
+    assert port.numbers() == [0, 1]
+    assert hear(exchange, port, repeat(0), said(0, b"a")) == [(0, b"a")]
+    assert port.numbers() == [1, 2]
+
+
 def test_the_number_behind_the_last_says_that_its_answer_was_lost() -> None:
     port = ScriptedPort()
     exchange = posted(port, 3, 4)
