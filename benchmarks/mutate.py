@@ -81,7 +81,18 @@ AREAS = {
     ),
     "verify": Area(
         ("microinterp/verify.py", "microinterp/rules"),
-        ("tests/test_verify.py", "tests/test_verify_graph.py", "tests/test_cli_verify.py"),
+        (
+            "tests/test_rules_file.py",
+            "tests/test_rules_tensors.py",
+            "tests/test_rules_quantization.py",
+            "tests/test_rules_flow.py",
+            "tests/test_rules_calls.py",
+            "tests/test_rules_compressed.py",
+            "tests/test_compression_rules.py",
+            "tests/test_verify.py",
+            "tests/test_verify_graph.py",
+            "tests/test_cli_verify.py",
+        ),
     ),
     "link": Area(
         (f"{BOARDS}/framed", f"{BOARDS}/store"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from microinterp.model import Model, Quantization, load
 from microinterp.model_builder import ModelBuilder
+from microinterp.rules.common import Rule
 
 WEIGHTS = np.ones((2, 3), np.int8)
 
@@ -31,6 +33,16 @@ def sound() -> ModelBuilder:
 
 def broken_model(change: Callable[[Model], Model]) -> Model:
     return change(load(sound().finish()))
+
+
+@cache
+def sound_model() -> Model:
+    return load(sound().finish())
+
+
+def told(rule: Rule, model: Model) -> list[str]:
+    """All that one rule finds, as people read it: severity, place, message and hint."""
+    return [f"{found.severity}: {found}" for found in rule(model)]
 
 
 def with_tensor(index: int, **fields: Any) -> Callable[[Model], Model]:
