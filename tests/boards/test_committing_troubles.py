@@ -129,7 +129,10 @@ def test_there_is_room_to_go_on_where_it_broke(bench: Bench, after: int) -> None
 
 
 def script(bench: Bench, sessions: str) -> None:
-    """What becomes of each session: `.` breaks at once, `+` after a piece, then all goes well."""
+    """What becomes of each session; then all goes well.
+
+    `.` breaks at once, `0` before the first byte of the model, `+` after a piece of it.
+    """
     bench.store.steps = list(range(50, 900, 50))
     now = ["."]
 
@@ -139,7 +142,7 @@ def script(bench: Bench, sessions: str) -> None:
             raise CutError("the line is cut")
 
     def piece(what: str) -> None:
-        if what == "piece" and now[0] == "+":
+        if (what, now[0]) in (("send", "0"), ("piece", "+")):
             raise CutError("the line is cut")
 
     bench.breaks, bench.store.fail = begin, piece
@@ -159,7 +162,9 @@ def test_breaks_that_are_mended(bench: Bench, sessions: str) -> None:
     assert bench.link.resets == 1
 
 
-@pytest.mark.parametrize("sessions", [".....", "+....", "++....", "...+....", ".+.+...."])
+@pytest.mark.parametrize(
+    "sessions", [".....", "+....", "++....", "...+....", ".+.+....", "00000", "....0", "+0000"]
+)
 def test_breaks_that_are_enough(bench: Bench, sessions: str) -> None:
     script(bench, sessions)
     assert isinstance(bench.fails(), CutError)
