@@ -133,7 +133,7 @@ def test_offline_plans_that_fit(data: bytes) -> None:
 )
 def test_offline_plans_that_do_not_fit(data: bytes | None, text: str) -> None:
     """Metadata of another name, or without a buffer, does not hide them."""
-    others = [Metadata("note", 1), Metadata("OfflineMemoryAllocation", 2)]
+    others = [Metadata("note", 1), Metadata("A note", 1), Metadata("OfflineMemoryAllocation", 2)]
     others.append(Metadata("OfflineMemoryAllocation", 300))
     for before in ([], others):
         assert told(file.offline_plan_fits, planned(data, *before)) == [

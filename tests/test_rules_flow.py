@@ -203,6 +203,13 @@ def test_what_is_read_too_early_is_told_once() -> None:
     ]
 
 
+def test_a_constant_that_is_an_input_too_needs_no_writer() -> None:
+    """That it is both is told by another rule."""
+    model = model_of(([5], [1]), inputs=[5], outputs=[5])
+    assert told(dataflow.written_before_read, model) == []
+    assert told(dataflow.outputs_written, model) == []
+
+
 def test_what_another_subgraph_wrote_is_not_written_here() -> None:
     model = both(model_of(([5], [1])), model_of(([1], [2])))
     assert told(dataflow.written_before_read, model) == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -114,6 +115,16 @@ def test_shapes_that_are_too_large(type_code: int, shape: tuple[int, ...]) -> No
     assert told(tensors.shapes_fit, y(type_code=type_code, shape=shape)) == [
         f"error: tensor 3 'y': shape {list(shape)} makes more than 2147483647 bytes"
     ]
+
+
+def test_a_shape_with_many_large_dimensions_takes_no_time() -> None:
+    """Their whole product would have a million bits."""
+    model = y(shape=(BIG,) * 40_000)
+    start = time.process_time()
+    assert told(tensors.shapes_fit, model) == [
+        "error: tensor 3 'y': shape of 40000 dimensions makes more than 2147483647 bytes"
+    ]
+    assert time.process_time() - start < 0.3
 
 
 @pytest.mark.parametrize("shape", [(-1,), (2, -1), (0, -2), (-1, 2**31)])
