@@ -134,6 +134,12 @@ def test_subgraphs_may_be_numbered_from_the_innermost() -> None:
         assert told(calls.calls_bounded, model_of([], *upwards)) == wanted
 
 
+def test_a_number_below_0_is_not_counted_from_the_end() -> None:
+    """The last of these is 16 deep already."""
+    upwards = [[number] for number in range(15)]
+    assert told(calls.calls_bounded, model_of([-1], *upwards)) == []
+
+
 def test_the_deepest_call_counts_wherever_it_stands() -> None:
     """Subgraphs 1 to 16 nest; 17 is run beside them."""
     inner = [[number + 1] for number in range(1, 16)]

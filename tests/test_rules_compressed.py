@@ -215,7 +215,9 @@ def test_of_an_unknown_type_nothing_is_known(code: int) -> None:
 
 def test_scalars() -> None:
     """Without a shape TFLM cannot tell its size; with an empty one it has one element."""
-    assert faults(model_of([[GOOD]], shape=None)) == ["is compressed but a scalar"]
+    for quantization in (None, scales(1), scales(2)):
+        model = model_of([[GOOD]], shape=None, quantization=quantization)
+        assert faults(model) == ["is compressed but a scalar"]
     assert faults(model_of([[GOOD]], shape=(), quantization=scales(1))) == []
     wanted = ["is compressed in 2 channels, but has no dimension"]
     assert faults(model_of([[GOOD]], shape=(), quantization=scales(2))) == wanted
