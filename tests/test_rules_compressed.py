@@ -70,9 +70,8 @@ def test_versions_of_the_metadata() -> None:
     for version in (0, 1):
         assert faults(model_of(lut_metadata([[GOOD]], version))) == []
     for version in (2, 3, 300):
-        assert told(compression_sound, model_of(lut_metadata([[(9, 9, 9)]], version))) == [
-            f"error: compression metadata of version {version}, 1 is known"
-        ]
+        (found,) = told(compression_sound, model_of(lut_metadata([[(9, 9, 9)]], version)))
+        assert found.startswith(f"error: compression metadata of version {version}, ")
 
 
 EMPTY = "error: the compression metadata lists a subgraph without tensors, or no subgraph"
