@@ -63,6 +63,15 @@ AREAS = {
     "arena": Area(
         ("microinterp/arena",),
         (
+            "tests/test_arena_cmsis.py",
+            "tests/test_arena_cmsis_layers.py",
+            "tests/test_arena_kernels.py",
+            "tests/test_arena_placing.py",
+            "tests/test_arena_extents.py",
+            "tests/test_arena_findings.py",
+            "tests/test_arena_embed_bytes.py",
+            "tests/test_arena_map.py",
+            "tests/test_arena_targets.py",
             "tests/test_arena.py",
             "tests/test_arena_best.py",
             "tests/test_arena_embed.py",
