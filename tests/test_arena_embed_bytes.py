@@ -92,6 +92,8 @@ def test_the_front_of_a_small_file() -> None:
         (3, 1, 176, 192),
         (4, 4, 192, 224),
         (5, 5, 192, 224),
+        (30, 1, 400, 416),
+        (61, 3, 640, 672),
     ],
 )
 def test_everything_is_aligned(others: int, tensors: int, contents: int, start: int) -> None:
