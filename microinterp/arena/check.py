@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from microinterp.arena.check_bytes import check_bytes
 from microinterp.arena.placing import ALIGNMENT
-from microinterp.arena.plan import Placed, Plan
+from microinterp.arena.plan import Placed, Plan, key_text
 from microinterp.errors import NOWHERE, Problem, Where
 from microinterp.graph import Tensor
 from microinterp.prepare import Prepared, PreparedNode
@@ -102,7 +102,7 @@ def check_plan(prepared: Prepared, plan: Plan) -> list[Problem]:
             pair = frozenset((_key(one), _key(other)))
             if pair not in seen:
                 seen.add(pair)
-                text = f"{_span(one)} and {_span(other)} are alive at the same time"
+                text = f"{span_text(one)} and {span_text(other)} are alive at the same time"
                 problems.append(Problem("overlap", text, where))
     return problems
 
@@ -113,16 +113,18 @@ def _key(placed: Placed) -> Key:
     return key
 
 
-def _span(placed: Placed) -> str:
-    kind = "tensor" if placed.request.tensor else "scratch"
-    return f"{kind} {_key(placed)} at {placed.offset} to {placed.end}"
+def span_text(placed: Placed) -> str:
+    """A buffer and its place: "tensor 3 at 0 to 64"; `end` is the first byte after it."""
+    return f"{key_text(_key(placed))} at {placed.offset} to {placed.end}"
 
 
 def _check_place(placed: Placed, plan: Plan) -> Iterator[Problem]:
     if placed.offset % ALIGNMENT:
-        yield Problem("aligned", f"{_span(placed)} is not aligned to {ALIGNMENT} bytes")
+        yield Problem("aligned", f"{span_text(placed)} is not aligned to {ALIGNMENT} bytes")
     if placed.offset < 0 or placed.end > plan.head_bytes:
-        yield Problem("inside_head", f"{_span(placed)} leaves the head of {plan.head_bytes}")
+        yield Problem(
+            "inside_head", f"{span_text(placed)} leaves the head of {plan.head_bytes} bytes"
+        )
 
 
 def _missing(prepared: Prepared, regions: Mapping[Key, Placed]) -> Iterator[Problem]:
@@ -131,7 +133,7 @@ def _missing(prepared: Prepared, regions: Mapping[Key, Placed]) -> Iterator[Prob
         if key not in regions:
             yield Problem("placed", f"{nbytes} bytes have no place in the arena", where)
         elif regions[key].size < nbytes:
-            text = f"{_span(regions[key])} is too small for {nbytes} bytes"
+            text = f"{span_text(regions[key])} is too small for {nbytes} bytes"
             yield Problem("placed", text, where)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from microinterp.arena.byte_liveness import Alive, Key, byte_liveness, bytes_of
+from microinterp.arena.plan import key_text
 from microinterp.errors import NOWHERE, Problem, Where
 from microinterp.graph import Tensor
 from microinterp.prepare import Prepared, PreparedNode
@@ -64,7 +65,7 @@ def _unwritten(prepared: Prepared, at_entry: Alive) -> Iterator[Problem]:
         if key in given:
             bytes_of(given[key], missing)[...] = False
         if missing.any():
-            text = f"{np.count_nonzero(missing)} bytes of buffer {key} are read before an op writes"
+            text = f"{np.count_nonzero(missing)} bytes of {key_text(key)} are read before written"
             yield Problem("written", text)
 
 
@@ -78,15 +79,16 @@ def _collisions(
         if not used.size:
             continue
         if key not in offsets:
-            yield Problem("placed", f"buffer {key} has no place in the arena", where)
+            yield Problem("placed", f"{key_text(key)} has no place in the arena", where)
             continue
         start, stop = offsets[key] + int(used[0]), offsets[key] + int(used[-1]) + 1
         if start < 0 or stop > head_bytes:
-            yield Problem("inside_head", f"buffer {key} leaves the head of {head_bytes}", where)
+            text = f"{key_text(key)} at {offsets[key]} leaves the head of {head_bytes} bytes"
+            yield Problem("inside_head", text, where)
             continue
         place, own = taken[start:stop], mask[used[0] : used[-1] + 1]
         if np.any(place & own):
-            text = f"buffer {key} at {offsets[key]} shares bytes with another that is alive"
+            text = f"{key_text(key)} at {offsets[key]} shares bytes with another that is alive"
             yield Problem("overlap", text, where)
         place |= own
 

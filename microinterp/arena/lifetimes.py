@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import tflite
 
-from microinterp.errors import ArenaError
+from microinterp.errors import ArenaError, Where
 from microinterp.graph import Tensor
 from microinterp.prepare import Prepared, PreparedNode
 
@@ -164,5 +164,10 @@ def _apply_offline_plan(prepared: Prepared, requests: list[Request]) -> None:
             )
         for request, offset in zip(requests, words[3:], strict=False):
             if offset < -1:
-                raise ArenaError(f"offline offset {offset} of tensor {request.tensor} is negative")
+                subgraph, index = request.tensor or (0, 0)
+                raise ArenaError(
+                    f"offline offset {offset}, wanted -1 (TFLM places it) or 0 and more",
+                    Where(subgraph, tensor_index=index),
+                    "plan again: `microinterp plan --embed`",
+                )
             request.offline_offset = None if offset == -1 else offset

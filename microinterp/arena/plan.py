@@ -15,6 +15,12 @@ from microinterp.errors import ArenaError
 from microinterp.prepare import Prepared
 
 
+def key_text(key: tuple[int, ...]) -> str:
+    """A buffer in words: "tensor 3" of (0, 3), "scratch 0 of op 1:5" of (1, 5, 0)."""
+    place = f"{key[0]}:{key[1]}" if key[0] else str(key[1])
+    return f"tensor {place}" if len(key) == 2 else f"scratch {key[2]} of op {place}"
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A request with its offset; `size` is the aligned byte count."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from microinterp.arena import extents
 from microinterp.arena.best import search
-from microinterp.arena.check import check_plan
+from microinterp.arena.check import check_plan, span_text
 from microinterp.arena.greedy import greedy_offsets
 from microinterp.arena.lifetimes import Request, buffer_requests
 from microinterp.arena.placing import Blocks, align_up, ordinary_blocks, shrinking_blocks
@@ -111,7 +111,8 @@ def check_regions(prepared: Prepared, made: RegionPlan) -> list[Problem]:
     for use in made.uses:
         for placed in use.plan.placed:
             if placed.offset < 0 or placed.end > use.region.size:
-                text = f"{placed} leaves region {use.region.name} of {use.region.size} bytes"
+                where = f"region {use.region.name} of {use.region.size} bytes"
+                text = f"{span_text(placed)} leaves {where}"
                 problems.append(Problem("region", text))
             shifted.append(replace(placed, offset=base + placed.offset))
         base += align_up(max(use.region.size, use.plan.head_bytes))
@@ -142,7 +143,9 @@ def _require_sound(regions: Sequence[Region]) -> None:
         raise ArenaError("there is no region", hint="name at least one, with its bytes")
     for region in regions:
         if region.size <= 0:
-            raise ArenaError(f"region '{printable(region.name)}' has {region.size} bytes")
+            raise ArenaError(
+                f"region '{printable(region.name)}' has {region.size} bytes, wanted more"
+            )
         if names.count(region.name) > 1:
             raise ArenaError(f"two regions have the name '{printable(region.name)}'")
 

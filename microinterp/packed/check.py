@@ -87,7 +87,7 @@ def _counts(step: Any, names: str) -> None:
 
 def _clamp(step: Any) -> None:
     _within(step, "lo hi", *_INT8)
-    _need(step.lo <= step.hi, f"lo is {step.lo}, hi {step.hi}")
+    _need(step.lo <= step.hi, f"lo is {step.lo}, hi {step.hi}, wanted lo up to hi")
 
 
 def _multiplier(step: Any, hi: str, lo: str, shift: str, most: int) -> None:
@@ -106,7 +106,7 @@ def _copy(step: s.Copy, memory: Memory) -> int:
 def _move(step: s.Move, memory: Memory) -> int:
     _counts(step, "esize n0 n1 n2 n3 n4")
     total = step.esize * math.prod(step.counts)
-    _need(total <= memory.arena_bytes, f"moves {total} bytes in {memory.arena_bytes}")
+    _need(total <= memory.arena_bytes, f"moves {total} bytes in an arena of {memory.arena_bytes}")
     for what, ref, strides in (
         ("x", step.x, step.source_strides),
         ("dst", step.dst, step.strides),
@@ -123,7 +123,7 @@ def _move(step: s.Move, memory: Memory) -> int:
 
 def _fill(step: s.Fill, memory: Memory) -> int:
     _counts(step, "elements")
-    _need(step.esize in (1, 2, 4), f"esize is {step.esize}")
+    _need(step.esize in (1, 2, 4), f"esize is {step.esize}, wanted 1, 2 or 4")
     memory.write("dst", step.dst, step.elements * step.esize)
     return step.elements * step.esize
 
@@ -143,7 +143,8 @@ def _windows(step: Any, *dilations: int) -> None:
     dh, dw = dilations or (1, 1)
     bottom = (step.oh - 1) * step.sh + (step.kh - 1) * dh + step.pt + step.ih
     right = (step.ow - 1) * step.sw + (step.kw - 1) * dw + step.pl + step.iw
-    _need(max(bottom, right) < MAX_NUMBER, f"windows reach pixel {max(bottom, right)}")
+    text = f"windows reach pixel {max(bottom, right)}, wanted below {MAX_NUMBER}"
+    _need(max(bottom, right) < MAX_NUMBER, text)
 
 
 def _filter(
@@ -163,9 +164,12 @@ def _filter(
     left, right = (table[:, place] for place in layout.shifts)
     _need(
         bool(np.all((left <= 30) & (right <= 31) & ((left == 0) | (right == 0)))),
-        "a shift in the channel table is out of range",
+        "a shift in the channel table is out of range: wanted up to 30 left or 31 right, not both",
     )
-    _need(bool(np.all(table[:, 7] < 128)), "a multiplier in the channel table is out of range")
+    _need(
+        bool(np.all(table[:, 7] < 128)),
+        "a multiplier in the channel table is out of range: wanted below 2^31",
+    )
     _within(step, "wide", 0, int(layout.has_wide))
     memory.write("patch", step.patch, patch)
     _need(not layout.is_thumb or step.patch % 4 == 0, f"patch at {step.patch} is not aligned to 4")
@@ -173,12 +177,13 @@ def _filter(
 
 def _order(step: s.OrderedStep) -> None:
     _within(step, "order", 0, 1)
-    _need(not step.order or step.batches == 1, f"order is 1 for {step.batches} batches")
+    _need(not step.order or step.batches == 1, f"order is 1 for {step.batches} batches, wanted one")
 
 
 def _conv(step: s.Conv, memory: Memory) -> int:
     _counts(step, "groups ic oc kh kw")
-    _need(step.ic % step.groups == 0 and step.oc % step.groups == 0, "groups do not divide")
+    text = f"{step.groups} groups do not divide {step.ic} input and {step.oc} output channels"
+    _need(step.ic % step.groups == 0 and step.oc % step.groups == 0, text)
     layout, taps = memory.layout, step.taps
     entries = layout.conv_channels(step.oc, step.groups)
     filter_bytes = layout.conv_bytes(step.oc, step.groups, taps)
@@ -195,7 +200,10 @@ def _channelwise(step: s.Depthwise, memory: Memory, at_once: int) -> int:
     _counts(step, "multiplier")
     _need(step.oc == step.ic * step.multiplier, "oc is not ic * multiplier")
     taps = step.kh * step.kw
-    _need(memory.layout.is_thumb or not step.patch, f"patch is {step.patch}, wanted none")
+    _need(
+        memory.layout.is_thumb or not step.patch,
+        f"patch is {step.patch}, wanted 0: only Thumb tiers have one",
+    )
     patch = memory.layout.depthwise_patch(taps, at_once)
     _filter(step, memory, taps * step.oc, step.oc, patch)
     if memory.layout.is_thumb:

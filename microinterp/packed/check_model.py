@@ -27,10 +27,11 @@ def check_model(model: PackedModel) -> None:
         f"packed for profile '{printable(model.profile)}', wanted '{PROFILE}'",
     )
     _need(
-        len(model.tflite_sha256) == _SHA256_BYTES, f"a SHA-256 of {len(model.tflite_sha256)} bytes"
+        len(model.tflite_sha256) == _SHA256_BYTES,
+        f"a SHA-256 of {len(model.tflite_sha256)} bytes, wanted {_SHA256_BYTES}",
     )
     for what, size in (("arena", model.arena_bytes), ("weights", len(model.weights))):
-        _need(size < MAX_NUMBER, f"{what} of {size} bytes, boards address {MAX_NUMBER}")
+        _need(size < MAX_NUMBER, f"{what} of {size} bytes, boards address less than {MAX_NUMBER}")
     _need(
         model.head_bytes <= model.arena_bytes,
         f"a head of {model.head_bytes} bytes in an arena of {model.arena_bytes}",
@@ -43,7 +44,7 @@ def check_model(model: PackedModel) -> None:
         _check_place(memory, f"state {i}", state.offset, state.nbytes)
     _need(len(model.subgraphs) > 0, "no subgraph")
     steps = sum(len(subgraph.steps) for subgraph in model.subgraphs)
-    _need(steps <= MAX_STEPS, f"{steps} steps, boards take {MAX_STEPS}")
+    _need(steps <= MAX_STEPS, f"{steps} steps, boards take {MAX_STEPS} at most")
     _check_subgraphs(model, memory)
 
 
@@ -66,10 +67,11 @@ def _check_tensor(memory: Memory, what: str, tensor: TensorInfo) -> None:
     element = BY_CODE.get(tensor.type)
     _need(
         element is not None and element.dtype is not None,
-        f"{what} has element type {tensor.type}",
+        f"{what} has element type {tensor.type}, which TFLM has no tensors of",
     )
     assert element is not None
-    _need(all(side >= 0 for side in tensor.shape), f"{what} has shape {list(tensor.shape)}")
+    text = f"{what} has shape {list(tensor.shape)}, wanted no side below 0"
+    _need(all(side >= 0 for side in tensor.shape), text)
     wanted = math.prod(tensor.shape) * element.nbytes
     _need(tensor.nbytes == wanted, f"{what} has {tensor.nbytes} bytes, wanted {wanted}")
 
@@ -81,7 +83,7 @@ def _check_subgraphs(model: PackedModel, memory: Memory) -> None:
         works[number] = _check_ops(model.subgraphs[number], number, memory, works)
         _need(
             works[number] <= MAX_WORK,
-            f"subgraph {number} does {works[number]} units of work, boards do {MAX_WORK}",
+            f"subgraph {number} does {works[number]} units of work, boards do {MAX_WORK} at most",
         )
 
 
@@ -90,9 +92,11 @@ def _check_ops(subgraph: PackedSubgraph, number: int, memory: Memory, works: lis
     work, following = 0, 0
     for op in subgraph.ops:
         where = Where(number, op.index, op.name)
-        _need(op.first_step == following, f"starts with step {op.first_step}", where)
+        text = f"starts with step {op.first_step}, wanted {following}"
+        _need(op.first_step == following, text, where)
         following += op.steps
-        _need(following <= len(subgraph.steps), f"has {op.steps} steps", where)
+        text = f"has {op.steps} steps, its subgraph {len(subgraph.steps)} in all"
+        _need(following <= len(subgraph.steps), text, where)
         for i in range(op.first_step, following):
             work += _check_step(subgraph.steps[i], i, memory, works, where)
         for tensor in op.written:
@@ -113,6 +117,7 @@ def _check_step(step: Step, index: int, memory: Memory, works: list[int], where:
     if isinstance(step, CallOnce):
         assert where.subgraph is not None
         later = where.subgraph < step.subgraph < len(works)
-        _need(later, f"{name}: runs subgraph {step.subgraph}", where)
+        text = f"{name}: runs subgraph {step.subgraph}, wanted a later one than its own"
+        _need(later, text, where)
         work += works[step.subgraph]
     return work

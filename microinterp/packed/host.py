@@ -43,7 +43,9 @@ class PackedInterpreter:
         self._model = load(data)
         size = self._model.arena_bytes
         if size > ARENA_LIMIT:
-            raise ArenaError(f"the packed model wants an arena of {size} bytes")
+            raise ArenaError(
+                f"the packed model wants an arena of {size} bytes, more than {ARENA_LIMIT}"
+            )
         self._memory = bytearray(size)
         self._buffers = Buffers(
             np.frombuffer(self._memory, np.uint8),

@@ -83,7 +83,8 @@ def multiply_double(x: int, multiplier: int, shift: int) -> int:
     """x * multiplier * 2^(shift-31), rounded twice: what TFLM and CMSIS-NN compute by default.
 
     A left shift comes first and wraps like int32; the product is rounded to 31 fractional bits
-    (halves up), then the right shift rounds again (halves away from zero).
+    (halves up), then the right shift rounds again (halves away from zero). x is an int32, the
+    multiplier 0 or in [2^30, 2^31), the shift -31 to 30 (positive is to the left).
     """
     left = shift if shift > 0 else 0
     right = -shift if shift < 0 else 0
@@ -109,7 +110,10 @@ def multiply_int64(x: int, multiplier: int, shift: int) -> int:
 
 
 def multiply_int64_short(x: int, multiplier: int, shift: int) -> int:
-    """The same as CMSIS-NN has it: cut to 32 bits while one bit is still to be rounded off."""
+    """The same as CMSIS-NN has it: cut to 32 bits while one bit is still to be rounded off.
+
+    Source: arm_nn_requantize_s64 in CMSIS-NN's Include/arm_nnsupportfunctions.h.
+    """
     return wrap32(wrap32((x * reduced(multiplier)) >> (14 - shift)) + 1) >> 1
 
 

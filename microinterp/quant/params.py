@@ -123,7 +123,9 @@ def activation_range_int(
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             steps = float(np.float32(real) / scale)
         if not -(2.0**31) <= steps < 2.0**31:
-            raise OverflowError(f"activation limit {real} is out of range at scale {scale}")
+            raise OverflowError(
+                f"activation limit {real} is out of range at scale {scale}, wanted a greater scale"
+            )
         return zero_point + round_half_away(steps)
 
     return (

@@ -34,7 +34,7 @@ def compression_sound(model: Model) -> Iterator[Problem]:
         yield error(f"the compression metadata is damaged: {broken[0].message}", hint=hint)
         return
     if schema_version(data) > MAX_VERSION:
-        yield error(f"compression metadata of version {schema_version(data)}, 1 is known")
+        yield error(f"compression metadata of version {schema_version(data)}, wanted 1")
         return
     counts = entries_per_subgraph(data)
     if not counts or not all(counts):

@@ -14,8 +14,7 @@ import serial
 from microinterp.errors import DeviceError
 from microinterp_boards import Board, virtual_board
 from microinterp_boards.app.boot import MAIN
-from microinterp_boards.framed.client import RefusedError
-from microinterp_boards.store.committing import NO_MEMORY
+from microinterp_boards.framed.client import Refusal, RefusedError
 from microinterp_boards.store.requests import Requests, SelfTest
 from tests.boards.model_boards import LARGE_HEAP, MODEL, needs_viper
 from tests.boards.test_app import STUBBORN, WATCH, hears, program, ticks
@@ -73,7 +72,7 @@ def test_without_memory_beside_the_service_the_host_compiles(
 
     def short(self: Requests, name: str) -> SelfTest:
         if name.endswith(".py"):
-            raise RefusedError(NO_MEMORY, "too long", "memory allocation failed")
+            raise RefusedError(Refusal.OUT_OF_MEMORY, "too long", "memory allocation failed")
         return test(self, name)
 
     monkeypatch.setattr(Requests, "test", short)

@@ -240,9 +240,18 @@ TOLD = {
         "fake: no room for 'kws': the file is too large for the filesystem",
         "remove files that are not needed, and deploy again: it goes on where it ended",
     ),
-    (3, "30"): ("fake: writing 'kws': the filesystem is read-only", ""),
-    (3, "26"): ("fake: writing 'kws': error 26", ""),
-    (3, "29"): ("fake: writing 'kws': error 29", ""),
+    (3, "30"): (
+        "fake: cannot write 'kws': the filesystem is read-only",
+        "deploy again: it goes on where it ended",
+    ),
+    (3, "26"): (
+        "fake: cannot write 'kws': error 26",
+        "deploy again: it goes on where it ended",
+    ),
+    (3, "29"): (
+        "fake: cannot write 'kws': error 29",
+        "deploy again: it goes on where it ended",
+    ),
     (3, "no"): ("fake: the board refuses: no", ""),
     (3, ""): ("fake: the board refuses: code 3", ""),
     (8, "short of 5 bytes"): (

@@ -272,8 +272,8 @@ def test_a_part_that_does_not_go() -> None:
     board.remove = lambda place, name: True  # type: ignore[method-assign]
     with pytest.raises(DeviceError) as caught:
         run(board)
-    assert caught.value.message == "a part that was removed is still there"
-    assert caught.value.hint == "format the filesystem"
+    assert caught.value.message == "'a.mpy.part' was removed on the board and is still there"
+    assert caught.value.hint == "its filesystem is damaged: format it"
 
 
 def test_what_arrived_before_a_break_is_counted() -> None:

@@ -11,10 +11,9 @@ from microinterp_boards import checked
 from microinterp_boards.app.outcome import NAME
 from microinterp_boards.app.source import Program
 from microinterp_boards.files import os_error
-from microinterp_boards.framed.client import RefusedError
+from microinterp_boards.framed.client import Refusal, RefusedError
 from microinterp_boards.framed.service import start_service
 from microinterp_boards.link import Link
-from microinterp_boards.store.committing import NO_MEMORY, OS_ERROR, SIGNATURE, VERSION
 from microinterp_boards.store.requests import Kept, Place, Requests
 from microinterp_boards.store.sign import signature
 from microinterp_boards.store.upload import upload
@@ -103,7 +102,7 @@ class Commit:
         try:
             test = board.test(NAME)
         except RefusedError as error:
-            if error.code == NO_MEMORY:
+            if error.code == Refusal.OUT_OF_MEMORY:
                 return False
             raise
         if not test.equal:
@@ -121,18 +120,18 @@ class Commit:
     def _told(self, error: RefusedError) -> DeviceError:
         """What a refusal means to somebody who deploys."""
         port, label = printable(self.link.port), self.program.label
-        if error.code == OS_ERROR and error.text.isdigit():
+        if error.code == Refusal.OS_ERROR and error.text.isdigit():
             return DeviceError(
                 f"{port}: no program '{label}': {os_error(int(error.text))}",
                 hint="the program that was in use still is; remove files that are not needed, and"
                 " deploy again",
             )
-        if error.code == SIGNATURE:
+        if error.code == Refusal.SIGNATURE:
             return DeviceError(
                 f"{port}: the board takes only what is signed: {error.text}",
                 hint="give the board's key with --key",
             )
-        if error.code == VERSION:
+        if error.code == Refusal.VERSION:
             return DeviceError(
                 f"{port}: the board does not go back to an older program: {error.text}",
                 hint="give a higher --version",

@@ -10,16 +10,23 @@ from collections.abc import Callable
 from microinterp.closing import Closing
 from microinterp.errors import DeviceError
 from microinterp_boards.framed.codec import BYE, HELLO, encode
-from microinterp_boards.framed.exchange import Counters, Exchange, Outcome, Port, RefusedError
+from microinterp_boards.framed.exchange import (
+    Counters,
+    Exchange,
+    Outcome,
+    Port,
+    Refusal,
+    RefusedError,
+)
 from microinterp_boards.framed.sending import OFFSET, Sending
 
-__all__ = ["Client", "Counters", "RefusedError"]
+__all__ = ["Client", "Counters", "Refusal", "RefusedError"]
 
 VERSION = 1
 """Of the link; a board tells its own."""
 _KEEP = 1.0  # seconds between signs of life
-_HELLO_LIMIT = 4.0
-_BYE_LIMIT = 2.0
+_HELLO_LIMIT = 4.0  # seconds
+_BYE_LIMIT = 2.0  # seconds
 _INTERRUPT = 3
 _LIMIT = 15.0  # seconds for an answer that takes no computing: erasing flash takes its time
 
@@ -150,7 +157,8 @@ class Client(Closing):
         told = _answer_of(outcome)
         if len(told) != 4 or told[0] != VERSION or told[1] == 0:
             raise self._port.error(
-                f"the service on the board is of another version ({told.hex() or 'nothing'})"
+                f"the service on the board is of another version ({told.hex() or 'nothing'})",
+                "try again; if it stays so, `microinterp board uninstall`, then deploy again",
             )
         self.payload = int.from_bytes(told[2:], "little")
         self.window = self._exchange.window = min(told[1], self.window or told[1])

@@ -10,15 +10,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 from microinterp.errors import DeviceError, printable
 from microinterp_boards.framed.codec import ANSWER, KEEP, REFUSAL, REPEAT, Decoder, Frame, encode
 
 _FIRST_WAIT = 0.4  # seconds, before anything was measured
-_LEAST_WAIT = 0.06
+_LEAST_WAIT = 0.06  # seconds
 _HEARD = 2048  # bytes of what was printed that are kept
-_SHOWN = 300
+_SHOWN = 300  # characters of it, in errors
 _MOMENT = 0.5  # seconds that a look at the line takes at most: others may want to stop this thread
 _REPL_END = re.compile(rb"\x04[^\x04]*\x04>")
 _ENDED_TRIES = 3
@@ -38,11 +39,24 @@ class Port(Protocol):
         """An error that names the port."""
 
 
+class Refusal(IntEnum):
+    """What a request is refused for; schemas/link.md lists the codes."""
+
+    BAD_REQUEST = 1
+    NOT_NOW = 2
+    OS_ERROR = 3
+    NOT_ANNOUNCED = 4
+    SIGNATURE = 5
+    VERSION = 6
+    SELF_TEST = 7
+    OUT_OF_MEMORY = 8
+
+
 class RefusedError(DeviceError):
     """A board's refusal of a request.
 
     Attributes:
-        code: what kind of refusal; schemas/link.md lists them.
+        code: one of Refusal, unless the board's files are newer.
         text: the board's own words.
     """
 

@@ -115,7 +115,8 @@ class Sending:
 
     def _stuck(self) -> Exception:
         return self._port.error(
-            f"the board has {self.done} bytes of {len(self._data)}, and will not go on from there"
+            f"the board has {self.done} bytes of {len(self._data)}, and will not go on from there",
+            "try again: what is there is not sent anew",
         )
 
 

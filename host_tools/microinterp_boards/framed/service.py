@@ -21,8 +21,8 @@ IDLE = 5.0
 _PIECE = 512  # bytes of a file that go in one go
 _FULL = re.compile(r"OSError: .*\b(?:27|28|ENOSPC|EFBIG)\b")
 _ROUNDS = 3  # of writing and reading back
-_HELLO_LIMIT = 4.0
-_END_LIMIT = 2.0
+_HELLO_LIMIT = 4.0  # seconds
+_END_LIMIT = 2.0  # seconds
 
 
 @contextmanager

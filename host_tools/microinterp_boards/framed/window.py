@@ -27,7 +27,7 @@ class Line:
 
 _FLOWING = 4, 1024, 40_000.0  # the receiver holds back the sender
 _DROPPING = 1, 240  # the smallest buffer, ESP32's, takes 260 bytes and drops the rest
-_NETWORK_RATE = 11_520.0
+_NETWORK_RATE = 11_520.0  # bytes a second: 115200 baud, which may be behind it
 _UART_BRIDGES = {0x10C4: "CP210x", 0x1A86: "CH340", 0x0403: "FTDI", 0x067B: "PL2303"}
 _UART_DEBUGGERS = {0x0D28: (0x0000, 0xFFFF), 0x0483: (0x3740, 0x374F)}
 """DAPLink, ST-Link: products, from and to, of vendors that have others too."""

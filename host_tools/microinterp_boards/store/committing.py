@@ -11,7 +11,7 @@ from functools import cached_property
 from microinterp.errors import DeviceError, printable
 from microinterp_boards import runtime
 from microinterp_boards.files import os_error, stored_bytes
-from microinterp_boards.framed.client import Client, Counters, RefusedError
+from microinterp_boards.framed.client import Client, Counters, Refusal, RefusedError
 from microinterp_boards.framed.service import start_service
 from microinterp_boards.link import Link
 from microinterp_boards.packing import BoardModel
@@ -22,8 +22,6 @@ from microinterp_boards.store.selftest import SelfTestSamples, samples_for
 from microinterp_boards.store.sign import signature
 from microinterp_boards.store.upload import Tally, upload
 
-OS_ERROR, SIGNATURE, VERSION, SELF_TEST, NO_MEMORY = 3, 5, 6, 7, 8
-"""Refusals; see schemas/link.md."""
 _BREAKS = 5  # of the line, one after the other without a byte of progress, that are enough
 _FULL = (27, 28)
 Progress = Callable[[int], object]
@@ -260,7 +258,7 @@ class _Work:
         try:
             self.test = board.test(name)
         except RefusedError as error:
-            if error.code != NO_MEMORY:
+            if error.code != Refusal.OUT_OF_MEMORY:
                 raise
             return False
         if not self.test.equal:
@@ -292,25 +290,26 @@ def _failed(link: Link, name: str, text: str) -> _FinalError:
 def _told(link: Link, wanted: Wanted, error: RefusedError) -> DeviceError:
     """What a refusal means to somebody who deploys."""
     name, port = wanted.model.name, printable(link.port)
-    if error.code == OS_ERROR and error.text.isdigit():
+    if error.code == Refusal.OS_ERROR and error.text.isdigit():
         number = int(error.text)
-        hint = "remove files that are not needed, and deploy again: it goes on where it ended"
+        again = "deploy again: it goes on where it ended"
         if number in _FULL:
-            return DeviceError(f"{port}: no room for '{name}': {os_error(number)}", hint=hint)
-        return DeviceError(f"{port}: writing '{name}': {os_error(number)}")
-    if error.code == NO_MEMORY:
+            text = f"{port}: no room for '{name}': {os_error(number)}"
+            return DeviceError(text, hint=f"remove files that are not needed, and {again}")
+        return DeviceError(f"{port}: cannot write '{name}': {os_error(number)}", hint=again)
+    if error.code == Refusal.OUT_OF_MEMORY:
         return DeviceError(
             f"{port}: '{name}' does not fit into the heap beside the link: MemoryError:"
             f" {error.text}",
             hint="use a board with more memory, firmware with a larger heap, or a smaller model; a"
             " boot.py that allocates much can be emptied",
         )
-    if error.code == SIGNATURE:
+    if error.code == Refusal.SIGNATURE:
         return DeviceError(
             f"{port}: the board takes only signed models: {error.text}",
             hint="give the board's key with --key" if wanted.key is None else "is it this key?",
         )
-    if error.code == VERSION:
+    if error.code == Refusal.VERSION:
         return DeviceError(
             f"{port}: the board does not go back to an older '{name}': {error.text}",
             hint="give a higher --version",

@@ -11,7 +11,7 @@ from microinterp.errors import DeviceError, printable
 from microinterp_boards.framed.client import Client
 
 _READ_LIMIT = 120.0  # seconds for the slowest board to read its largest file
-_TEST_LIMIT = 600.0
+_TEST_LIMIT = 600.0  # seconds for a self-test
 _SLOT = struct.Struct("<BII32s")
 _TESTED = struct.Struct("<B5I")
 _NO_PART = 0xFFFFFFFF

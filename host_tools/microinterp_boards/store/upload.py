@@ -8,13 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from microinterp.errors import DeviceError
-from microinterp_boards.framed.client import RefusedError
+from microinterp_boards.framed.client import Refusal, RefusedError
 from microinterp_boards.store.delta import BLOCK, Run, runs
 from microinterp_boards.store.requests import Kept, Place, Requests
 
-NOT_ANNOUNCED = 4
-"""A refusal: what is in flash is not what was announced."""
-OS_ERROR = 3
 _IO = "5"
 _STEP = 256  # bytes; the good part of a broken upload is found to within these
 
@@ -84,7 +81,7 @@ def upload(
     try:
         board.verify(version, sign())
     except RefusedError as error:
-        if error.code != NOT_ANNOUNCED or not (start or len(steps) > 1):
+        if error.code != Refusal.NOT_ANNOUNCED or not (start or len(steps) > 1):
             raise
         # a CRC32 was met by chance: send all of it
         board.remove(_folder(place), _part(place, name))
@@ -137,9 +134,12 @@ def _good(board: Requests, place: Place, name: str, data: bytes, there: int) -> 
                 high = middle - 1
         return low * _STEP
     except RefusedError as error:
-        if error.code != OS_ERROR or error.text != _IO:
+        if error.code != Refusal.OS_ERROR or error.text != _IO:
             raise
     board.remove(folder, part)  # torn by a power cut
     if _open(board, place, name, data):
-        raise DeviceError("a part that was removed is still there", hint="format the filesystem")
+        raise DeviceError(
+            f"'{part}' was removed on the board and is still there",
+            hint="its filesystem is damaged: format it",
+        )
     return 0

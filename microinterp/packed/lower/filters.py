@@ -109,7 +109,11 @@ def _in_place(op: Lowering, w: Ints, p: Params[depthwise_conv_2d.Geometry]) -> D
     weights, table = op.layout.depthwise_in_place(filters)
     x, out = op.node.input(0), op.node.output()
     place = op.source(x)
-    op.require(place == op.destination(out), "it runs in place, away from its input", out)
+    op.require(
+        place == op.destination(out),
+        "it runs in place, but its output lies elsewhere than its input",
+        out,
+    )
     return DepthwiseInPlace(
         x=place,
         w=op.constant(weights),

@@ -68,7 +68,8 @@ def move(op: Lowering, source: Region, target: Region) -> list[Step]:
     if len(dimensions) == 1 and dimensions[0][1:] == (esize, esize):
         return [Copy(source.ref, target.ref, dimensions[0][0] * esize)]
     op.require(
-        len(dimensions) <= _DIMENSIONS, f"elements move along {len(dimensions)} dimensions at once"
+        len(dimensions) <= _DIMENSIONS,
+        f"elements move along {len(dimensions)} dimensions at once, boards take {_DIMENSIONS}",
     )
     filled = [(1, 0, 0)] * (_DIMENSIONS - len(dimensions)) + dimensions
     counts, source_strides, strides = zip(*filled, strict=True)
@@ -165,7 +166,8 @@ def lower_pad(op: Lowering) -> list[Step]:
             repeated = replace(whole, ref=op.source(tensor), strides=(0,) * out.rank)
             return move(op, repeated, whole) + steps
         value = tensor.data.reshape(())
-    op.require(whole.esize in (1, 2, 4), f"elements of {whole.esize} bytes are padded")
+    text = f"elements of {whole.esize} bytes are padded, boards take 1, 2 or 4"
+    op.require(whole.esize in (1, 2, 4), text)
     number = int(value.view(f"i{whole.esize}"))
     return [Fill(whole.ref, out.elements, whole.esize, number), *steps]
 
