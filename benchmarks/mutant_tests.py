@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 PYTEST = (
-    *("-q", "-x", "--tb=no", "-p", "no:cacheprovider"),
+    *("-q", "-x", "--tb=no", "--assert=plain", "-p", "no:cacheprovider"),
     *("--hypothesis-profile", "mutants", "-m", "not slow and not thorough"),
 )
 SECONDS: dict[str, float] = {}

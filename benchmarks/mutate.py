@@ -183,7 +183,7 @@ def refresh(area: Area, folder: Path) -> None:
         copy_code(folder / "original" / each, folder / "tree" / each)
     # Byte code that is held to the source's hash: what is not mutated need not be compiled again.
     words = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash")
-    in_copy(folder, [sys.executable, *words, "microinterp", "host_tools"])
+    in_copy(folder, [sys.executable, *words, "microinterp", "host_tools", "tests"])
 
 
 def environment(tree: Path) -> dict[str, str]:
@@ -211,7 +211,7 @@ def draw(folder: Path) -> None:
     with session(folder) as db:
         good: list[str] = []
         rest: list[str] = []
-        for item in db.work_items:
+        for item in sorted(db.work_items, key=place_of):  # they come in random order
             (mutation,) = item.mutations
             path = folder / "tree" / mutation.module_path
             outside = not is_in_annotation(path, mutation.start_pos)
@@ -221,6 +221,13 @@ def draw(folder: Path) -> None:
         for job in rest:
             db.set_result(job, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
     (folder / "count").write_text(f"{len(good)}\n")
+
+
+def place_of(item: Any) -> tuple[str, tuple[int, int], str, int]:
+    """What is one mutant's alone, and the same in every run."""
+    (mutation,) = item.mutations
+    path, operator = mutation.module_path.as_posix(), mutation.operator_name
+    return path, mutation.start_pos, operator, mutation.occurrence
 
 
 def again(area: Area, folder: Path) -> None:

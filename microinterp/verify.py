@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 from microinterp import structure
 from microinterp.errors import Problem
@@ -57,16 +58,28 @@ def verify(model: Model) -> list[Problem]:
     """Every rule that the model breaks, in the order of RULES; empty for a sound model.
 
     Problem.rule is the name of a rule (see rule_texts). A model with an error must not be built;
-    warnings are for people. A rule tells at most MAX_PER_RULE findings.
+    warnings are for people. A rule tells its first MAX_PER_RULE findings, and, if these are
+    warnings, the first error behind them.
     """
-    found: list[Problem] = []
-    for rule in RULES:
-        findings = list(islice(rule(model), MAX_PER_RULE + 1))
-        found.extend(replace(finding, rule=rule.__name__) for finding in findings[:MAX_PER_RULE])
-        if len(findings) > MAX_PER_RULE:
-            more = f"there are more: only the first {MAX_PER_RULE} are listed"
-            found.append(Problem(rule.__name__, more, severity=findings[0].severity))
-    return found
+    return [
+        replace(finding, rule=rule.__name__) for rule in RULES for finding in _told(rule(model))
+    ]
+
+
+def _told(findings: Iterator[Problem]) -> Iterator[Problem]:
+    listed = list(islice(findings, MAX_PER_RULE))
+    yield from listed
+    beyond = next(findings, None)
+    if beyond is None:
+        return
+    is_error = any(each.severity == "error" for each in listed)
+    if not is_error:
+        for each in chain((beyond,), findings):
+            if is_error := each.severity == "error":
+                yield each
+                break
+    more = f"there are more: only the first {MAX_PER_RULE} are listed"
+    yield Problem("", more, severity="error" if is_error else "warning")
 
 
 def rule_texts() -> dict[str, str]:

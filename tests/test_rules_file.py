@@ -239,6 +239,23 @@ def test_more_than_a_hundred_warnings_are_no_error() -> None:
     assert found[-1].message.startswith("there are more")
 
 
+@pytest.mark.parametrize("warnings", [99, 100, 101, 250])
+def test_an_error_behind_many_warnings_is_told(
+    warnings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rule(model: Model) -> Iterator[Problem]:
+        yield from (common.warning(f"warning {i}") for i in range(warnings))
+        yield common.error("the first error")
+        yield common.error("the second error")
+
+    monkeypatch.setattr("microinterp.verify.RULES", (rule,))
+    first = [f"warning {i}" for i in range(min(warnings, 100))]
+    more = "there are more: only the first 100 are listed"
+    found = verify(sound_model())
+    assert [each.message for each in found] == [*first, "the first error", more]
+    assert [each.severity for each in found[-2:]] == ["error", "error"]
+
+
 def test_a_rule_with_endless_findings_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(model: Model) -> Iterator[Problem]:
         while True:

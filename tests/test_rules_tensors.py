@@ -51,7 +51,10 @@ def contents(size: int, **fields: Any) -> Model:
         ((BIG + 1,), None),
         ((65536, 32768), None),
         ((65536, 65536, 0), 0),
+        ((BIG,) * 200_000, None),  # at once: the whole product has six million bits
+        ((*(BIG,) * 200_000, 0), 0),
     ],
+    ids=lambda value: str(value)[:30],
 )
 def test_elements(shape: tuple[int, ...] | None, wanted: int | None) -> None:
     assert elements(FileTensor(0, "", shape, 0, 0, None, False, False)) == wanted

@@ -82,9 +82,12 @@ def is_constant(model: Model, tensor: FileTensor) -> bool:
 
 def elements(tensor: FileTensor) -> int | None:
     """Number of elements, None where the shape breaks the rule for shapes."""
-    count = 1
-    for size in tensor.shape or ():
-        if size < 0:
-            return None
+    shape = tensor.shape or ()
+    if any(size < 0 for size in shape):
+        return None
+    count = 0 if 0 in shape else 1
+    for size in shape:
         count *= size
-    return count if count <= INT32_MAX else None
+        if count > INT32_MAX:  # no further: a file can hold shapes of a million dimensions
+            return None
+    return count
