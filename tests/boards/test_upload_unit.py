@@ -296,14 +296,25 @@ def test_what_arrived_before_a_break_is_counted() -> None:
     assert tally == Tally(resumed=9, sent=3000)  # what this work has sent itself is not resumed
 
 
-@pytest.mark.parametrize("tally", [Tally(copied=5), Tally(sent=5), Tally(1, 2, 3)])
+@pytest.mark.parametrize("tally", [Tally(), Tally(copied=5), Tally(sent=5), Tally(1, 2, 3)])
 def test_figures_of_several_files_add_up(tally: Tally) -> None:
-    """Once something was sent, what is there may be this work's own: it is not counted twice."""
+    """What is there when a file is first asked for is an earlier attempt's, once."""
     before = Tally(tally.resumed, tally.copied, tally.sent)
     board = FakeStore()
     board.kept[Place.RUNTIME, "a.mpy.part"] = DATA[:600]
     upload(board, *FILE, DATA, tally=tally)  # type: ignore[arg-type]
-    assert tally == Tally(before.resumed, before.copied, before.sent + 2400)
+    assert tally == Tally(before.resumed + 600, before.copied, before.sent + 2400)
+
+
+def test_breaks_before_the_first_byte_count_nothing_twice() -> None:
+    board, tally = FakeStore(), Tally()
+    board.kept[Place.RUNTIME, "a.mpy.part"] = DATA[:600]
+    board.fail = failing("send", DeviceError("the line is cut"), 3)
+    for _ in range(3):
+        with pytest.raises(DeviceError):
+            upload(board, *FILE, DATA, tally=tally)  # type: ignore[arg-type]
+    upload(board, *FILE, DATA, tally=tally)  # type: ignore[arg-type]
+    assert tally == Tally(resumed=600, sent=2400)
 
 
 def test_all_that_may_be_left_out() -> None:

@@ -200,9 +200,13 @@ class _Work:
             return
         block, free_blocks, _ = room
         shipped, files = runtime.shipped(self.wanted.mpy_set), self.there.files
-        sizes = sizes + [len(shipped[name]) for name in self.update.sent[self._installed :]]
-        gone = (*self.update.sent[self._installed :], *self.update.removed[self._removed :])
+        pending = self.update.sent[self._installed :]
+        sizes = sizes + [len(shipped[name]) for name in pending]
+        gone = (*pending, *self.update.removed[self._removed :])
         freed = freed + [files[name].size for name in gone if name in files]
+        if pending:
+            now = board.files(Place.RUNTIME)  # parts of uploads that broke off are written over
+            freed += [now[part] for name in pending if (part := f"{name}.part") in now]
         needed = sum(stored_bytes(size, block) for size in sizes)
         needed -= sum(stored_bytes(size, block) for size in freed)
         free, name = block * free_blocks, self.wanted.model.name

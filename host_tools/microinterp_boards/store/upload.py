@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from microinterp.errors import DeviceError
 from microinterp_boards.framed.client import Refusal, RefusedError
@@ -24,11 +24,13 @@ class Tally:
         resumed: were there, from an earlier attempt.
         copied: of the model in use, on the board.
         sent: over the line.
+        begun: the files that were asked for.
     """
 
     resumed: int = 0
     copied: int = 0
     sent: int = 0
+    begun: set[tuple[Place, str]] = field(default_factory=set, compare=False)
 
 
 def upload(
@@ -64,7 +66,8 @@ def upload(
     if old is not None and in_use is not None and start < len(data):
         sums = board.sums(place, f"{name}.{old.slot}", BLOCK, in_use.size)
         steps = runs(data, sums)
-    if not (count.copied or count.sent):
+    if (place, name) not in count.begun:  # what is there later is of this attempt
+        count.begun.add((place, name))
         count.resumed += start
     progress(start)
     for step in steps:
