@@ -22,6 +22,12 @@ PROMPT = b">>> "
 TAKE_TERMINAL = """
 import fcntl, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that it gets a hang-up should the relay be killed
+
+def told(*error):  # Python 3.13 itself would colour it, since this is a terminal
+    import traceback
+    traceback.print_exception(*error)
+
+sys.excepthook = told
 """
 _EXECUTE = """
 import os, resource
