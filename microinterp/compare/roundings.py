@@ -63,7 +63,7 @@ def twice_halves_up(x: Int64Array, multiplier: IntLike, shift: IntLike) -> Int64
     shift = np.asarray(shift, np.int64)
     shifted = fixedpoint.wrap32(x.astype(np.int64) << np.maximum(shift, 0))
     high = fixedpoint.saturating_rounding_doubling_high_mul(shifted, multiplier)
-    right = np.maximum(-shift, 0)
+    right: Int64Array = np.maximum(-shift, 0)
     result: Int64Array = (high + ((np.int64(1) << right) >> 1)) >> right
     return result
 
@@ -165,7 +165,7 @@ def _xnnpack_add(item: PreparedNode) -> Iterator[Changed]:
 
 def _add(p: _AddParams, arrays: Arrays) -> None:
     (out,) = arrays.outputs
-    sums = np.int64(1) << (p.shift - 1)
+    sums: Int64Array | np.int64 = np.int64(1) << (p.shift - 1)
     for x, rank, zero, factor in zip(
         arrays.inputs, p.ranks[:2], p.zero_points, p.factors, strict=True
     ):
