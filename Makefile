@@ -9,8 +9,8 @@ WORKERS ?= auto
 QEMU_BOARD = $(BIN)/python -c 'from microinterp_boards.virtual.qemu_elf import main; exit(main())'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-deps demo test test-slow test-thorough bench bench-instructions docs labs \
-	labs-sync lint house mutate broken coverage \
+.PHONY: help setup system-deps demo test test-lowest test-slow test-thorough bench \
+	bench-instructions docs labs labs-sync lint house mutate broken coverage audit licences \
 	playground test-playground digits firmware qemu-board schemas ops-table wheel clean
 
 help:  ## list the targets
@@ -47,6 +47,35 @@ demo: $(STAMP)  ## run a real int8 model like the chip, then on a virtual board 
 test: $(STAMP)  ## the test suite
 	@$(QEMU_BOARD) >/dev/null || [ "$$CI" != true ]
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow and not thorough' --ignore=tests/playground
+
+# The lowest versions that pyproject.toml allows of what users install, and the newest test tools.
+# A part of the suite that meets each of these packages: numbers by hand, TFLM's wheel, files, the
+# command line, pictures, packed models and boards; Dask's workers have the cores to themselves.
+LOWEST := .venv-lowest
+LOWEST_STAMP := $(LOWEST)/.installed
+LOWEST_TESTS := tests/ops/test_elementwise_by_hand.py tests/ops/test_signal_by_hand.py \
+	tests/explain/test_by_hand.py tests/boards/test_hand_worked.py tests/test_fixedpoint.py \
+	tests/ops/test_conv_2d.py tests/ops/test_fully_connected.py tests/fast/test_ufuncs.py \
+	tests/fast/test_batch.py tests/test_schema.py tests/test_structure.py tests/test_verify.py \
+	tests/test_interpreter.py tests/test_images.py tests/test_inputs.py \
+	tests/test_tflm_runtime.py tests/test_litert.py tests/test_plots.py \
+	tests/test_digits_training.py tests/test_pytest_plugin.py tests/labs/test_run.py \
+	$(wildcard tests/test_cli_*.py) tests/packed/test_pack.py tests/packed/test_reader.py \
+	tests/boards/test_virtual.py tests/boards/test_end_to_end.py \
+	tests/boards/test_board_interpreter.py tests/boards/test_validate.py
+
+$(LOWEST_STAMP): pyproject.toml benchmarks/dependencies.py | $(STAMP)
+	$(PYTHON) -m venv $(LOWEST)
+	$(BIN)/python -m benchmarks.dependencies > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/pip install --quiet --upgrade pip
+	$(LOWEST)/bin/pip install --quiet --quiet --editable '.[cluster,labs,test]' \
+		--constraint $(LOWEST)/constraints.txt
+	@touch $@
+
+test-lowest: $(LOWEST_STAMP)  ## a part of the suite with the lowest versions of what users install
+	PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/pytest -n $(WORKERS) \
+		-m 'not slow and not thorough' $(LOWEST_TESTS)
+	PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/pytest tests/test_eval_cluster.py
 
 test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random inputs
 	$(BIN)/pytest -n $(WORKERS) -m 'slow and not thorough'
@@ -109,10 +138,15 @@ broken: $(STAMP)  ## do tests drawn by lot fail when what they promise is broken
 coverage: $(STAMP)  ## lines and branches that the plain tests run, held to 95 %
 	@$(BIN)/python -m benchmarks.covered
 
+# UP asks for what only the newer Python has.
 lint: $(STAMP)  ## lint and types only
 	$(BIN)/ruff check .
+	$(BIN)/ruff check --target-version py313 --extend-ignore UP .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: $(STAMP)  ## known vulnerabilities, where pip-audit and npm can ask about them
+	@$(BIN)/python -m benchmarks.audit
 
 digits: $(STAMP)  ## train and quantise the digits model again
 	$(BIN)/python examples/digits/train.py
@@ -124,6 +158,9 @@ qemu-board: $(STAMP)  ## compile our Cortex-M board for QEMU: build/qemu-board/{
 schemas: $(STAMP)  ## generate the code of our file formats again
 	$(BIN)/python schemas/generate.py
 
+licences: $(STAMP)  ## make docs/licences.md again
+	$(BIN)/python -m benchmarks.licences > docs/licences.md
+
 ops-table: $(STAMP)  ## make docs/SUPPORTED_OPS.md again
 	$(BIN)/python -m microinterp ops --markdown > docs/SUPPORTED_OPS.md
 
@@ -133,5 +170,5 @@ firmware: $(STAMP)  ## compile the files for boards again
 wheel: $(STAMP)  ## build the wheel and the sdist into dist/
 	$(BIN)/python -m build --outdir dist .
 
-clean:  ## remove .venv and caches
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove .venv, .venv-lowest and caches
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 NOT_SOURCE = (
     ".git",
     ".venv",
+    ".venv-lowest",
     "build",
     "dist",
     "*.egg-info",
