@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
-import tomllib
 
 from microinterp.errors import DeviceError, InputError
 from microinterp_boards import ports
@@ -14,6 +14,11 @@ from microinterp_boards.fleet import inventory
 from microinterp_boards.fleet.inventory import Entry, find_file, load, named, parse
 from microinterp_boards.ports import Port, choose_line, line_of
 from tests.boards.unix_port import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 GOOD = """
 [board.desk]
