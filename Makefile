@@ -144,6 +144,7 @@ lint: $(STAMP)  ## lint and types only
 	$(BIN)/ruff check --target-version py313 --extend-ignore UP .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.13
 
 audit: $(STAMP)  ## known vulnerabilities, where pip-audit and npm can ask about them
 	@$(BIN)/python -m benchmarks.audit

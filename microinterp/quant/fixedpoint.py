@@ -38,10 +38,10 @@ def saturating_rounding_doubling_high_mul(a: npt.NDArray[Any], b: IntLike) -> In
 
 def rounding_divide_by_pot(x: Int64Array, exponent: IntLike) -> Int64Array:
     """x / 2^exponent to nearest, halves away from zero; exponent is 0 to 31."""
-    exponent = np.asarray(exponent, np.int64)
-    half = (np.int64(1) << exponent) >> 1
+    right: Int64Array = np.asarray(exponent, np.int64)
+    half = (np.int64(1) << right) >> 1
     # For negative x, "away from zero" is "down": one less than the half-up rounding at a tie.
-    result: Int64Array = (x + half - ((x < 0) & (half > 0))) >> exponent
+    result: Int64Array = (x + half - ((x < 0) & (half > 0))) >> right
     return result
 
 

@@ -93,7 +93,7 @@ def _expm1f(x: Float32Array) -> Float32Array:
     r = high - low
     lost = (high - r) - low
     square = r * (half * r)
-    series = _EXPM1_LAST
+    series: npt.NDArray[Any] | np.float32 = _EXPM1_LAST
     for q in _EXPM1_SERIES:
         series = q + square * series
     t = np.float32(3) - series * (half * r)
