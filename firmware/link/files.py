@@ -101,11 +101,23 @@ def handle(state, kind, payload, limit):
     return answer
 
 
+def buffer(size):
+    """Room to read up to 512 bytes at a time through; less of it where the heap is in pieces."""
+    size = min(size, _BLOCK)
+    while True:
+        try:
+            return memoryview(bytearray(size))
+        except MemoryError:
+            if size < 64:
+                raise
+            size >>= 1
+
+
 def _crc(file, size):
-    view = memoryview(bytearray(min(size, _BLOCK)))
+    view = buffer(size)
     found = 0
     while size:
-        piece = view[: min(size, _BLOCK)]
+        piece = view[:size]
         if file.readinto(piece) != len(piece):
             raise OSError(5)
         found = crc32(piece, found)

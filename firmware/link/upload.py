@@ -3,7 +3,7 @@
 import os
 
 from microinterp_link.fields import Fields
-from microinterp_link.files import folder, remove, size_of, sync
+from microinterp_link.files import buffer, folder, remove, size_of, sync
 from microinterp_link.refused import (
     BAD_REQUEST,
     NOT_ANNOUNCED,
@@ -14,7 +14,6 @@ from microinterp_link.refused import (
 )
 from microinterp_link.slots import current, give_up, path_of
 
-_BLOCK = 512
 _LOOSE = 16384  # bytes that a power cut may take: littlefs keeps nothing that was not flushed
 _EXISTS = 17
 MODELS, RUNTIME, TESTS = 0, 1, 2
@@ -77,7 +76,7 @@ def sha256():
 def digest_of(path, sums=()):
     """SHA-256 of a file, as it is in flash. sums: others that take its bytes too."""
     sums = (sha256(),) + sums  # noqa: RUF005
-    view = memoryview(bytearray(_BLOCK))
+    view = buffer(512)
     with open(path, "rb") as file:
         while True:
             took = file.readinto(view)
@@ -200,11 +199,11 @@ def _copy(upload, offset, source, length):
         raise Refused(
             BAD_REQUEST, "%d bytes from %d, the model has %d" % (length, source, now.size)
         )
-    view = memoryview(bytearray(min(_BLOCK, length)))
+    view = buffer(length)
     with open(path_of(upload.name, now.slot), "rb") as file:
         file.seek(source)
         while length:
-            piece = view[: min(length, _BLOCK)]
+            piece = view[:length]
             if file.readinto(piece) != len(piece):
                 raise OSError(5)
             upload.write(offset, piece)

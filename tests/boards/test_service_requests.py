@@ -27,6 +27,8 @@ FUNCTIONS = {
     "switching": "service_slots.py",
     "naming": "service_strays.py",
     "cutting": "service_strays.py",
+    "buffers": "service_memory.py",
+    "uploading_in_pieces": "service_memory.py",
 }
 
 
