@@ -110,6 +110,12 @@ def test_wrap_twin() -> None:
     check(fixedpoint.wrap32, ref.wrap32, x)
 
 
+def test_wrap64_at_the_ends() -> None:
+    low, high = -(1 << 63), (1 << 63) - 1
+    assert [ref.wrap64(x) for x in (low, -1, 0, high)] == [low, -1, 0, high]
+    assert [ref.wrap64(x) for x in (low - 1, high + 1, high + (5 << 64))] == [high, low, high]
+
+
 def test_zero_dimensions() -> None:
     """A tensor without axes goes the same way."""
     x = np.array(-1000, np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -152,3 +153,10 @@ def test_many_factors_are_split_as_one_is() -> None:
     one = [quantize_multiplier(factor) for factor in factors]
     assert many.multiplier.tolist() == [m.multiplier for m in one]
     assert many.shift.tolist() == [m.shift for m in one]
+
+
+@pytest.mark.parametrize("made", [quantize_multiplier(0.75), channel_multipliers([0.5, 0.25])])
+def test_multipliers_are_not_changed(made: Multiplier | ChannelMultipliers) -> None:
+    """Prepared ops share them."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.shift = 1  # type: ignore[misc,union-attr]

@@ -16,6 +16,7 @@ import pytest
 
 from microinterp.quant.libm import checked_log2, expf, roundf, tanhf
 from microinterp.quant.tables import (
+    interpolation_table,
     sigmoid_table,
     softmax_exp_table,
     softmax_reciprocal_table,
@@ -62,6 +63,57 @@ def test_softmax_tables() -> None:
     np.testing.assert_allclose(reciprocal, 32768 / (1 + place), atol=1.1)
     assert exp[[0, -1]].tolist() == [2, 32767]
     assert reciprocal[[0, -1]].tolist() == [32767, 16384]
+
+
+def table_by_loops(
+    transform: Callable[[Any], Any], scale: float, zero_point: int, output_scale: float
+) -> list[int]:
+    """interpolation_table one entry at a time, in single float32 numbers."""
+    f32 = np.float32
+
+    def whole(x: Any) -> int:  # halves away from zero
+        return math.floor(x + 0.5) if x >= 0 else math.ceil(x - 0.5)
+
+    def at(x: Any) -> Any:
+        return f32(transform(f32(x)) * per_unit)
+
+    first, last = (f32(scale) * f32(end - zero_point) for end in (-32768, 32767))
+    ends = [f32(output_scale) * f32(end) for end in (-32768, 32767)]
+    per_unit = f32(65536) / f32(ends[1] - ends[0])
+    step = f32(last - first) / f32(512)
+    entries = []
+    for i in range(512):
+        x = f32(first + f32(i) * step)
+        sample = whole(at(x))
+        between = whole(f32(at(first + f32(i + 1) * step) + f32(sample)) / f32(2))
+        missed = f32(between - whole(at(x + step / f32(2))))
+        entries.append(sample - whole(missed / f32(2)))
+    entries.append(whole(at(last)))
+    return [min(max(entry, -32768), 32767) for entry in entries]
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "output_scale"),
+    [(1e-4, 0, 1e-4), (3e-5, -1234, 7e-5), (2e-4, 32767, 1e-3), (5e-4, -32768, 2e-4)],
+)
+def test_interpolation_table_by_loops(scale: float, zero_point: int, output_scale: float) -> None:
+    for transform in (tanhf, lambda x: x * x * x - x, lambda x: np.float32(1) / (x * x + x + 1)):
+        table = interpolation_table(
+            transform, np.float32(scale), zero_point, np.float32(output_scale)
+        )
+        loops = table_by_loops(transform, scale, zero_point, output_scale)
+        assert table.tolist() == loops
+        with pytest.raises(ValueError, match="read-only"):
+            table[0] = 1
+
+
+def test_softmax_tables_by_loops() -> None:
+    """exp over [-10, 0] and 1 / (1 + x) over [0, 1], both up to 1."""
+    unit = 1 / np.float32(65535)
+    exp = table_by_loops(expf, np.float32(10) / np.float32(65535), 32767, 2 * unit)
+    assert softmax_exp_table().tolist() == exp
+    reciprocal = table_by_loops(lambda x: 1 / (1 + x), unit, -32768, 2 * unit)
+    assert softmax_reciprocal_table().tolist() == reciprocal
 
 
 def test_expf_is_nearly_rounded_correctly() -> None:

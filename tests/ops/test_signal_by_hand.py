@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from microinterp import Interpreter
 from microinterp.errors import PrepareError, UnsupportedError
+from microinterp.quant.kiss_fft import make_plan
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.ops.custom import custom_model
 from tests.ops.movement import Constant, Input, assert_refused, run_one
@@ -351,3 +353,12 @@ def test_bands_must_be_constant() -> None:
     inputs = [WORD, WEIGHTS, WEIGHTS, Input((2,), "int16"), *BANDS[1:]]
     data = custom_model("SignalFilterBank", inputs, [Input((1,), "uint64")], {"num_channels": 1})
     assert_refused(data, "bands computed at run time", 3, UnsupportedError)
+
+
+def test_plans_of_transforms_are_not_changed() -> None:
+    """Number types are shared by all plans, and a plan by all calls of an op."""
+    plan = make_plan(8, "int16", inverse=False)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan.inverse = True  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan.numbers.bits = 7  # type: ignore[misc]
