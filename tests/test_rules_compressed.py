@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tflite import TensorType
 
-from microinterp.compression import METADATA_NAME
+from microinterp.compression import METADATA_NAME, metadata_problems
 from microinterp.model import Metadata, Model, Quantization, load
 from microinterp.model_builder import ModelBuilder
 from microinterp.rules.compression import compression_sound
@@ -64,6 +64,20 @@ def test_a_sound_model_and_one_without_compression() -> None:
 def test_damaged_metadata_is_told_with_its_first_fault() -> None:
     text = "error: the compression metadata is damaged: the file has 7 bytes, a model has hundreds"
     assert told(compression_sound, model_of(b"nothing")) == [f"{text} at least{HINT}"]
+
+
+def test_of_several_faults_the_first_is_told() -> None:
+    good, several = lut_metadata([[GOOD, GOOD], [GOOD]]), 0
+    rng = np.random.default_rng(7)
+    for _ in range(200):
+        data = bytearray(good)
+        for place in rng.integers(len(data), size=4):
+            data[place] = rng.integers(256)
+        if problems := metadata_problems(bytes(data)):
+            text = f"error: the compression metadata is damaged: {problems[0].message}{HINT}"
+            assert told(compression_sound, model_of(bytes(data))) == [text]
+            several += problems[0].message != problems[-1].message
+    assert several > 20
 
 
 def test_versions_of_the_metadata() -> None:
