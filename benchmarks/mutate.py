@@ -130,6 +130,18 @@ AREAS = {
     "pack": Area(
         ("microinterp/packed",),
         (
+            "tests/packed/test_pack_places.py",
+            "tests/packed/test_lower_moves.py",
+            "tests/packed/test_lower_tables.py",
+            "tests/packed/test_joined_pieces.py",
+            "tests/packed/test_lower_filters.py",
+            "tests/packed/test_tier_layouts.py",
+            "tests/packed/test_steps.py",
+            "tests/packed/test_check_model_bounds.py",
+            "tests/packed/test_run_filters.py",
+            "tests/packed/test_run_steps.py",
+            "tests/packed/test_check_filters.py",
+            "tests/packed/test_check_bounds.py",
             "tests/packed/test_pack.py",
             "tests/packed/test_reader.py",
             "tests/packed/test_tiers.py",
