@@ -130,6 +130,7 @@ AREAS = {
     "pack": Area(
         ("microinterp/packed",),
         (
+            "tests/packed/test_lower_means.py",
             "tests/packed/test_pack_places.py",
             "tests/packed/test_lower_moves.py",
             "tests/packed/test_lower_tables.py",

@@ -63,23 +63,23 @@ def test_all_that_a_window_holds_takes_its_time() -> None:
 
 
 def test_the_first_round_trip_is_the_estimate() -> None:
-    """0.08 s, spread 0.04; the same again moves the spread by a quarter of its distance: 0.03."""
+    """0.08 s, and half of it as the spread."""
     port = ScriptedPort()
     exchange = exchange_on(port)
     ask(exchange, port, 0.08)
-    assert (exchange._round, exchange._spread) == pytest.approx((0.08, 0.03))
-    assert wait_of(exchange, port) == pytest.approx(0.08 + 4 * 0.03)
+    assert (exchange._round, exchange._spread) == pytest.approx((0.08, 0.04))
+    assert wait_of(exchange, port) == pytest.approx(0.08 + 4 * 0.04)
 
 
 def test_later_ones_move_it_by_an_eighth_and_the_spread_by_a_quarter() -> None:
     port = ScriptedPort()
     exchange = exchange_on(port)
     ask(exchange, port, 0.08)
-    ask(exchange, port, 0.16)  # 0.08 longer: spread 0.03 + 0.05 / 4, estimate 0.08 + 0.08 / 8
-    assert (exchange._round, exchange._spread) == pytest.approx((0.09, 0.0425))
-    ask(exchange, port, 0.05)  # 0.04 shorter: 0.0425 - 0.0025 / 4, 0.09 - 0.04 / 8
-    assert (exchange._round, exchange._spread) == pytest.approx((0.085, 0.041875))
-    assert wait_of(exchange, port) == pytest.approx(0.085 + 4 * 0.041875)
+    ask(exchange, port, 0.16)  # 0.08 longer: spread 0.04 + 0.04 / 4, estimate 0.08 + 0.08 / 8
+    assert (exchange._round, exchange._spread) == pytest.approx((0.09, 0.05))
+    ask(exchange, port, 0.05)  # 0.04 shorter: 0.05 - 0.01 / 4, 0.09 - 0.04 / 8
+    assert (exchange._round, exchange._spread) == pytest.approx((0.085, 0.0475))
+    assert wait_of(exchange, port) == pytest.approx(0.085 + 4 * 0.0475)
 
 
 def test_one_long_answer_counts_as_three_round_trips_and_a_little() -> None:
@@ -88,7 +88,7 @@ def test_one_long_answer_counts_as_three_round_trips_and_a_little() -> None:
     ask(exchange, port, 0.08)
     ask(exchange, port, 2.0, bytes(3000))  # 3 s on the line: patience enough; counts as 0.3
     assert (exchange._round, exchange._spread) == pytest.approx(
-        (0.08 + 0.22 / 8, 0.03 + (0.22 - 0.03) / 4)
+        (0.08 + 0.22 / 8, 0.04 + (0.22 - 0.04) / 4)
     )
 
 

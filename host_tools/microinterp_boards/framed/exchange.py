@@ -196,7 +196,7 @@ class Exchange:
         most = 1 if self._probing else self.window
         while self._launched < min(most, len(self._requests)):
             request = self._requests[self._launched]
-            if request.fails >= _FAILS and self._launched == 0:
+            if request.fails >= _FAILS:  # the first one
                 request.fails = 0
                 self.failed()
                 most = 1 if self._probing else self.window
@@ -231,8 +231,6 @@ class Exchange:
                 found += self._asked(frame.number)
         if found:
             self._probing = False
-            self._wait = self._first_wait()
-            self._timeouts = 0
             self._began = self._clock()
         return found
 
@@ -299,10 +297,14 @@ class Exchange:
         return max(_LEAST_WAIT, self._round + 4 * self._spread) + size / self._rate
 
     def _measure(self, seconds: float) -> None:
-        """Take a round trip into the estimate; one long answer does not spoil it."""
+        """Take a round trip into the estimate; one long answer does not spoil it.
+
+        Source: RFC 6298, section 2.
+        """
         if not self._is_measured:
             self._is_measured = True
             self._round, self._spread = seconds, seconds / 2
+            return
         seconds = min(seconds, 3 * self._round + _LEAST_WAIT)
         self._spread += (abs(seconds - self._round) - self._spread) / 4
         self._round += (seconds - self._round) / 8

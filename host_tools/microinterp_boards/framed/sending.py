@@ -94,7 +94,7 @@ class Sending:
     def _shrink(self) -> None:
         """Large frames do not get through: no more of them, and one at a time."""
         waiting = self._exchange.waiting
-        if self.piece <= SMALL or len(waiting[0].payload) <= SMALL + OFFSET:
+        if len(waiting[0].payload) <= SMALL + OFFSET:
             return
         self.piece = SMALL
         self._at = int.from_bytes(waiting[0].payload[:OFFSET], "little")

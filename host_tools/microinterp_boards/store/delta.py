@@ -63,13 +63,9 @@ def runs(new: bytes, old_sums: Sequence[int], block: int = BLOCK) -> list[Run]:
 
 
 def _append(found: list[Run], offset: int, size: int, source: int) -> None:
+    """Add what is copied, behind what `found` ends with."""
     last = found[-1] if found else None
-    if (
-        last is not None
-        and last.source is not None
-        and last.offset + last.size == offset
-        and last.source + last.size == source
-    ):
+    if last is not None and last.source is not None and last.source + last.size == source:
         found[-1] = Run(last.offset, last.size + size, last.source)
     else:
         found.append(Run(offset, size, source))
