@@ -135,7 +135,7 @@ class Board(Closing):
         """Start that program now, as if it had never crashed; the port is closed, and it runs."""
         deploying.start(self.link)
 
-    def app_back(self) -> AppState:
+    def back_app(self) -> AppState:
         """Put the program to use again that was in use before; it is not started."""
         return deploying.back(self.link)
 

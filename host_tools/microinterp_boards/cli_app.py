@@ -73,7 +73,7 @@ def app_command(
         if remove:
             _remove(board, json)
             return
-        state = board.app_back() if back else board.app()
+        state = board.back_app() if back else board.app()
         if start or back:
             board.start_app()
     if json:

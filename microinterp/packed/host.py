@@ -80,7 +80,7 @@ class PackedInterpreter:
         """The arena."""
         return self._memory
 
-    def set_input(self, array: npt.ArrayLike, index: int) -> None:
+    def set_input(self, array: npt.ArrayLike, index: int = 0) -> None:
         """Copy `array` into input `index`: exactly its shape and dtype, nothing is converted.
 
         Raises:
@@ -99,7 +99,7 @@ class PackedInterpreter:
         """Run the model once."""
         self._run(0, None)
 
-    def get_output(self, index: int) -> npt.NDArray[Any]:
+    def get_output(self, index: int = 0) -> npt.NDArray[Any]:
         """A copy of output `index`. Raises InputError where there is no such output."""
         copied: npt.NDArray[Any] = self._view(_at(self._model.outputs, index, "output")).copy()
         return copied

@@ -61,7 +61,7 @@ def test_a_board_with_a_key_takes_signed_programs_only(port: str, tmp_path: Path
         Board(port, patience=5) as board,
         pytest.raises(DeviceError, match="the program stays what it is: version 3 is lower than 4"),
     ):
-        board.app_back()
+        board.back_app()
 
 
 @pytest.mark.slow
