@@ -155,6 +155,12 @@ def test_tanhf() -> None:
     assert np.signbit(tanhf(x)).tolist() == [False, True, False, True, False]
 
 
+def test_tanhf_adds_the_last_bits_of_the_exponential() -> None:
+    """The one float32 number whose tanh shows whether exp(2x) - 1 has lost its - 1."""
+    x = np.float32([8.037958145141602])
+    assert tanhf(x).tolist() == [1 - 4 * 2.0**-24]
+
+
 def test_tanhf_equals_fdlibm() -> None:
     """No bit differs from this machine's C library, if that still has fdlibm's tanhf."""
     if tanh_ulps():
