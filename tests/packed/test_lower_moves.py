@@ -271,3 +271,10 @@ def test_variables() -> None:
     assert model.arena_bytes == state + 16
     assert [op.steps for op in model.subgraphs[0].ops] == [0, 1, 1]
     assert [len(op.written) for op in model.subgraphs[0].ops] == [0, 1, 0]
+
+
+def test_a_slice_whose_begin_is_computed() -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        packed("SLICE", [int8(4), Input((1,), "int32"), numbers(2)], [int8(2)])
+    assert caught.value.message == "cannot be packed: it is computed at run time, wanted a constant"
+    assert caught.value.where.tensor_index == 1
