@@ -229,6 +229,13 @@ def test_a_model_that_does_not_fit_is_final(bench: Bench) -> None:
     assert bench.sessions == 1
 
 
+def test_a_self_test_that_is_refused_for_no_known_reason(bench: Bench) -> None:
+    """Only a board without memory is one whose host must test."""
+    for code in (1, 7, 9):
+        bench.store.fail = failing("test", refused(code, "too warm"))
+        assert bench.fails().message == "fake: the board refuses: too warm"
+
+
 TOLD = {
     (3, "28"): (
         "fake: no room for 'kws': the filesystem is full",
@@ -257,6 +264,7 @@ TOLD = {
         "use a board with more memory, firmware with a larger heap, or a smaller model; a boot.py"
         " that allocates much can be emptied",
     ),
+    (4, "28"): ("fake: the board refuses: 28", ""),
     (5, "no signature"): (
         "fake: the board takes only signed models: no signature",
         "give the board's key with --key",

@@ -279,6 +279,13 @@ def test_sums_come_as_many_as_an_answer_has_room_for(payload: int) -> None:
     ]
 
 
+def test_many_sums_in_one_answer() -> None:
+    numbers = range(3, 103)
+    found, (request,) = sums_of(100 * 512, 1012, crcs(*numbers))
+    assert found == list(numbers)
+    assert request[1].endswith(b"\0\0\0\0\0\2\0\0\x64\0")
+
+
 def test_sums_that_are_none() -> None:
     for answer in (b"", crcs(1), crcs(1, 2, 3), crcs(1, 2)[:-1], crcs(1, 2) + b"\0"):
         refuse(

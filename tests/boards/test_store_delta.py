@@ -24,6 +24,7 @@ def made_of(found: list[Run], old: bytes, new: bytes) -> bytes:
         assert run.offset == len(made)
         assert run.size > 0
         source = new[run.offset :] if run.source is None else old[run.source :]
+        assert len(source) >= run.size
         made += source[: run.size]
     return made
 
