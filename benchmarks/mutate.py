@@ -65,6 +65,7 @@ AREAS = {
         (
             "tests/test_arena_cmsis.py",
             "tests/test_arena_cmsis_layers.py",
+            "tests/test_arena_searches.py",
             "tests/test_arena_kernels.py",
             "tests/test_arena_placing.py",
             "tests/test_arena_extents.py",

@@ -48,6 +48,7 @@ def conv(
         (8, 3, 8, 1, 3, 3),  # reach 7
         (9, 5, 3, 3, 1, 1),  # 6 + 5 - 9 = 2
         (10, 3, 5, 2, 1, 0),  # 8 + 3 - 10 = 1
+        (10, 4, 5, 2, 1, 1),  # 8 + 4 - 10 = 2
         (10, 1, 4, 3, 1, 0),  # 9 + 1 - 10 = 0
         (9, 1, 3, 3, 1, 0),  # 6 + 1 - 9 = -2: none
     ],
@@ -137,6 +138,7 @@ def test_1x1_convolutions_take_nothing(cpu: str) -> None:
         (2, 7, 4, 2, 1, True, 4 * 32),  # 3 and 3 of two columns: the whole, 28 up to 32
         (2, 4, 4, 2, 1, True, 4 * 16),  # 1 and 2 of two columns
         (3, 4, 4, 3, 1, True, 4 * 4 + 1 * 4),  # 1 and 2 of three
+        (3, 5, 4, 3, 1, True, 4 * 32),  # 2 and 2 of three
         (3, 6, 4, 3, 1, True, 4 * 32),  # 2 and 3 of three
         (5, 6, 4, 5, 1, True, 6 * 4 + 2 * 4),  # 2 and 3 of five
         (1, 3, 4, 1, 1, True, 4 * 16),  # 1 and 1 of one
@@ -216,10 +218,14 @@ def test_depthwise_with_int4_filters() -> None:
 
 
 def test_depthwise_that_the_general_kernel_runs() -> None:
-    """Several outputs of a channel, several images, dilation; layers that are not int8."""
+    """Several outputs of a channel, several images, dilation; layers that are not int8.
+
+    And fewer outputs than channels, as nobody writes.
+    """
     nothing: list[tuple[int, ...]] = [(), (), ()]
     for filters in ("int8", "int4"):
         assert depthwise((5, 3), (3, 6), filters) == nothing
+        assert depthwise((5, 3), (6, 3), filters) == nothing
         assert depthwise((5, 3), (6, 6), filters, size=(2, 8, 8)) == nothing
         assert depthwise((5, 3), (6, 6), filters, dilation=(2, 1)) == nothing
         assert depthwise((5, 3), (6, 6), filters, dilation=(1, 2)) == nothing

@@ -224,6 +224,15 @@ def test_ops_that_write_over_their_input() -> None:
     assert said(item("RELU", [variable], variable)) == []
 
 
+def test_every_output_is_held_against_the_inputs() -> None:
+    """The first of two has a buffer of its own, the second lies over the input's last row."""
+    root = tensor((4, 6), index=1)
+    x, own, over = part(root, slice(0, 2)), tensor((2, 6), index=2), part(root, slice(1, 3))
+    made = site("SPLIT", [x], own, over)
+    (problem,) = _written_over(PreparedNode(made.node, made.kernel))
+    assert (problem.rule, problem.where) == ("in_place", made.node.where(over))
+
+
 def test_elements_in_step() -> None:
     """Each is written before the next is read: bytes over int16, int16 over itself, not over bytes.
 

@@ -26,6 +26,7 @@ from microinterp.arena.report import (
     timeline,
 )
 from microinterp.interpreter import prepare_model
+from microinterp.model_builder import ModelBuilder
 from tests.models import chain_model
 from tests.passes.checking import cut_rows, prepared_of
 from tests.test_arena_poison import rows_model
@@ -179,6 +180,22 @@ def test_labels_of_folded_rows() -> None:
     assert rows[0] == "  0 CONV_2D +1        32 "
     assert rows[1] == "  1 CONV_2D +1        32 "
     assert rows[40] == " 79 CONV_2D           32 "
+
+
+def test_long_names_give_way_to_the_count_of_neighbours() -> None:
+    """22 characters of label: 4 of the number, 15 of SQUARED_DIFFERENCE, and " +1"."""
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    t = g.input("x", (16,), "int8", scale=1.0, zero_point=0)
+    for number in range(64):
+        x, t = t, g.tensor(f"t{number}", (16,), "int8", scale=1.0, zero_point=0)
+        g.op("SQUARED_DIFFERENCE", [x, x], [t])
+    g.output(t)
+    prepared = prepare_model(b.finish())
+    rows = arena_map(prepared, plan(prepared), 100, ASCII).splitlines()[2:]
+    assert rows[0].startswith("  0 SQUARED_DIFFERE +1        32 |")
+    assert rows[32].startswith(" 63 SQUARED_DIFFERENCE        32 |")
+    assert rows[33] == ""
 
 
 def test_moments_of_pieces() -> None:

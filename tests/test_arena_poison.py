@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from microinterp.arena.poison import CANARY, PATTERNS, Poison
 from microinterp.binding import Binding, Step, bind
 from microinterp.graph import Node
 from microinterp.kernels import default_registry
+from microinterp.model_builder import ModelBuilder
 from microinterp.prepare import Arrays, Context, Kernel
 from microinterp.registry import Registry
 from tests.passes.checking import (
@@ -176,6 +178,32 @@ def test_a_byte_that_the_plan_has_given_away_changes_outputs() -> None:
         outputs.append(binding.of(made.graph.main.outputs[0]).tobytes())
     assert outputs[0] != outputs[1]
     assert outputs[1][0] in [pattern & 0x7F for pattern in PATTERNS]
+
+
+def test_patterns_are_pairs_of_opposites() -> None:
+    """Whatever a byte held, each of its bits is turned by one pattern of a pair."""
+    assert PATTERNS[0] ^ PATTERNS[1] == PATTERNS[2] ^ PATTERNS[3] == 0xFF
+    assert len({*PATTERNS, CANARY}) == 5
+
+
+def test_what_two_callers_hold_is_left_alone() -> None:
+    """x waits in the main subgraph while one subgraph runs another, whose op is poisoned behind."""
+    b = ModelBuilder()
+    graphs = [b.subgraph(name) for name in ("main", "middle", "inner")]
+    for g, callee in itertools.pairwise(graphs):
+        g.op("CALL_ONCE", [], [], init_subgraph_index=callee.index)
+    g, _, inner = graphs
+    x, y = (g.tensor(name, (16,), "int8", scale=1.0, zero_point=0) for name in "xy")
+    g.as_input(x)
+    g.op("RELU", [x], [y])
+    g.output(y)
+    sevens = inner.constant("c", np.full(16, 7, np.int8), scale=1.0, zero_point=0)
+    inner.op("RELU", [sevens], [inner.tensor("t", (16,), "int8", scale=1.0, zero_point=0)])
+    interpreter, poison = Interpreter.from_bytes(b.finish()), Poison()
+    interpreter.set_input(np.full(16, 3, np.int8), 0)
+    interpreter.invoke(poison)
+    assert interpreter.get_output(0).tolist() == [3] * 16
+    assert poison.poisoned > 0
 
 
 def test_one_poison_for_two_interpreters() -> None:

@@ -113,6 +113,14 @@ def test_one_region_is_the_planner_best(data: bytes) -> None:
     assert use.plan.head_bytes == best.head_bytes
 
 
+def test_tensors_and_scratch_of_a_region() -> None:
+    """MEAN: 256 of sums, x, y and twice 16, all at once; of equal sizes the later goes first."""
+    (use,) = plan_regions(prepare_model(mean_model()), [Region("ram", 608)]).uses
+    assert use.plan.tensors == {(0, 0): 256, (0, 2): 512}
+    assert use.plan.scratch == {(0, 0, 0): 0, (0, 0, 1): 592, (0, 0, 2): 576}
+    assert (use.plan.head_bytes, use.short_bytes) == (608, 0)
+
+
 def density_first(prepared: Prepared, regions: list[Region]) -> list[int] | None:
     """The baseline, written anew: traffic of each region, None where it does not fit."""
     traffic = traffic_of(prepared)
