@@ -76,7 +76,7 @@ def _modules(sizes: str) -> Mapping[str, int]:
 def _arm(base: int, step: int, modules: str) -> Costs:
     """Words of 32 bits; native code lies in the heap."""
     sizes = _modules(modules)
-    return Costs(block=16, base=base, service=30_800, step=step, state=96, modules=sizes)
+    return Costs(block=16, base=base, service=29_200, step=step, state=96, modules=sizes)
 
 
 COSTS: Mapping[str, Costs] = MappingProxyType(
