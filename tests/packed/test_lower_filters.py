@@ -143,19 +143,19 @@ def refusal(data: bytes, passes: Sequence[str] = ()) -> tuple[str, str]:
 
 
 def test_depthwise() -> None:
-    """6 taps, 4 bytes for each, and a byte for each input channel."""
-    x, w = (2, 5, 7, 5), (1, 3, 2, 10)
-    data = layer("DEPTHWISE_CONV_2D", x, w, (2, 3, 3, 10), depth_multiplier=2)
+    """6 taps, 4 bytes for each, and 16 for 13 input channels."""
+    x, w = (2, 5, 7, 13), (1, 3, 2, 26)
+    data = layer("DEPTHWISE_CONV_2D", x, w, (2, 3, 3, 26), depth_multiplier=2)
     step = only_step(data)
     assert isinstance(step, s.Depthwise)
-    more = {"batches": 2, "ic": 5, "oc": 10, "multiplier": 2, "order": 0, "wide": 0}
+    more = {"batches": 2, "ic": 13, "oc": 26, "multiplier": 2, "order": 0, "wide": 0}
     check_step(step, **GEOMETRY, **NUMBERS, **more)
     check_same(data)
     assert step.patch == 0
     for tier in THUMB:
         start, end = scratch_of(data, tier)
         assert only_step(data, tier).patch == start
-        assert end == start + 32
+        assert end == start + 48
     start, end = scratch_of(data, "portable")
     assert start == end
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from microinterp.packed import records
 from microinterp.packed import steps as s
 from microinterp.packed.steps import Step
 from tests.packed.steps_at_bounds import ADD, CONV, DEPTHWISE, IN_PLACE, MEAN, MUL, POOL
@@ -133,3 +135,14 @@ def test_limits() -> None:
     assert "shift is -31..13" in text
     assert s.MAX_SOFTMAX_DEPTH == 2047
     assert "depth is at most 2047" in text
+
+
+def test_what_was_read_is_not_changed() -> None:
+    """Records are frozen: those who share one see the same."""
+    kinds = [each for each in vars(records).values() if dataclasses.is_dataclass(each)]
+    assert len(kinds) == 6
+    for kind in kinds:
+        names = [field.name for field in dataclasses.fields(kind)]
+        record = kind(*names)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(record, names[0], 1)
