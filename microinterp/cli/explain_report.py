@@ -126,8 +126,7 @@ class _Report:
 
     def _rows(self, step: Step) -> None:
         names = [self.text(name).plain for name in words.columns_of(step)]
-        made = output.table(*names, right=names)
-        made.header_style = _DIM
+        made = output.table(*names, right=names, header=_DIM)
         first, hidden, last = words.folded(step.terms, self.everything)
         self._fill(made, step, first)
         if hidden:

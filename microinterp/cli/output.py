@@ -50,12 +50,15 @@ def safe(text: object, style: str = "", limit: int = 80) -> Text:
     return Text(printable(str(text), limit), style=style)
 
 
-def table(*columns: str, right: Sequence[str] = (), firm: Sequence[str] = ()) -> Table:
+def table(
+    *columns: str, right: Sequence[str] = (), firm: Sequence[str] = (), header: str = "table.header"
+) -> Table:
     """An empty table; columns named in `right` hold numbers. Cells must be Text or plain.
 
     Where the screen is too narrow, columns named in `firm` give way last, numbers too.
+    `header` is the style of the columns' names.
     """
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=header)
     for name in columns:
         made.add_column(
             name,

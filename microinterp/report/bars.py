@@ -63,19 +63,8 @@ def bars(prepared: Prepared, plan: Plan, moments: Sequence[Moment]) -> tuple[Bar
         name, kind = _words(prepared, placed)
         fullest = any(first <= i <= last for i in at_peak)
         role = _role(prepared, placed)
-        made.append(
-            Bar(
-                position,
-                placed,
-                number_of(prepared, placed),
-                name,
-                kind,
-                role,
-                first,
-                last,
-                fullest,
-            )
-        )
+        number = number_of(prepared, placed)
+        made.append(Bar(position, placed, number, name, kind, role, first, last, fullest))
     return tuple(made)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 
 import pytest
 
 from microinterp.errors import DeviceError
+from microinterp_boards.framed.exchange import Refusal
 from microinterp_boards.store.requests import Kept, Place, Requests, SelfTest, Slot
 from tests.boards.fake_link import FakeClient
+from tests.boards.unix_port import ROOT
 
 KWS = b"\x03kws"
 PART = b"\x08kws.part"
@@ -321,3 +324,11 @@ def test_what_was_answered_is_not_changed(value: object, name: str) -> None:
     with pytest.raises(FrozenInstanceError):
         setattr(value, name, 1)
     assert not hasattr(value, "__dict__")
+
+
+def test_codes_of_refusals_are_the_boards() -> None:
+    board = runpy.run_path(str(ROOT / "firmware" / "link" / "refused.py"))
+    assert {each.name: each.value for each in Refusal} == {
+        name: value for name, value in board.items() if isinstance(value, int)
+    }
+    assert Refusal.BAD_REQUEST == 1
