@@ -299,4 +299,4 @@ def test_the_checker_takes_nothing_from_the_planner() -> None:
     found = list(check_bytes(made, nowhere, 10_000))
     assert {problem.rule for problem in found} == {"overlap"}
     assert len({problem.where.op_index for problem in found}) == 4
-    assert np.all([problem.message.startswith("buffer") for problem in found])
+    assert np.all([problem.message.startswith("tensor ") for problem in found])
