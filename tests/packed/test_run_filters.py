@@ -13,7 +13,7 @@ from microinterp.packed import run
 from microinterp.packed import steps as s
 from microinterp.packed.run import Buffers, run_step
 from microinterp.packed.tiers import TIERS, Filters, layout_of
-from tests.packed import plain_steps as plain
+from tests.packed import plain_layers as plain
 
 X, DST = 8, 2000
 CONV = s.Conv(
