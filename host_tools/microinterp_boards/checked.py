@@ -38,18 +38,24 @@ def print(*values):
 """
 _RUN = """try:
  {call}
- _o = 'K' + ''.join(_o)
+ _a = '{start}K'
 except Exception as error:
  from io import StringIO
  from sys import print_exception
  _w = StringIO()
  print_exception(error, _w)
- _o = 'E' + _w.getvalue().replace('\\r\\n', '\\n')
+ _o = [_w.getvalue().replace('\\r\\n', '\\n')]
+ _a = '{start}E'
 from binascii import crc32
 from sys import stdout
-_o = '{start}' + _o
-stdout.write('R%d\\n%s' % (crc32(_o), _o))
+_c = crc32(_a)
+for _p in _o:
+ _c = crc32(_p, _c)
+stdout.write('R%d\\n%s' % (_c, _a))
+for _p in _o:
+ stdout.write(_p)
 """
+# Never joined: a heap may have no room in one piece for all that was written.
 
 
 class _RaisedError(DeviceError):

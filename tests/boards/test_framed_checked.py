@@ -56,6 +56,35 @@ def test_a_function_and_what_it_writes(board: Board) -> None:
     assert board.exec("print(sorted(globals()))") == "['__file__', '__name__']\n"
 
 
+def test_an_answer_longer_than_any_hole_in_the_heap(tmp_path: Path) -> None:
+    """What a board writes is never one piece there: what is left may be in pieces itself."""
+    names = [f"{'n' * 60}{index:03}" for index in range(100)]
+    for name in names:
+        (tmp_path / name).touch()
+    with virtual_board(folder=tmp_path, heap=1 << 17) as port, Board(port, patience=5) as board:
+        board.exec(_IN_PIECES.format(hole=6000))
+        answer = checked.run(board.link, "listing", b"")
+    *lines, end = answer.decode().splitlines()
+    assert (sorted(lines), end) == ([f"{name.encode().hex()} f 0" for name in names], "end 100")
+    assert len(answer) > 2 * 6000
+
+
+_IN_PIECES = """
+kept = dropped = None
+try:
+    while True:
+        dropped = (dropped, bytes({hole}))
+        kept = (kept, bytes(1))
+except MemoryError:
+    dropped = None
+try:
+    while True:
+        kept = (kept, bytes(2 * {hole}))
+except MemoryError:
+    pass
+"""
+
+
 def test_what_the_board_raises_is_told_at_once(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
