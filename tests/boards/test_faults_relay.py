@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -79,6 +80,13 @@ class Bench(FaultyRelay):
         except BlockingIOError:
             return b""
 
+    def close(self) -> None:
+        """Give up all that is open."""
+        watched = self.openings.descriptor if self.openings is not None else None
+        for descriptor in (self.port, self._slave, self.log, watched):
+            if descriptor is not None and descriptor >= 0:
+                os.close(descriptor)
+
 
 class Opened:
     """Somebody opens the port `times` times."""
@@ -103,10 +111,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     yield make
     for bench in made:
-        os.close(bench.port)
-        os.close(bench._slave)
-        assert bench.log is not None
-        os.close(bench.log)
+        bench.close()
 
 
 @pytest.fixture
@@ -236,3 +241,32 @@ def test_nobody_is_read_who_would_fill_the_line(make: Make) -> None:
     assert bench._interest(5000)[0] == [5000, 4000]
     bench._say(bytes(4096))
     assert bench._interest(5000)[0] == [5000]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of openings")
+def test_a_program_that_opens_the_port_boots_the_board(make: Make) -> None:
+    bench = make("reset-on-open")
+    assert bench.openings is not None
+    assert bench.openings.descriptor in bench._interest(5000)[0]
+    assert bench.board(b"before") == b"before"
+    os.close(os.open(bench.name, os.O_RDWR | os.O_NOCTTY))
+    assert b"POWERON_RESET" in bench.board(b"")
+    assert bench.calls == ["end", "start raw=False"]
+
+
+def test_a_board_that_says_nothing_has_not_read(
+    make: Make, log: Callable[[], list[FaultEvent]]
+) -> None:
+    bench = make("overflow=2")
+    assert bench.host(b"ab") == ["type b'ab'"]
+    assert bench.board(b"") == b""
+    assert bench.host(b"c") == []
+    assert log() == [FaultEvent("to-board", 2, "overflow", b"c", b"")]
+
+
+def test_without_a_log_the_faults_are_the_same(make: Make, tmp_path: Path) -> None:
+    plain = Bench("drop=0.5,seed=3")
+    sent = bytes(range(100))
+    assert plain.host(sent) == make("drop=0.5,seed=3").host(sent) != [f"type {sent!r}"]
+    assert [each.name for each in tmp_path.iterdir()] == ["log"]
+    plain.close()
