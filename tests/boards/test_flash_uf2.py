@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from microinterp.errors import DeviceError
+from microinterp_boards.boards_table import find
 from microinterp_boards.flash import uf2
 from microinterp_boards.flash.firmware import parse
+from microinterp_boards.flash.targets import Wanted, check_board, same_chip
 from tests.boards.firmware_files import (
     ABSOLUTE,
     HAS_FAMILY,
@@ -164,3 +167,24 @@ def test_what_a_file_is() -> None:
     found = parse(Path("x.uf2"), make(image))
     assert (found.kind, found.chips, found.image) == ("uf2", ("RP2040",), image)
     assert found.about == "UF2 for RP2040 (4 blocks), Raspberry Pi Pico with RP2040"
+
+
+def test_a_board_takes_files_for_its_chip_only() -> None:
+    """One whose chip is of none that is known takes no file that names one."""
+    file = parse(Path("x.uf2"), make(IMAGE))
+    pico = find("pico")
+    check_board(Wanted(file))
+    check_board(Wanted(file, pico))
+    for mcu in ("RP2350", "GD32VF103"):
+        with pytest.raises(DeviceError, match=rf"'x\.uf2' is for RP2040 \(.*\), and .* has {mcu}"):
+            check_board(Wanted(file, replace(pico, mcu=mcu)))
+    for one, other, same in (
+        ("STM32F405", "STM32F405RG", True),
+        ("STM32F405RG", "STM32F411", False),
+        ("nRF52833", "nRF52833", True),
+        ("nRF52", "nRF52833", False),
+        (None, "RP2040", False),
+        ("RP2040", None, False),
+        (None, None, False),
+    ):
+        assert same_chip(one, other) == same

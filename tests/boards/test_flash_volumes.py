@@ -150,6 +150,15 @@ def test_the_volume_stays_and_gives_something_else_back(tmp_path: Path, bootload
     assert board.taken == DATA
 
 
+@drops_caches
+def test_the_volume_stays_without_the_file(tmp_path: Path, bootloader: Start) -> None:
+    path = uf2_volume(tmp_path / "v")
+    file = path / "FIRMWARE.UF2"
+    boot = bootloader(file, lambda _: file.unlink())
+    with pytest.raises(DeviceError, match="did not take the file: it is still there"):
+        copy(volumes.at(path), DATA, 0.2, lambda done, of: boot.join(5) if done == of else None)
+
+
 def test_a_volume_that_goes_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is there at the last look, and gone when the file is to be read back."""
     path = uf2_volume(tmp_path / "v")
@@ -303,6 +312,40 @@ def test_a_microbit_that_breaks_off(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(DeviceError, match="refused the file: error: The transfer timed out") as e:
         copy(volumes.at(path), HEX, 5, quiet)
     assert "\x1b" not in str(e.value)
+
+
+class Clock:
+    """In the place of the module time: a sleep moves it, and then something may happen."""
+
+    def __init__(self, then: Callable[[int], None]) -> None:
+        self.now, self.sleeps, self.then = 100.0, 0, then
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.sleeps += 1
+        self.then(self.sleeps)
+
+
+@pytest.mark.parametrize("comes_at", [2, None])
+def test_a_microbit_that_breaks_off_complains_later_or_never(
+    comes_at: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = microbit_volume(tmp_path / "MICROBIT")
+
+    def then(sleeps: int) -> None:
+        if sleeps == comes_at:
+            (path / "FAIL.TXT").write_text("error: The transfer timed out.\n")
+
+    clock = Clock(then)
+    monkeypatch.setattr(copying, "time", clock)
+    monkeypatch.setattr(copying.os, "fsync", failing(errno.EIO, 2))
+    wanted = "refused the file: error" if comes_at else "cannot write: Input/output error; 32,768"
+    with pytest.raises(DeviceError, match=wanted):
+        copy(volumes.at(path), HEX, 5, quiet)
+    assert clock.sleeps == (comes_at or pytest.approx(30, abs=1))  # three seconds
 
 
 def test_a_microbit_that_says_nothing(tmp_path: Path) -> None:
