@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from microinterp.arena.plan import plan
 from microinterp.arena.target import target_sizes
+from microinterp.errors import PrepareError
 from microinterp.interpreter import prepare_model
 from microinterp.model_builder import ModelBuilder
-from microinterp_boards import runtime
+from microinterp.passes import Passed, run_passes
+from microinterp.prepare import Prepared
+from microinterp_boards import fit, runtime
 from microinterp_boards.boards_table import BoardRow, boards, find
 from microinterp_boards.fit import CORE_BYTES, Fitter
 from microinterp_boards.fit_verdict import Remedy
@@ -215,6 +218,41 @@ def test_passes_are_a_remedy() -> None:
     assert found.remedy.needed_bytes <= usual.needed_bytes - 4000
     hopeless = replace(ROW, micropython_heap_bytes=20_000)
     assert fitter.micropython(hopeless).remedy is None
+
+
+def test_the_whole_ladder_is_searched_where_quick_rungs_are_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[float] = []
+
+    def ladder(prepared: Prepared, max_extra_macs: float, strips: bool) -> list[Passed]:
+        assert strips
+        searched.append(max_extra_macs)
+        return [run_passes(prepared, ()), run_passes(prepared, ("fold-pad",))]
+
+    monkeypatch.setattr(fit, "ladder", ladder)
+    fitter = Fitter(wide_model(), 0.25)
+    usual = fitter.micropython(ROW).needed_bytes
+    assert usual is not None
+    short, shorter = (replace(ROW, micropython_heap_bytes=usual - less) for less in (4000, 16_000))
+    assert fitter.micropython(short).remedy is not None
+    assert searched == []
+    assert fitter.micropython(shorter).remedy is None
+    assert fitter.micropython(shorter).remedy is None
+    assert searched == [0.25]  # once for all boards
+
+
+def test_an_arena_that_cannot_be_told() -> None:
+    fitter = Fitter(MODEL.read_bytes())
+
+    def fails(planner: str, target: str) -> int:
+        raise PrepareError("op 0: no such layout")
+
+    fitter._arena = fails  # type: ignore[method-assign]
+    found = fitter.tflm(ROW)
+    assert (found.fits, found.needed_bytes, found.remedy) == (None, None, None)
+    assert found.reason.endswith("op 0: no such layout")
+    assert found.target == "cortex-m-cmsis-nn-dsp"
 
 
 def test_models_that_boards_cannot_run() -> None:

@@ -89,6 +89,16 @@ def test_every_core_has_a_build_of_tflm() -> None:
     assert OTHER_TARGET == "cortex-m-reference"
 
 
+def test_costs_are_those_of_sets_that_boards_load() -> None:
+    assert costs_of("viper-armv6m") == costs_of("viper-armv7m") != costs_of("x64")
+    assert costs_of("armv6m") != costs_of("bytecode")
+    with pytest.raises(
+        DeviceError, match=r"no board loads a set of \.mpy files 'source'"
+    ) as caught:
+        costs_of("source")
+    assert caught.value.hint.startswith("there are: armv6m, armv7m, armv7em, viper-armv6m")
+
+
 def test_near_names() -> None:
     assert find("pico").mcu == "RP2040"
     with pytest.raises(DeviceError, match="there is no board 'pico3'") as caught:
@@ -123,6 +133,7 @@ def test_a_row_that_is_right_is_read() -> None:
         ("ram_bytes = 4096", "filesystem_bytes = 9", "filesystem_block_bytes go together"),
         ("ram_bytes = 4096", 'mapping = "romfs"', "mapping has no size beside it"),
         ("[[board]]", "[board]", "is not a list"),
+        (GOOD, "board = [3]", "the table of boards, '0': it is no table"),
         ("[[board]]", "[[", "is no TOML"),
     ],
 )

@@ -29,6 +29,9 @@ def test_a_plain_file_that_does_not_tell() -> None:
     assert parse(above.encode()).chips == ("nRF52833",)  # a V1 has 256 kB
     just_below = hex_data(bytes(64)) + hex_data(bytes(16), base=0x3FFF0) + END
     assert parse(just_below.encode()).chips == ()
+    for segment, chips in ((b"\x40\x00", ("nRF52833",)), (b"\x3f\xff", ())):  # in 16 bytes
+        text = record(2, 0, segment) + record(0, 0, bytes(16)) + END
+        assert parse(text.encode()).chips == chips
     registers = hex_data(bytes(64)) + hex_data(bytes(16), base=0x10001000) + END
     assert parse(registers.encode()).chips == ()
 

@@ -16,6 +16,7 @@ from tests.boards.firmware_files import (
     dfu,
     esp8266_image,
     esp_part,
+    partition_row,
     resealed,
     words,
 )
@@ -91,6 +92,18 @@ def test_a_table_without_a_program() -> None:
     data[row + 2] = 1  # the program's row is of data; the sum is left away
     data[row + 32 : row + 64] = b"\xff" * 32
     with pytest.raises(DeviceError, match="no partition of its table is for a program"):
+        esp_image.parse(bytes(data))
+
+
+def test_a_table_of_as_many_rows_as_it_may_have() -> None:
+    """Without a sum, and with nothing behind the last row: the next bytes are not looked at."""
+    data = bytearray(ESP32)
+    first = partition_row(0, 0, 0x10000, 0x1F0000, b"factory")
+    rows = first + 94 * partition_row(1, 2, 0x9000, 0x1000, b"nvs")
+    data[0x7000 : 0x7000 + len(rows) + 2] = rows + b"\xaa\x50"
+    assert esp_image.parse(bytes(data)) == ("ESP32",)
+    data[0x7000:0x7020] = partition_row(0, 0, 0x10010, 0x1F0000, b"factory")
+    with pytest.raises(DeviceError, match="the program at 0x10010 does not begin with 0xe9"):
         esp_image.parse(bytes(data))
 
 

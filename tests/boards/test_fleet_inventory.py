@@ -94,6 +94,11 @@ def test_what_is_read() -> None:
         ("[board.a]\nport = 'x'\ntags = ['a']", "f, line 3, board 'a': tags has 'a'", "another"),
         ("[board.'a b']\nport = 'x'", "f, line 1, board 'a b': cannot be a name", "A-Z a-z"),
         ("[board.COM3]\nport = 'x'", "f, line 1, board 'COM3': cannot be a name", "no COM port"),
+        (
+            "[board.a]\nport = 'x'\n[board.a.tags]\n[board.b]\ntags = ['y']\nport = 'x'",
+            "f, line 1, board 'a': tags is {}",
+            "a list of words",
+        ),
         ("board.a = {prot = 1}", "f, board 'a': prot is not known", "perhaps port"),
     ],
 )

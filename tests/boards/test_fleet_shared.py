@@ -60,6 +60,7 @@ def test_items_go_when_the_slowest_has_them_or_is_closed() -> None:
     next(slow)
     assert alive() == 3
     slow.close()
+    slow.close()
     assert list(slow) == list(gone) == []
     assert len(list(fast)) == 4
 
