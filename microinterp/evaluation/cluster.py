@@ -146,8 +146,8 @@ class _Cluster:
         return result
 
     def _failed(self, number: int, error: Exception) -> None:
-        from asyncio import CancelledError, TimeoutError
-        from concurrent import futures
+        from asyncio import TimeoutError
+        from concurrent.futures import CancelledError
 
         killed: Any = import_module("distributed").KilledWorker
 
@@ -155,7 +155,7 @@ class _Cluster:
         if isinstance(error, killed):
             text = f"{where}: worker after worker has ended while it computed this, says Dask"
             self._gathering.failed(number, WorkerError(text, hint=OUT_OF_MEMORY))
-        elif isinstance(error, (CancelledError, futures.CancelledError, TimeoutError, OSError)):
+        elif isinstance(error, (CancelledError, TimeoutError, OSError)):
             # The only worker that held the model, or the result, has died: hand both over again.
             self._scattered = None
             self._suspects.add(number)
