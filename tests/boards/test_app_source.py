@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from microinterp.errors import InputError
+from microinterp_boards.app import source
 from microinterp_boards.app.source import LIMIT, read_program
 
 LOOP = "while True:\n    try:\n        step()\n    "
@@ -34,6 +35,9 @@ def of(folder: Path, text: str | bytes) -> Path:
         (f"{LOOP}except (OSError, KeyboardInterrupt):\n        print(1)\n", "line 4: "),
         (f"{IN_FUNCTION}except:\n        return None\n", "line 4: `except:`"),
         ("import micropython\nmicropython.kbd_intr(-1)\n", "line 2: micropython.kbd_intr"),
+        ("x()\nfrom micropython import kbd_intr\nkbd_intr(-1)\n", "line 3: micropython.kbd_intr"),
+        (f"{LOOP}except:\n        kbd_intr(-1)\nkbd_intr(-1)\n", "line 4: `except:`"),
+        (f"x = 0{'+1' * 1200}\nkbd_intr(-1)\n", "line 2: "),
     ],
 )
 def test_refused(tmp_path: Path, text: str | bytes, wanted: str) -> None:
@@ -52,6 +56,10 @@ def test_refused(tmp_path: Path, text: str | bytes, wanted: str) -> None:
         "@micropython.asm_thumb\ndef f(r0):\n    add(r0, r0, 1)\n",
         "\ufeffprint('a mark of the editor')\r\n",
         "#" * LIMIT,
+        "x = 0" + "+1" * 1200,
+        "if x == 0:\n    pass\n" + "elif x == 1:\n    pass\n" * 1200,
+        "while True:\n    def f():\n        try:\n            run()\n"
+        "        except KeyboardInterrupt:\n            off()\n",
     ],
 )
 def test_taken(tmp_path: Path, text: str) -> None:
@@ -64,3 +72,17 @@ def test_no_such_file(tmp_path: Path) -> None:
         read_program(tmp_path / "nowhere.py")
     with pytest.raises(InputError, match="Is a directory"):
         read_program(tmp_path)
+
+
+@pytest.mark.parametrize("error", [RecursionError, MemoryError, ValueError])
+def test_what_overflows_the_parser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """Which of them a deep expression raises depends on the version of Python."""
+
+    def parse(text: str) -> None:
+        raise error("too deep")
+
+    monkeypatch.setattr(source.ast, "parse", parse)
+    with pytest.raises(InputError, match=r"main\.py' cannot be parsed: too deep"):
+        read_program(of(tmp_path, "x = 1\n"))

@@ -74,7 +74,7 @@ def _tree(label: str, text: bytes) -> ast.Module:
 
 def _deaf_places(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Line and description of what keeps a program running after Ctrl-C."""
-    for node, loops, is_function in _walk(tree, False, False):
+    for node, loops, is_function in _walk(tree):
         if isinstance(node, ast.Call) and _called(node) == "kbd_intr":
             yield node.lineno, "micropython.kbd_intr takes Ctrl-C away"
         if isinstance(node, ast.ExceptHandler) and _goes_on(node, loops, is_function):
@@ -82,13 +82,19 @@ def _deaf_places(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"{caught} catches Ctrl-C too, and goes on"
 
 
-def _walk(node: ast.AST, loops: bool, is_function: bool) -> Iterator[tuple[ast.AST, bool, bool]]:
-    """All nodes; whether each is in a loop of its function, and whether there is a function."""
-    for child in ast.iter_child_nodes(node):
-        yield child, loops, is_function
-        inner = isinstance(child, _FUNCTIONS)
-        loop = False if inner else loops or isinstance(child, _LOOPS)
-        yield from _walk(child, loop, is_function or inner)
+def _walk(tree: ast.Module) -> Iterator[tuple[ast.AST, bool, bool]]:
+    """All nodes; whether each is in a loop of its function, and whether there is a function.
+
+    Without recursion: a long chain of `elif`, or of `+`, is a tree deeper than Python's stack.
+    """
+    waiting: list[tuple[ast.AST, bool, bool]] = [(tree, False, False)]
+    while waiting:
+        node, loops, is_function = waiting.pop()
+        yield node, loops, is_function
+        inner = isinstance(node, _FUNCTIONS)
+        loop = False if inner else loops or isinstance(node, _LOOPS)
+        children = [(child, loop, is_function or inner) for child in ast.iter_child_nodes(node)]
+        waiting += reversed(children)  # the first is looked at next
 
 
 def _goes_on(handler: ast.ExceptHandler, loops: bool, is_function: bool) -> bool:
