@@ -53,6 +53,10 @@ def test_list(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (4, None, 1100),
         (3, "counted", 5000),
     ]
+    few, all_of_them = call(*RESULTS, "list", "-n", 3), call(*RESULTS, "list", "-n", 4)
+    assert [line.split()[0] for line in few.stdout.splitlines()[1:]] == ["4", "3", "2"]
+    assert "these are the last 3; -n shows more" in few.stderr
+    assert all_of_them.stderr == ""
     for none in (("--model", "kws"), ("--board", "esp32")):
         assert good_json(*RESULTS, "list", *none) == {"runs": []}
     said = call(*RESULTS, "list", "--label", "none")
@@ -84,6 +88,22 @@ def test_compare(folder: Path) -> None:
     assert found["invoke"]["percent"] == pytest.approx(10)
     assert [each["within_spread"] for each in found["ops"]] == [True, False]
     assert (found["fail_above"], found["regression"]) == (None, None)
+
+
+def test_ops_that_only_one_run_has(folder: Path) -> None:
+    with Store(write=True) as store:
+        store.save(result(ops=[CONV, op(7, "ADD", 50)]))
+    rows = [line.split() for line in good(*RESULTS, "compare", "4", "5").splitlines()]
+    (gone,) = (row for row in rows if row[1:2] == ["MAX_POOL_2D"])
+    (new,) = (row for row in rows if row[1:2] == ["ADD"])
+    assert (gone[-1], new[-1]) == ("gone", "new")
+    _, *ops = good_json(*RESULTS, "compare", "4", "5")["ops"]
+    assert [(each["before"] is None, each["after"] is None) for each in ops] == [
+        (False, True),
+        (True, False),
+    ]
+    assert ops[0]["before"] == {"median": 400, "low": 395, "high": 410}
+    assert [each["percent"] for each in ops] == [None, None]
 
 
 def test_instructions_have_no_spread(folder: Path) -> None:

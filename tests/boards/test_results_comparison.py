@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from microinterp.errors import InputError
-from microinterp_boards.results.comparison import Comparison, compare, obstacles
+from microinterp_boards.results.comparison import Change, Comparison, compare, obstacles
+from microinterp_boards.results.plots import change_text
 from microinterp_boards.results.record import Figure, checked
 from tests.boards.bench_results import CONV, POOL, counted, op, result
 
@@ -75,6 +77,30 @@ def test_ops_are_matched_by_place_and_name() -> None:
         ((1, 0), "ADD"),
     ]
     assert [each.before is None for each in found.ops] == [False, True, False, True]
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_an_invoke_that_one_run_lacks_is_no_regression(side: str) -> None:
+    found = of(result(1000), result(9000))
+    assert found.is_regression(10)
+    found = replace(found, invoke=replace(found.invoke, **{side: None}))
+    assert not found.is_regression(10)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (200, 250, "+25.0 %"),
+        (200, 200, "+0.0 %"),
+        (0, 0, "+0.0 %"),
+        (0, 5, "from 0"),
+        (None, 5, "new"),
+        (5, None, "gone"),
+    ],
+)
+def test_changes_in_words(before: float | None, after: float | None, told: str) -> None:
+    one, other = (None if each is None else Figure(each, each, each) for each in (before, after))
+    assert change_text(Change("ADD", (0, 3), one, other, False)) == told
 
 
 def test_memory_and_what_else_is_different() -> None:

@@ -7,7 +7,9 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
+import numpy as np
 import pytest
 
 from microinterp_boards.results import environment
@@ -92,6 +94,37 @@ def test_a_program_in_the_repositorys_settings_is_not_started(repository: Path) 
     os.remove(marker)
     assert git_state(repository) is not None
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "cpu"),
+    [
+        (
+            "processor\t: 0\nmodel name\t: Some CPU @ 3 GHz\nmodel name\t: Other\n",
+            "Some CPU @ 3 GHz",
+        ),
+        ("processor\t: 0\nBogoMIPS\t: 108.00\n", "arm"),  # 64-bit Arm names no model
+        ("model name\t:\n", None),
+        (None, "arm"),  # there is no such file outside of Linux
+    ],
+)
+def test_the_hosts_processor(
+    text: str | None, cpu: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def opened(path: str, **options: str) -> TextIO:
+        assert path == "/proc/cpuinfo"
+        return (tmp_path / "cpuinfo").open(**options)  # type: ignore[call-overload, no-any-return]
+
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(environment, "open", opened, raising=False)
+    monkeypatch.setattr(platform, "processor", lambda: "arm")
+    assert environment.host()["cpu"] == cpu
+
+
+def test_a_package_that_is_not_installed_has_no_version() -> None:
+    assert environment._version("microinterp-no-such-package") is None
+    assert environment._version("numpy") == np.__version__
 
 
 def test_tools_and_host() -> None:
