@@ -48,24 +48,24 @@ class AppStore(FakeStore):
 
     def switch(self, name: str, by_host: bool = False) -> int:
         self._note("switch", name, by_host)
-        old = self.models.get(name) or Kept(name, 0, "", {"a": EMPTY, "b": EMPTY}, None)
-        slot, version = old.next_slot, self.verified[-1][1]
-        data = self.kept[Place.MODELS, f"{name}.{slot}"]
-        now = Slot(True, len(data), version, hashlib.sha256(data).hexdigest())
-        return self._use(replace(old, slots=old.slots | {slot: now}), slot)
+        return self._switch(name, self.verified[-1][1])
 
     def back(self, name: str) -> int:
         self._note("back", name)
         return self._use(self.models[name], self.models[name].next_slot)
 
-    def put(self, name: str, text: bytes, version: int = 0) -> Kept:
-        """Put to use what somebody has deployed."""
+    def put(self, name: str, text: bytes, version: int = 0) -> None:
+        """Put to use what somebody has deployed; nothing is noted of it."""
         old = self.models.get(name)
         self.kept[Place.MODELS, f"{name}.{old.next_slot if old is not None else 'a'}"] = text
-        self.verified.append((name, version, b""))
-        AppStore.switch(self, name)
-        self.calls.clear()
-        return self.models[name]
+        self._switch(name, version)
+
+    def _switch(self, name: str, version: int) -> int:
+        old = self.models.get(name) or Kept(name, 0, "", {"a": EMPTY, "b": EMPTY}, None)
+        slot = old.next_slot
+        data = self.kept[Place.MODELS, f"{name}.{slot}"]
+        now = Slot(True, len(data), version, hashlib.sha256(data).hexdigest())
+        return self._use(replace(old, slots=old.slots | {slot: now}), slot)
 
     def _use(self, kept: Kept, slot: str) -> int:
         self.models[kept.name] = replace(kept, slot=slot, generation=kept.generation + 1)
