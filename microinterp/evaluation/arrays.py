@@ -56,12 +56,11 @@ def open_arrays(
         fit(_as_rows(a, t), t, where) for a, t, where in zip(arrays, inputs, names, strict=True)
     ]
     count = len(arrays[0])
-    for what, array in (("inputs", arrays[-1]), ("labels", labels), ("sequences", order)):
+    others = [("inputs", array) for array in arrays[1:]]
+    for what, array in (*others, ("labels", labels), ("sequences", order)):
         if array is not None and (not array.ndim or len(array) != count):
             got = len(array) if array.ndim else "one number"
             raise InputError(f"{name}: {count} samples, but {got} {what}")
-    if not count:
-        raise InputError(f"{name}: there are no samples in it")
     alone = np.arange(count) if sequences == "sample" else order
     return Data(name, tuple(arrays), labels=labels, sequences=numbered(alone, name))
 
@@ -77,17 +76,17 @@ def numbered(keys: Array | None, name: str) -> npt.NDArray[np.int64] | None:
     flat = np.asarray(keys)
     if flat.ndim != 1:
         raise InputError(f"{name}: sequences are one key per sample, got {list(flat.shape)}")
+    if flat.dtype.kind == "f" and (odd := np.isnan(flat)).any():
+        raise InputError(f"{name}: the sequence of sample {odd.argmax()} is no number")
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     begins = np.concatenate([[0], changes]) if len(flat) else changes
-    if len(np.unique(flat)) != len(begins):
-        seen: set[Any] = set()
-        for begin in begins:
-            if flat[begin].item() in seen:
-                raise InputError(
-                    f"{name}: sequence {printable(str(flat[begin]))} begins anew at sample {begin}",
-                    hint="the samples of a sequence must lie side by side, in their order",
-                )
-            seen.add(flat[begin].item())
+    _, firsts = np.unique(flat, return_index=True)
+    again = np.setdiff1d(begins, firsts)
+    if again.size:
+        raise InputError(
+            f"{name}: sequence {printable(str(flat[again[0]]))} begins anew at sample {again[0]}",
+            hint="the samples of a sequence must lie side by side, in their order",
+        )
     which: npt.NDArray[np.int64] = np.zeros(len(flat), np.int64)
     which[changes] = 1
     return np.cumsum(which, dtype=np.int64)

@@ -34,7 +34,7 @@ def errors(output: Array, tensor: Tensor, targets: Array) -> dict[str, Array]:
     distances = np.abs(_real(output, tensor) - targets)
     return {
         "absolute": _sums(distances),
-        "squared": _sums(distances * distances),
+        "squared": _sums(_squares(distances)),
         "largest": distances.max(axis=1, initial=0.0),
     }
 
@@ -44,7 +44,7 @@ def reconstruction(
 ) -> dict[str, Array]:
     """Mean squared distance between each output and its input, both as real values."""
     distances = _real(output, tensor) - _real(given, input_tensor)
-    return {"error": _sums(distances * distances) / max(1, distances.shape[1])}
+    return {"error": _sums(_squares(distances)) / max(1, distances.shape[1])}
 
 
 def agreement(ours: Sequence[Array], theirs: Sequence[Array], output: int) -> dict[str, Array]:
@@ -79,6 +79,11 @@ def ordered(values: Array) -> Array:
 
 def _real(values: Array, tensor: Tensor) -> npt.NDArray[np.float64]:
     return dequantise(values, tensor).reshape(len(values), -1)
+
+
+def _squares(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    with np.errstate(over="ignore"):  # a square beyond a double is infinity
+        return distances * distances
 
 
 def _sums(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
