@@ -8,6 +8,10 @@ STAMP := $(VENV)/.installed
 WORKERS ?= auto
 QEMU_BOARD = $(BIN)/python -c 'from microinterp_boards.virtual.qemu_elf import main; exit(main())'
 
+# The suite starts Python thousands of times: modules stay compiled, even in a shell that says
+# otherwise.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup system-deps demo test test-lowest test-slow test-thorough bench \
 	bench-instructions docs labs labs-sync lint house mutate broken coverage audit licences \

@@ -12,12 +12,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 
 from microinterp import packed
 from microinterp.errors import DeviceError
+from microinterp.model_builder import ModelBuilder
 from microinterp_boards import Board, heap_need, virtual_board
 from microinterp_boards.heap_need import COSTS
 from microinterp_boards.packing import NO_PASSES, BoardModel, MemoryPasses, pack_for_board
@@ -44,6 +47,21 @@ for name in ("_open", "_load") + %r:
     gc.collect()
     print(name, before - gc.mem_free())
 """
+
+
+@cache
+def heavy_model() -> bytes:
+    """512 x 300 weights: much to keep in flash, with a small arena."""
+    rng = np.random.default_rng(7)
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    x = g.input("x", (1, 512), "int8", scale=0.5, zero_point=0)
+    data = rng.integers(-127, 128, (300, 512)).astype(np.int8)
+    w = g.constant("w", data, scale=0.01, zero_point=0)
+    y = g.tensor("y", (1, 300), "int8", scale=0.5, zero_point=0)
+    g.op("FULLY_CONNECTED", [x, w], [y])
+    g.output(y)
+    return b.finish()
 
 
 def module_costs(kind: str) -> dict[str, int]:
@@ -77,29 +95,34 @@ def packed_for(kind: str, model: bytes, passes: MemoryPasses = NO_PASSES) -> Boa
     return pack_for_board(model, passes=passes).for_tier(tier_of(BOARDS[kind][1]))
 
 
-def smallest_heap(kind: str, model: bytes, precision: int = 128) -> int:
+def smallest_heap(kind: str, model: bytes, precision: int = 128, mapped: bool = False) -> int:
     """The smallest heap in which a model can be deployed and run, found by halving."""
     made = packed_for(kind, model)
-    low = len(made.packed) + made.report.arena_bytes
+    low = made.report.arena_bytes + (0 if mapped else len(made.packed))
     high = low + (1 << 16)
-    assert not deployed(kind, high, model)
+    options = {"preload": [("model.mipk", made.packed)]} if mapped else {}
+    assert not deployed(kind, high, model, **options)
     while high - low > precision:
         middle = (low + high) // 2
-        low, high = (middle, high) if deployed(kind, middle, model) else (low, middle)
+        is_short = deployed(kind, middle, model, **options)
+        low, high = (middle, high) if is_short else (low, middle)
     return high
 
 
-def left_for_base(kind: str, model: bytes, step: int, modules: Mapping[str, int]) -> int:
+def left_for_base(
+    kind: str, model: bytes, step: int, modules: Mapping[str, int], mapped: bool = False
+) -> int:
     """What `base` must be for a model to need just the smallest heap that it runs in."""
     made = packed_for(kind, model)
     told = replace(COSTS[kind], base=0, step=step, modules=modules)
     block = told.block
-    usable = smallest_heap(kind, model) * 8 * block // (8 * block + 3) - 8 * block
+    heap = smallest_heap(kind, model, mapped=mapped)
+    usable = heap * 8 * block // (8 * block + 3) - 8 * block
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heap_need, "COSTS", {kind: told})
         mpy_set = BOARDS[kind][1]
         need = heap_need.heap_need(
-            packed.load(made.packed), len(made.packed), mpy_set, is_virtual=True
+            packed.load(made.packed), len(made.packed), mpy_set, mapped, is_virtual=True
         )
     return usable - need.model - need.arena - need.objects
 
@@ -117,6 +140,9 @@ def main(kinds: Sequence[str]) -> None:
         print(f"{kind}: service {service}, step {step}, modules {words}", flush=True)
         for name, model in (("digits", MODEL.read_bytes()), ("chain", chain_model(24))):
             print(f"  base by {name}: {left_for_base(kind, model, step, modules)}", flush=True)
+        if kind != "x64":
+            base = left_for_base(kind, heavy_model(), step, modules, mapped=True)
+            print(f"  base by weights in flash: {base}", flush=True)
 
 
 if __name__ == "__main__":

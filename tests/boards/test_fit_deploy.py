@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from microinterp.model_builder import ModelBuilder
-from tests.boards.heap_figures import deployed, packed_for
+from tests.boards.heap_figures import deployed, heavy_model, packed_for
 from tests.boards.model_boards import MODEL, needs_viper
 from tests.boards.test_fit import wide_model
 from tests.boards.test_fit_heap import SLACK
@@ -21,21 +18,6 @@ from tests.marks import slow
 from tests.models import chain_model
 
 MODELS = ROOT.parent / "shared" / "models"
-
-
-@cache
-def heavy_model() -> bytes:
-    """512 x 300 weights: much to keep in flash, with a small arena."""
-    rng = np.random.default_rng(7)
-    b = ModelBuilder()
-    g = b.subgraph("main")
-    x = g.input("x", (1, 512), "int8", scale=0.5, zero_point=0)
-    data = rng.integers(-127, 128, (300, 512)).astype(np.int8)
-    w = g.constant("w", data, scale=0.01, zero_point=0)
-    y = g.tensor("y", (1, 300), "int8", scale=0.5, zero_point=0)
-    g.op("FULLY_CONNECTED", [x, w], [y])
-    g.output(y)
-    return b.finish()
 
 
 def model_of(name: str) -> bytes:

@@ -7,7 +7,8 @@ import zlib
 import pytest
 
 from microinterp.errors import DeviceError
-from microinterp_boards.session import Session
+from microinterp_boards.session import DoesNotFitError, Session
+from microinterp_boards.session_facts import OpCount
 
 
 class FakeTransport:
@@ -20,6 +21,7 @@ class FakeLink:
 
     def __init__(self, says: bytes) -> None:
         self.says = says
+        self.written = b""
         self.transport = FakeTransport()
 
     def reply(self, tags: bytes, timeout: float, wanted: str) -> bytes:
@@ -38,7 +40,7 @@ class FakeLink:
         return data
 
     def write(self, data: bytes) -> None:
-        """Nobody listens."""
+        self.written += data
 
 
 def session(says: bytes, binary: bool = True) -> Session:
@@ -108,6 +110,65 @@ def test_answers_of_a_wrong_length() -> None:
     one = b"\1\0\2\0\3\0\0\0\0\0\0\0\1\0" + b"\4\0\0\0\5\0\0\0"
     (run,) = session(answer(one)).invoke_ops()
     assert (run.subgraph, run.op_index, run.time, run.written) == (1, 2, 3, ((4, 5),))
+
+
+def test_counted_ops() -> None:
+    one = b"\1\0\2\0" + (3).to_bytes(8, "little") + (4).to_bytes(8, "little")
+    assert session(answer(one + one)).count_ops() == [OpCount(1, 2, 3, 4)] * 2
+    assert session(answer(b"")).count_ops() == []
+    with pytest.raises(DeviceError, match="instead of a list of ops"):
+        session(answer(one[:-1])).count_ops()
+
+
+def test_inputs_and_outputs_have_the_models_sizes() -> None:
+    made = session(b"")
+    made.loaded = made._loaded(FACTS.replace(b"\x00viper", b"\x01\3\0\0\0viper"))
+    with pytest.raises(DeviceError, match="input 0 on the board takes 4 bytes, got 5"):
+        made.set_input(0, bytes(5))
+    link = made._link
+    assert isinstance(link, FakeLink)
+    assert link.written == b""  # nothing is sent of what does not fit
+    link.says = answer(b"abc")
+    assert made.output(0) == b"abc"
+    for wrong in (b"ab", b"abcd"):
+        link.says = answer(wrong)
+        with pytest.raises(DeviceError, match="something else came instead of output 0"):
+            made.output(0)
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "message", "hint"),
+    [
+        (
+            "x: the board raised ModelError: packed for 'armv7em'\n  ModelError: packed",
+            DeviceError,
+            "x: the board raised ModelError: packed for 'armv7em'",
+            "deploy the model again",
+        ),
+        (
+            "x: the board raised MemoryError: 99\n  MemoryError: 99",
+            DoesNotFitError,
+            "x: model 'it' does not fit into the heap: the board raised MemoryError: 99",
+            "a board with more memory",
+        ),
+        ("x: the board raised OSError: 2\n  line", DeviceError, "OSError: 2\n  line", "as it was"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded(
+    raised: str, kind: type[DeviceError], message: str, hint: str
+) -> None:
+    """The first line tells what it is; a traceback helps only where it is not known."""
+    made = session(b"")
+
+    def fails(tags: bytes, timeout: float, wanted: str) -> bytes:
+        raise DeviceError(raised, hint="as it was")
+
+    made._link.reply = fails  # type: ignore[method-assign]
+    with pytest.raises(DeviceError) as caught:
+        made._first_answer("models/it.a")
+    assert type(caught.value) is kind
+    assert caught.value.message.endswith(message)
+    assert hint in caught.value.hint
 
 
 PLACE = b"\0\0\2\0\5\0\0\0"
