@@ -14,10 +14,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from microinterp.errors import DeviceError
 from microinterp_boards import cli, cli_fleet, cli_store, cli_validate
+from microinterp_boards.fleet import actions
 from microinterp_boards.fleet.inventory import Entry
+from microinterp_boards.fleet.work import Outcome
 from microinterp_boards.ports import Port
+from microinterp_boards.results.store import Store as Results
 from microinterp_boards.validate import FirstDifference, Validation
+from tests.boards.bench_results import result as bench_result
 from tests.cli import call, good, good_json, refused
 
 DONE = Validation(
@@ -182,6 +187,40 @@ def test_a_list_of_no_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     assert good_json("board", "list") == {"ports": []}
     monkeypatch.setattr(cli, "ports", lambda: [Port("/dev/z", "serial", "it", 0x2E8A, 5, "E1")])
     assert good("board", "list").splitlines()[1].split()[:3] == ["/dev/z", "serial", "2e8a:0005"]
+
+
+def test_runs_of_several_boards_are_kept_and_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One that failed keeps nothing, and its status is the command's."""
+    monkeypatch.chdir(tmp_path)
+    Path("fleet.toml").write_text("[board.a]\nport = '/dev/a'\n[board.b]\nport = '/dev/b'\n")
+    asked: list[tuple[Any, ...]] = []
+    error = DeviceError("/dev/b: no answer")
+    last = Outcome("b", "/dev/b", 2.0, None, error)
+
+    def bench_all(entries: Any, *given: Any, **more: Any) -> list[Outcome[dict[str, Any]]]:
+        asked.append(([entry.name for entry in entries], *given, more["patience"]))
+        return [Outcome("a", "/dev/a", 1.0, bench_result(1234), None), last]
+
+    monkeypatch.setattr(actions, "bench_all", bench_all)
+    done = call("board", "bench", "m.tflite", "--all", "--runs", 7, "--wait", 3, "--label", "new")
+    assert done.exit_code == 2
+    assert asked == [(["a", "b"], "m.tflite", 7, None, 3)]
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert rows[1][:4] == ["a", "timed", "armv6m", "1,234"]
+    assert rows[2] == ["b", "failed", *["-"] * 6, "2.0"]
+    assert "kept as run 1 in " in done.stderr
+    assert "error: b: /dev/b: no answer" in done.stderr
+    with Results() as kept_runs:
+        assert [(kept.label, kept.run.invoke.median) for kept in kept_runs.runs()] == [
+            ("new", 1234)
+        ]
+    last = Outcome("b", "/dev/b", 2.0, bench_result(99), None)
+    done = call("board", "bench", "m.tflite", "--all", "--json")
+    assert done.exit_code == 0
+    said = json.loads(done.stdout)["boards"]
+    assert [each["result"]["median"] for each in said] == [1234, 99]
 
 
 def test_each_board_has_a_line_where_somebody_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
