@@ -3,8 +3,9 @@
     python -m benchmarks.covered [--report] [PYTEST'S OPTIONS ...]
 
 The plain suite runs under coverage.py, its children and the CLI's processes too, with fewer random
-examples a test than `make test`, and without tests of the code that boards run (ON_BOARDS): what
-the suite reaches is this at least. pyproject.toml tells which files are left out, and why. --report
+examples a test than `make test`, without tests of the code that boards run (ON_BOARDS), and without
+those of many models that compare the same lines' values (OF_VALUES): what the suite reaches is this
+at least. pyproject.toml tells which files are left out, and why. --report
 runs nothing. Exit status: 0 when both packages have TARGET of their lines and of their branches,
 1 not.
 """
@@ -37,6 +38,8 @@ ON_BOARDS = (
     *("test_fit_heap.py", "test_framed_qemu.py"),
 )
 """Below tests/boards: of kernels, loader, service and QEMU's port, no Python of the PC."""
+OF_VALUES = ("differential", "cmsis_nn", "test_arena_sizes_wheel.py", "test_arena_sizes_chip.py")
+"""Below tests: tests/ops, tests/fast and tests/test_arena*.py run the same lines on fewer models."""
 
 Summary = dict[str, int]
 
@@ -47,7 +50,8 @@ def run_tests(options: Sequence[str]) -> int:
     for path in FOLDER.glob("data*"):
         path.unlink()
     few = {"MICROINTERP_EXAMPLES": EXAMPLES} | os.environ
-    left_out = [f"--ignore=tests/boards/{name}" for name in ON_BOARDS]
+    paths = [*(f"boards/{name}" for name in ON_BOARDS), *OF_VALUES]
+    left_out = [f"--ignore=tests/{path}" for path in paths]
     command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", *TESTS, *left_out, *options]
     status = subprocess.run(command, cwd=ROOT, env=few, check=False).returncode
     coverage("combine", "-q")
