@@ -135,13 +135,14 @@ def test_a_lost_byte(
 
 
 def test_a_file_that_reads_back_differently(board: Board) -> None:
-    """Worn-out flash: what the board reads is not what it wrote."""
+    """Worn-out flash: what the board reads is not what it wrote; its answers, texts, are sound."""
     board.exec(
         "import binascii, sys\n"
         "class Worn:\n"
         " hexlify, unhexlify = binascii.hexlify, binascii.unhexlify\n"
         " def crc32(self, data, start=None):\n"
-        "  return binascii.crc32(data) if start is None else binascii.crc32(data, start) ^ 1\n"
+        "  if start is None: return binascii.crc32(data)\n"
+        "  return binascii.crc32(data, start) ^ int(not isinstance(data, str))\n"
         "sys.modules['binascii'] = Worn()\n"
     )
     with pytest.raises(DeviceError, match="the board reads other bytes from 'a' than it was sent"):
