@@ -22,7 +22,7 @@ from microinterp_boards.flash.firmware import parse
 from microinterp_boards.flash.flasher import Flashed
 from microinterp_boards.flash.targets import Wanted
 from microinterp_boards.ports import Port
-from tests.boards.conftest import Terminal
+from tests.boards.conftest import Terminal, wait_for
 from tests.boards.firmware_files import dfu, uf2, words
 from tests.boards.flash_boards import METRO, Bootloader, Program, leaves, uf2_volume
 
@@ -196,7 +196,7 @@ def test_a_board_that_enters_dfu_mode(
     )
 
     def appear() -> None:
-        time.sleep(0.8)
+        wait_for(lambda: bool(util.calls), 20)  # it was looked for, and not yet there
         util.on("--download", says="Done parsing DfuSe file\n")
         util.on("--upload", files={"--upload": data.hex()})
         util.steps[0]["says"] = listed
