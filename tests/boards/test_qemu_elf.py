@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -142,6 +144,93 @@ def test_an_archive_that_is_damaged_is_refused(root: Path, tools: None) -> None:
         board_elf("m4")
     assert "delete it" in error.value.hint
     assert not (folder / CORE).exists()
+
+
+def core_archive(path: Path) -> str:
+    """An archive with a core of one file; its sha256."""
+    with tarfile.open(path, "w:gz") as file:
+        member = tarfile.TarInfo(f"{CORE}/py/mpconfig.h")
+        member.size = 4
+        file.addfile(member, io.BytesIO(b"core"))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_core_is_downloaded_once_and_unpacked_as_a_whole(
+    root: Path, tools: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = root / "build" / "qemu-board"
+    (folder / CORE).rmdir()
+    archive = tmp_path / "archive"
+    monkeypatch.setattr(qemu_elf, "_CORE_SHA256", core_archive(archive))
+    asked: list[str] = []
+
+    def pip(command: list[str], limit: float) -> subprocess.CompletedProcess[str]:
+        into = Path(command[command.index("--dest") + 1])
+        asked.append(Path(command[command.index("--requirement") + 1]).read_text())
+        shutil.copy(archive, into / f"{CORE}.tar.gz")
+        return subprocess.CompletedProcess(command, 0, "")
+
+    monkeypatch.setattr(qemu_elf, "_run", pip)
+    core = qemu_elf._core()
+    assert core == folder / CORE
+    assert (core / "py" / "mpconfig.h").read_bytes() == b"core"
+    name, _, version = CORE.partition("-")
+    assert asked == [f"{name}=={version} --hash=sha256:{qemu_elf._CORE_SHA256}\n"]
+    shutil.rmtree(core)
+    assert qemu_elf._core() == core  # from the archive, which is still there
+    assert qemu_elf._core() == core
+    assert len(asked) == 1
+    assert {each.name for each in folder.iterdir()} == {CORE, f"{CORE}.tar.gz"}
+
+
+def test_a_program_that_is_not_there_or_takes_too_long() -> None:
+    with pytest.raises(DeviceError, match=r"cannot run no-such-program: .*No such file"):
+        qemu_elf._run(["no-such-program"], 5.0)
+    with pytest.raises(DeviceError, match=r"cannot run sleep: .*timed out after 0\.01 seconds"):
+        qemu_elf._run(["sleep", "5"], 0.01)
+
+
+def test_the_words_of_a_program_that_fails() -> None:
+    assert qemu_elf._last_words("\n  \n") == "it said nothing"
+    said = "\n".join(f"line {number}" for number in range(9)) + "\n\x1b[31m\n\n"
+    last = [f"line {number}" for number in range(9)][-qemu_elf._TAIL + 1 :]
+    assert qemu_elf._last_words(said) == " / ".join([*last, "\\x1b[31m"])
+
+
+def test_a_download_is_told_to_a_terminal_only(capsys: pytest.CaptureFixture[str]) -> None:
+    qemu_elf._say("downloading")
+    assert capsys.readouterr().err == ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.stderr, "isatty", lambda: True)
+        qemu_elf._say("downloading")
+    assert capsys.readouterr().err == "downloading\n"
+
+
+def test_the_build_folder_cannot_be_made(root: Path, tools: None) -> None:
+    shutil.rmtree(root / "build")
+    (root / "build").write_text("a file")
+    with pytest.raises(DeviceError, match=r"cannot build in '.*qemu-board': "):
+        board_elf("m4")
+
+
+def test_windows_builds_nothing(root: Path, tools: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu_elf.sys, "platform", "win32")
+    with pytest.raises(DeviceError, match="cannot be built on Windows") as error:
+        board_elf("m4")
+    assert error.value.hint == "use --elf"
+    assert builds(root) == 0
+
+
+def test_all_of_them_are_built(root: Path, tools: None, capsys: pytest.CaptureFixture[str]) -> None:
+    makefile = root / "firmware" / "qemu" / "Makefile"
+    makefile.write_text(MAKEFILE.replace("\tsleep 0.2\n", ""))
+    assert qemu_elf.main() == 0
+    paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.parent.name for path in paths] == list(MACHINES)
+    assert all(path.is_file() for path in paths)
+    makefile.write_text("all:\n\t@exit 1\n")
+    assert qemu_elf.main() == 2
+    assert "does not compile" in capsys.readouterr().err
 
 
 def test_without_a_network_it_says_so(
