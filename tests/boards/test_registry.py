@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,25 @@ def test_a_folder_that_others_can_write_to_is_refused(
     (tmp_path / "none" / f"microinterp-{os.getuid()}").symlink_to(tmp_path)
     with pytest.raises(DeviceError, match="can be written by somebody else"):
         running_boards()
+
+
+def test_what_cannot_be_read_is_passed_over() -> None:
+    """As a file that its board has removed since the folder was read."""
+    folder = directory() / "gone.json"
+    folder.mkdir()
+    try:
+        assert running_boards() == []
+    finally:
+        folder.rmdir()
+
+
+def test_windows_has_no_virtual_boards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor the module that locks files."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    names = runpy.run_path(registry.__file__, run_name="registry_of_windows")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/nowhere")
+    assert names["running_boards"]() == []
 
 
 def test_the_choice_of_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
