@@ -180,3 +180,34 @@ def test_sums_that_leave_int32_below() -> None:
 def test_other_ops_are_no_layers() -> None:
     graph = build(load(conversions(0.1, 0.2)))
     assert layer_of(graph.main.nodes[0]) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        dense(dtype="uint8"),
+        dense(w_scale=[0.01] * (CHANNELS - 1), bias_scale=0.0005),
+        dense(sound_weights().astype(np.int16)),
+        dense(x_scale=0.0, bias_scale=0.0005),
+    ],
+    ids=["activations of uint8", "too few scales", "filters of int16", "no scale"],
+)
+def test_layers_that_no_rule_is_about(data: bytes) -> None:
+    assert layer_of(build(load(data)).main.nodes[0]) is None
+    assert layer_of(build(load(dense())).main.nodes[0]) is not None
+
+
+def test_a_layer_without_weights_has_no_factor_to_judge() -> None:
+    """Each of its factors would be too large."""
+    none = np.zeros((CHANNELS, 16), np.int8)
+    rules = {each.rule for each in unchecked(dense(none, out_scale=4e-13))}
+    assert not any(rule.startswith("multiplier") for rule in rules)
+
+
+@pytest.mark.parametrize("bias_scale", [0.0, [0.9] * (CHANNELS - 1)])
+def test_a_bias_without_a_sound_scale_is_not_measured_by_it(
+    bias_scale: float | list[float],
+) -> None:
+    wrong = {each.rule for each in unchecked(dense(bias_scale=0.9))}
+    assert "bias-scale" in wrong
+    assert "bias-scale" not in {each.rule for each in unchecked(dense(bias_scale=bias_scale))}

@@ -16,6 +16,7 @@ from microinterp.arena.report import timeline
 from microinterp.compare.comparison import Comparison, FirstOp, Row
 from microinterp.errors import InputError, MicrointerpError
 from microinterp.health.recording import BINS, record_uses
+from microinterp.model_builder import ModelBuilder
 from microinterp.report import Mark, plots
 from microinterp.report.bars import bars
 from microinterp.report.figures import ReportSamples, measure
@@ -111,6 +112,12 @@ def test_op_times_measures_by_itself(model: Any) -> None:
     assert "82,304 MACs" in " ".join(texts(plots.op_times(model, [samples(1)])))
 
 
+def test_op_times_of_what_a_report_has_measured() -> None:
+    measured = measure(MODEL.read_bytes(), "digits", lambda _: ReportSamples((samples(1),), None))
+    (here, _), (same, _) = (plots.op_times(m).containers for m in (measured, measured.figures))
+    assert [bar.get_width() for bar in here] == [bar.get_width() for bar in same]
+
+
 def test_op_times_of_a_board() -> None:
     op = {"subgraph": 0, "index": 0, "name": "CONV_2D", "macs": 100, "time": 3000}
     bench = {
@@ -158,6 +165,27 @@ def test_histogram_of_a_use() -> None:
     assert f"{share:.3g} %\nat this end" in texts(ax)
     assert f"{conv.values:,} values, scale 0.013972, zero point -128" in texts(ax)
     assert "op 0 CONV_2D 'conv'" in ax.get_title("left")
+
+
+def test_histogram_of_an_input_and_of_floats() -> None:
+    """What comes cut is nobody's fault: no end of an input is marked."""
+    images = samples()
+    given = next(u for u in record_uses(Interpreter.from_file(MODEL), [images]) if not u.node)
+    ax = plots.histogram(given)
+    assert "input 0 '" in ax.get_title("left")
+    (left,) = (text for text in ax.texts if "this end" in text.get_text())
+    assert left.get_color() == plots.ranges.FAINT
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    x, y = g.input("x", (4,), "float32"), g.tensor("y", (4,), "float32")
+    g.op("NEG", [x], [y])
+    g.output(y)
+    floats = np.array([[-1, 0.5, 2, 3]], np.float32)
+    uses = record_uses(Interpreter.from_bytes(b.finish()), [floats])
+    ax = plots.histogram(next(use for use in uses if use.node is not None))
+    assert "4 values" in texts(ax)
+    assert ax.get_xlabel() == "real number"
+    assert sum(bar.get_height() for bar in ax.patches[:BINS]) == 4
 
 
 def test_histogram_marks_what_saturates_and_not_what_an_activation_cuts() -> None:
