@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from microinterp.errors import DeviceError, InputError
+from microinterp.errors import ArenaError, DeviceError, InputError
 from microinterp.golden_bundle import BundleReader
 from microinterp.interpreter import prepare_model
 from microinterp.model_builder import ModelBuilder
 from microinterp.sides import Place
 from microinterp_boards import bench, expected, side
 from microinterp_boards.expected import Expected, expectations, samples_of
-from microinterp_boards.packing import BoardModel, pack_for_board
+from microinterp_boards.packing import BoardModel, MemoryPasses, pack_for_board
 from microinterp_boards.session_facts import OpRun
 from microinterp_boards.side import BoardSide
 from microinterp_boards.validate import FirstDifference, _Comparison
@@ -149,6 +149,12 @@ def test_a_bundle_of_which_no_sample_is_wanted() -> None:
         samples_of(digits(), 0, GOLDEN, 0)
     some = samples_of(digits(), 3, GOLDEN, 0)
     assert some.count == len(list(some.each())) == 3
+
+
+def test_a_head_larger_than_its_limit_is_told_in_bytes() -> None:
+    assert pack_for_board(MODEL, passes=MemoryPasses("none", 3072)).plan.head_bytes == 3072
+    with pytest.raises(ArenaError, match="needs 3072 bytes, 1 more than the limit of 3071"):
+        pack_for_board(MODEL, passes=MemoryPasses("none", 3071))
 
 
 def test_models_without_inputs_run_as_often() -> None:

@@ -95,15 +95,18 @@ def test_a_table_without_a_program() -> None:
         esp_image.parse(bytes(data))
 
 
-def test_a_table_of_as_many_rows_as_it_may_have() -> None:
-    """Without a sum, and with nothing behind the last row: the next bytes are not looked at."""
+@pytest.mark.parametrize(("before", "is_read"), [(0, True), (94, True), (95, False)])
+def test_a_table_has_95_rows(before: int, is_read: bool) -> None:
+    """Without a sum: what lies behind the last of them is no row."""
     data = bytearray(ESP32)
-    first = partition_row(0, 0, 0x10000, 0x1F0000, b"factory")
-    rows = first + 94 * partition_row(1, 2, 0x9000, 0x1000, b"nvs")
-    data[0x7000 : 0x7000 + len(rows) + 2] = rows + b"\xaa\x50"
-    assert esp_image.parse(bytes(data)) == ("ESP32",)
-    data[0x7000:0x7020] = partition_row(0, 0, 0x10010, 0x1F0000, b"factory")
-    with pytest.raises(DeviceError, match="the program at 0x10010 does not begin with 0xe9"):
+    rows = before * partition_row(1, 2, 0x9000, 0x1000, b"nvs")
+    rows += partition_row(0, 0, 0x10000, 0x1F0000, b"factory")
+    rows += (95 - before) * partition_row(1, 2, 0x9000, 0x1000, b"nvs")
+    data[0x7000 : 0x7000 + len(rows)] = rows
+    if is_read:
+        assert esp_image.parse(bytes(data)) == ("ESP32",)
+        return
+    with pytest.raises(DeviceError, match="no partition of its table is for a program"):
         esp_image.parse(bytes(data))
 
 
