@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -117,11 +118,12 @@ def _outputs(host: Interpreter, inputs: Sequence[Array]) -> tuple[Array, ...]:
 
 def _recorded(path: str | os.PathLike[str], count: int) -> Iterator[_Sample]:
     with BundleReader(path) as reader:
-        for chunk in reader:
-            for i in range(min(chunk.samples, count - chunk.first)):
-                yield tuple(a[i] for a in chunk.inputs), tuple(a[i] for a in chunk.outputs)
-            if chunk.first + chunk.samples >= count:
-                return
+        samples = (
+            (tuple(a[i] for a in chunk.inputs), tuple(a[i] for a in chunk.outputs))
+            for chunk in reader
+            for i in range(chunk.samples)
+        )
+        yield from islice(samples, count)
 
 
 def _require_own(header: BundleHeader, model: BoardModel) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from microinterp import golden
 from microinterp.errors import ArenaError, DeviceError, InputError
 from microinterp.golden_bundle import BundleReader
 from microinterp.interpreter import prepare_model
@@ -147,8 +149,27 @@ def test_bundles_of_another_shape_or_type() -> None:
 def test_a_bundle_of_which_no_sample_is_wanted() -> None:
     with pytest.raises(InputError, match="wanted 1 sample or more, got 0"):
         samples_of(digits(), 0, GOLDEN, 0)
-    some = samples_of(digits(), 3, GOLDEN, 0)
-    assert some.count == len(list(some.each())) == 3
+
+
+def test_samples_of_a_bundle_come_in_its_order(tmp_path: Path) -> None:
+    """As many as are wanted, also where a chunk ends; each time from the first on."""
+    path = tmp_path / "some.golden"
+    inputs = np.arange(5 * 64, dtype=np.int64).astype(np.int8).reshape(5, 1, 8, 8, 1)
+    golden.record(MODEL.read_bytes(), [inputs[:3]], path)
+    golden.record(MODEL.read_bytes(), [inputs[3:]], path, append=True)
+    whole = golden.load(path)
+    with BundleReader(path) as reader:
+        assert [chunk.samples for chunk in reader] == [3, 2]
+    for wanted_count, count in ((None, 5), (9, 5), (4, 4), (3, 3), (1, 1)):
+        some = samples_of(digits(), wanted_count, path, 0)
+        assert some.count == count
+        for _ in range(2):
+            each = list(some.each())
+            assert [sample[0].tobytes() for sample, _ in each] == [
+                row.tobytes() for row in inputs[:count]
+            ]
+            told = [outputs[0].tobytes() for _, outputs in each if outputs is not None]
+            assert told == [row.tobytes() for row in whole.outputs[0][:count]]
 
 
 def test_a_head_larger_than_its_limit_is_told_in_bytes() -> None:
