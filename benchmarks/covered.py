@@ -39,7 +39,7 @@ ON_BOARDS = (
 )
 """Below tests/boards: of kernels, loader, service and QEMU's port, no Python of the PC."""
 OF_VALUES = ("differential", "cmsis_nn", "test_arena_sizes_wheel.py", "test_arena_sizes_chip.py")
-"""Below tests: tests/ops, tests/fast and tests/test_arena*.py run the same lines on fewer models."""
+"""Below tests: tests/ops, tests/fast and tests/test_arena*.py run the same lines on fewer."""
 
 Summary = dict[str, int]
 
