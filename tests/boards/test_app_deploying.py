@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,7 +128,7 @@ def test_a_crash_of_the_first_program_leaves_none(board: Any) -> None:
     message = crash(board)
     assert message.startswith("fake: the program crashed; it was removed\n")
     assert NAME not in board.store.models
-    assert board.files == {}
+    assert (board.files, board.notes) == ({}, [b"", b""])  # its generation will come again
     assert model(board) == b"net 2"  # there was none before
     assert "close" not in board.events  # nothing to start, and the prompt stays
 
@@ -270,6 +271,30 @@ def test_the_state_of_a_program(running: Any) -> None:
 
 def test_the_first_program_has_no_former(running: Any) -> None:
     assert not deploying.state(running).has_former
+    kept = running.store.models[NAME]
+    torn = {"b": replace(kept.slots["b"], is_there=True)}  # a file of which nothing is known
+    running.store.models[NAME] = replace(kept, slots=kept.slots | torn)
+    assert not deploying.state(running).has_former
+    gone = {"b": replace(kept.slots["a"], is_there=False)}
+    running.store.models[NAME] = replace(kept, slots=kept.slots | gone)
+    assert not deploying.state(running).has_former
+
+
+@pytest.mark.parametrize(
+    "act", [deploy, deploying.state, deploying.start, deploying.back, deploying.remove]
+)
+def test_a_board_whose_models_have_no_slots(
+    running: Any, monkeypatch: pytest.MonkeyPatch, act: Callable[[Any], object]
+) -> None:
+    def refuse(link: object) -> None:
+        assert link is running
+        raise DeviceError("its models have no slots")
+
+    monkeypatch.setattr(deploying, "require_slots", refuse)
+    with pytest.raises(DeviceError, match="its models have no slots"):
+        act(running)
+    assert (running.events, running.sessions) == ([], 0)
+    assert running.files == {"main.py": MAIN}
 
 
 def test_a_start_forgets_crashes_and_leaves(running: Any) -> None:
@@ -295,6 +320,7 @@ def test_back_and_forth(running: Any) -> None:
     running.notes = [note(3, 2, "crashed", 2), b""]
     state = deploying.back(running)
     assert (state.sha256, state.state, state.generation) == (OLD.sha256, "not started", 3)
+    assert running.notes == [b"", b""]
     assert deploying.back(running).sha256 == NEW.sha256
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -140,6 +141,13 @@ def test_a_board_that_is_given_up_says_no_more(process: Process, told: Told) -> 
     assert process.made is not None
     assert told() == [{"port": process.made.name}]
     assert process.made.life.ends == 1
+
+
+def test_a_folder_that_is_gone_already(process: Process, told: Told) -> None:
+    process.prepare = lambda relay: shutil.rmtree(process.temporary)
+    process.hang_up()
+    process.run()
+    assert len(told()) == 1
 
 
 def test_what_the_system_refuses_is_told(process: Process, told: Told) -> None:

@@ -122,6 +122,15 @@ def test_a_prompt_before_it_is_up_is_the_end_of_waiting(bench: RelayBench) -> No
     assert bench.start_up() == "MemoryError:\r\n>>>"
 
 
+def test_a_board_may_come_up_at_the_last_moment(
+    bench: RelayBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.life.up_with = b">>> "
+    bench.life.say(b">>> ")
+    monkeypatch.setattr(relay, "_START_LIMIT", 0.9)
+    assert bench.start_up() == ""
+
+
 def test_a_board_that_says_nothing(bench: RelayBench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.life.up_with = b">>> "
     monkeypatch.setattr(relay, "_START_LIMIT", 0.01)
