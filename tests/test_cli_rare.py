@@ -14,20 +14,32 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from microinterp.cli import compare_report, output
+from microinterp import golden
+from microinterp.arena.plan import plan as make_plan
+from microinterp.cli import compare_report, output, plan, verify
 from microinterp.cli.eval_report import show as show_eval
 from microinterp.cli.golden_verdict import verdict
 from microinterp.cli.health_report import show_health
 from microinterp.cli.model_text import quantisation_text
 from microinterp.compare import Comparison, Finding, Norms, OutputRow, Row
 from microinterp.compare.comparison import FirstOp
-from microinterp.errors import Where
+from microinterp.errors import Problem, Where
 from microinterp.evaluation import Evaluation, Settings, evaluate
 from microinterp.evaluation.figures import AnomalyFigures
 from microinterp.golden import CheckResult
 from microinterp.health import Finding as Health
-from tests.cli import call, copying_model, good, good_json, stored
-from tests.eval_data import npz, opened
+from microinterp.interpreter import prepare_model
+from microinterp.kernels import default_registry
+from tests.cli import (
+    broken_models,
+    call,
+    copying_model,
+    good,
+    good_json,
+    stored,
+    sums_model,
+)
+from tests.eval_data import adding_model, npz, opened
 from tests.passes.nets import ImageNet
 
 NORMS = Norms(*(0.5 for _ in dataclasses.fields(Norms)))
@@ -272,3 +284,94 @@ def test_the_page_of_operators_is_whole() -> None:
     told = call("ops", "ADD", "--markdown")
     assert told.exit_code == 2
     assert "give neither names nor" in " ".join(told.stderr.replace("│", " ").split())
+
+
+def test_a_warning_does_not_make_a_file_bad(capsys: pytest.CaptureFixture[str]) -> None:
+    odd = Problem("odd", "is odd", severity="warning")
+    for problems, words in (
+        ([], "m: good"),
+        ([odd], "m: good, 1 warning"),
+        ([odd, odd], "m: good, 2 warnings"),
+        ([odd, Problem("bad", "is bad")], "m: 1 error, 1 warning"),
+    ):
+        verify._show(output.console(), "m", problems)
+        assert capsys.readouterr().out.split("\n")[0] == words
+        assert all(map(verify._is_good, [problems])) == ("error" not in words)
+
+
+def test_plan_tells_of_variables_and_of_what_is_computed_twice(tmp_path: Path) -> None:
+    told = good("plan", stored(tmp_path, adding_model()), "--no-map", "--no-table")
+    assert "2 bytes in 1 beside the head" in " ".join(told.split())
+    made = ImageNet((16, 16, 2))
+    made.conv(8, 3)
+    made.conv(8, 3)
+    made.pool("MAX_POOL_2D", 2, 2)
+    options = ("--passes", "patches", "--max-extra-macs", 5)
+    net = stored(tmp_path, made.finish())
+    told = " ".join(good("plan", net, *options, "--no-map", "--no-table").split())
+    share = good_json("plan", net, *options)["extra_macs"]
+    assert share > 0
+    assert f"extra MACs {share:.1%}" in told
+    assert "variables" not in told
+
+
+def test_a_plan_that_tflm_would_spoil_is_not_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own plan is written instead."""
+    data, path = sums_model(), tmp_path / "out.tflite"
+    prepared, usual = prepare_model(data), make_plan(prepare_model(data), "tflm")
+    chosen = dataclasses.replace(usual, planner="best")
+    tried: list[str] = []
+
+    def embedded(contents: bytes, model: Any, tensors: Any) -> bytes:
+        tried.append("")
+        return data
+
+    def planned(*given: Any) -> Any:
+        return dataclasses.replace(usual, head_bytes=usual.head_bytes + 16 * (len(tried) == 1))
+
+    monkeypatch.setattr(plan, "embed", embedded)
+    monkeypatch.setattr(plan, "make_plan", planned)
+    found = plan._embedded(data, prepared, default_registry(), chosen, str(path))
+    assert len(tried) == 2
+    assert found == usual.head_bytes
+    assert path.read_bytes() == data
+
+
+def test_nothing_is_explained_of_a_model_that_does_not_run(tmp_path: Path) -> None:
+    model = stored(tmp_path, broken_models()["operators"][0])
+    told = call("report", model, "--json", "--explain", "0:0")
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["explanations"] == []
+    assert "the model does not run" in told.stderr
+
+
+def test_compare_tells_of_the_files_it_reads(tmp_path: Path) -> None:
+    model = stored(tmp_path, sums_model())
+    np.save(tmp_path / "x.npy", np.full((1, 4), 1e9, np.float32))
+    told = call("compare", model, "--with", "host", tmp_path / "x.npy")
+    assert told.exit_code == 0, told.stderr
+    assert told.stderr.startswith("note: ")
+    assert "x.npy" in told.stderr
+
+
+def test_where_no_answer_is_wrong_none_is_listed(tmp_path: Path) -> None:
+    model, rows = copying_model((1, 40)), 9 * np.eye(40, dtype=np.int8)[:, None]
+    right = list(range(40))
+    for labels, is_wrong in ((right, False), ([*right[:-1], 0], True)):
+        data = opened(model, npz(tmp_path / "d.npz", x=rows, y=labels))
+        screen = Console(file=io.StringIO(), width=100)
+        show_eval(screen, evaluate(model, data), None)
+        told = screen.file.getvalue()  # type: ignore[attr-defined]
+        assert ("most frequent wrong answers" in told) == is_wrong
+
+
+def test_a_bundle_without_checks_shows_none(tmp_path: Path) -> None:
+    path, model = tmp_path / "a.golden", sums_model()
+    shown = []
+    for tensors in ("none", "crc"):
+        golden.record(model, [np.zeros((1, 1, 4), np.int8)], path, tensors=tensors)
+        shown.append(good("golden", "show", path))
+    assert "FULLY_CONNECTED" not in shown[0]
+    assert "FULLY_CONNECTED" in shown[1]
