@@ -140,7 +140,8 @@ class AppBoard:
     def _piece(self, path: bytes, offset: int, data: bytes) -> None:
         self.lost -= 1
         if self.lost < 0:
-            self.files[path.decode()] = bytes.fromhex(data.decode())
+            there = self.files.get(path.decode(), b"")[:offset].ljust(offset, b"\0")
+            self.files[path.decode()] = there + bytes.fromhex(data.decode())
 
     def _app_main(self) -> None:
         if "main.py.part" in self.files:

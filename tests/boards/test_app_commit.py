@@ -154,6 +154,13 @@ def test_where_the_service_leaves_no_memory_the_host_has_it_compiled(board: Any)
     assert board.events == ["soft reset", "app_compile"]
 
 
+def test_it_is_put_to_use_once_the_host_has_had_it_compiled(board: Any) -> None:
+    board.store.fail = failing("test", FULL)
+    assert commit(board).switch().generation == 1
+    assert board.in_use == NEW.text
+    assert board.store.of("switch") == [(NAME, True)]
+
+
 def test_a_program_that_does_not_compile_on_the_host_s_word(board: Any) -> None:
     board.store.fail = failing("test", FULL)
     error = fails(board, program("match x:\n", "wrong.py"))
