@@ -33,6 +33,12 @@ def test_numbers() -> None:
     assert options.integer("z", default=4) == 4
 
 
+def test_null_is_taken_for_what_is_left_out() -> None:
+    options = Options(node({"n": None}))
+    assert options.integer("n", default=4) == 4
+    assert options.boolean("n", default=True) is True
+
+
 def test_unsigned_numbers_are_read_as_signed_ones_of_their_width() -> None:
     builder = flexbuffers.Builder()
     with builder.Map():

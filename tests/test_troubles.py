@@ -7,12 +7,13 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from microinterp import Interpreter, golden
+from microinterp import Interpreter, compression, golden
 from microinterp.batch import usable_cpus
 from microinterp.errors import (
     InputError,
@@ -36,6 +37,7 @@ from microinterp.testing import availability, locks, updating
 from microinterp.testing.settings import Case
 from tests.bundle_files import HEADER, samples, write
 from tests.cli import broken_models, copying_model, sums_model
+from tests.golden_projects import IN_PROCESS, PLUGIN, Project
 from tests.test_golden_leftovers import energy_model
 
 
@@ -265,3 +267,32 @@ def test_a_signature_of_another_subgraph_is_refused() -> None:
     assert it.get_signature_runner("main")(x=np.ones(2, np.float32))["y"].tolist() == [-1, -1]
     with pytest.raises(UnsupportedError, match="'second' runs subgraph 1"):
         it.get_signature_runner("second")
+
+
+def test_the_first_compression_metadata_with_contents_counts() -> None:
+    def model(*entries: tuple[str, int]) -> Any:
+        named = [SimpleNamespace(name=name, buffer=buffer) for name, buffer in entries]
+        return SimpleNamespace(metadata=named, buffers=[b"", None, b"one", b"two"])
+
+    key = compression.METADATA_NAME
+    assert compression.metadata_buffer(model((key, 1), (key, 2), (key, 3))) == b"one"
+    assert compression.metadata_buffer(model(("other", 2), (key, 3))) == b"two"
+    for buffer in (0, 1, 4):
+        assert compression.metadata_buffer(model((key, buffer))) is None
+
+
+def test_a_fault_of_ours_in_a_golden_test_is_shown_whole(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A difference is told without code; a fault has its traceback."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    project = Project(pytester, monkeypatch)
+    project.toml()
+    monkeypatch.setattr("microinterp.pytest_plugin._hold", broken)
+    result = pytester.runpytest_inprocess(*PLUGIN, *IN_PROCESS)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ZeroDivisionError: a fault of ours*"])
+    assert "raise ZeroDivisionError" in result.stdout.str()

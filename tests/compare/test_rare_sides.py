@@ -14,7 +14,7 @@ from microinterp.compare import Account, Told, compare
 from microinterp.compare.float_original import matched
 from microinterp.compare.rows import largest
 from microinterp.compare.sources import dump as dumping
-from microinterp.compare.sources import read_dump, write_dump
+from microinterp.compare.sources import read_dump, read_npz_account, write_dump
 from microinterp.compare.sources.bundle import read_account
 from microinterp.errors import InputError
 from microinterp.golden_bundle import BundleReader, BundleWriter
@@ -27,6 +27,7 @@ from microinterp.sides.bytewise import crcs_of
 from microinterp.sides.host import HostSide
 from tests.bundles import change_bundle
 from tests.compare.planting import Constant, Layer, Plant
+from tests.flow_models import control_flow_model
 
 X = np.array([[[4, 3, 2, 1]], [[9, -5, 0, 7]]], np.int8)
 
@@ -199,3 +200,33 @@ def test_a_bundle_without_samples_is_no_side(tmp_path: Path) -> None:
     assert read_account(path, graph, 9).tensors.keys() == {(0, 1, 2)}
     change_bundle(path, checks=(first, replace(second, subgraph=1)))
     assert read_account(path, graph, 9).tensors.keys() == {(0, 0, 1)}
+
+
+def test_wider_floats_are_rounded_to_the_tensor_s(tmp_path: Path) -> None:
+    model = relu_chain("NEG", "float32")
+    x = np.array([[[0.1, -2, 3, 4]]], np.float32)
+    path = str(tmp_path / "a.npz")
+    np.savez(path, y=-np.maximum(x, 0).astype(np.float64))
+    told = read_npz_account(path, prepare_model(model, kernels="plain"))
+    (output,) = told.outputs
+    assert output is not None
+    assert output.type_name == "float64"
+    assert compare(model, told, [x]).equal
+
+
+def test_numbers_of_tensors_and_ops_are_the_main_subgraph_s(tmp_path: Path) -> None:
+    """The branch of an IF has an op 0 and tensors of the same numbers."""
+    model = control_flow_model()
+    prepared = prepare_model(model, kernels="plain")
+    places = places_of(prepared)
+    assert any(place[0] for place in places)
+    main = next(place for place in places if place[0] == 0)
+    tensor = prepared.graph.main.tensors[main[2]]
+    path = str(tmp_path / "a.npz")
+    np.savez(path, **{f"op_{main[1]}": np.zeros((2, *tensor.shape), tensor.dtype)})
+    told = read_npz_account(path, prepared)
+    assert list(told.tensors) == [main]
+    beyond = max(place[1] for place in places if place[0] == 0) + 1
+    np.savez(path, **{f"op_{beyond}": np.zeros(2)})
+    with pytest.raises(InputError, match=f"nothing called 'op_{beyond}'"):
+        read_npz_account(path, prepared)

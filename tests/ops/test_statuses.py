@@ -13,6 +13,7 @@ from microinterp.errors import MicrointerpError
 from microinterp.kernels.control_flow import evaluate_call_once, evaluate_if, evaluate_while
 from microinterp.model_builder import ModelBuilder
 from microinterp.prepare import Arrays, Status
+from microinterp.runtimes.tflm import TflmRuntime
 
 
 class Called:
@@ -78,3 +79,34 @@ def test_stacks_of_matrices_must_broadcast(ours: tuple[int, ...], theirs: tuple[
     g.output(z)
     with pytest.raises(MicrointerpError, match=r"shape \[3, .*\] does not broadcast with"):
         Interpreter.from_bytes(b.finish())
+
+
+def once_model() -> bytes:
+    """CALL_ONCE of a subgraph with an input that nobody sets; it starts a variable."""
+    b = ModelBuilder()
+    g, once = b.subgraph("main"), b.subgraph("once")
+    once.input("given", (2,), "int8", 1.0, 0)
+    value = once.constant("value", np.int8([5, 6]), None, 1.0, 0)
+    held = once.tensor("held", (), "resource")
+    once.op("VAR_HANDLE", [], [held], container="", shared_name="kept")
+    once.op("ASSIGN_VARIABLE", [held, value], [])
+    x = g.input("x", (2,), "int8", 1.0, 0)
+    handle = g.tensor("handle", (), "resource")
+    kept, y = (g.tensor(name, (2,), "int8", 1.0, 0) for name in ("kept", "y"))
+    g.op("CALL_ONCE", [], [], init_subgraph_index=once.index)
+    g.op("VAR_HANDLE", [], [handle], container="", shared_name="kept")
+    g.op("READ_VARIABLE", [handle], [kept])
+    g.op("ADD", [x, kept], [y])
+    g.output(y)
+    return b.finish()
+
+
+def test_a_subgraph_that_call_once_runs_may_have_inputs(tflm: TflmRuntime) -> None:
+    sample = np.int8([1, 2])
+    it = Interpreter.from_bytes(once_model())
+    for _ in range(2):
+        it.set_input(sample, 0)
+        it.invoke()
+        assert it.get_output(0).tolist() == [6, 8]
+    (outputs,) = tflm.run(once_model(), [[sample]]).outputs
+    assert outputs[0].tolist() == [6, 8]
