@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from microinterp.errors import ModelError
+from microinterp.errors import ArenaError, ModelError
 from microinterp.inspect_model import OpFacts, all_problems, inspect_model
 from microinterp.kernels import default_registry
 from microinterp.model_builder import ModelBuilder
@@ -242,3 +242,26 @@ def test_macs_of_mlperf_tiny(name: str, macs: int) -> None:
     facts = inspect_model(shared_model(f"{name}.tflite"))
     assert facts.runs
     assert facts.macs == macs
+
+
+def test_a_plan_that_cannot_be_made_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: object) -> None:
+        raise ArenaError("the arena has no room", hint="make it larger")
+
+    monkeypatch.setattr("microinterp.inspect_model.plan", failing)
+    facts = inspect_model(conv_model())
+    assert not facts.runs
+    (problem,) = facts.problems
+    assert "the arena has no room" in str(problem)
+
+
+def test_bytes_of_tensors_that_nobody_knows() -> None:
+    """Without a shape, or of a type without a size."""
+    b = ModelBuilder()
+    g = b.subgraph("main")
+    g.output(g.input("x", (2, 3), "int16"))
+    g.tensor("shapeless", None, "int8")
+    g.tensor("text", (4,), "string")
+    g.tensor("handle", (), "resource")
+    (facts,) = inspect_model(b.finish()).subgraphs
+    assert [tensor.nbytes for tensor in facts.tensors][:3] == [12, None, None]

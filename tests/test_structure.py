@@ -315,6 +315,22 @@ def test_misaligned_data_is_a_warning(path: tuple[int], shift: int, wanted: int)
     assert f"not aligned to {wanted} bytes" in warning.message
 
 
+def test_a_table_that_is_not_aligned_is_warned_of() -> None:
+    """The empty first buffer's table, copied to the end of the file at an odd multiple of 2."""
+    path = flat.MODEL_BUFFERS, [0]
+    reference, table = locate(SOUND, *path), target(SOUND, *path)
+    before = flat.vtable(SOUND, table)
+    for odd in (0, 2):
+        data = SOUND + bytes(-len(SOUND) % 4 + odd)
+        at = len(data)
+        data += (at - before).to_bytes(4, "little") + bytes(flat.u16(SOUND, before + 2) - 4)
+        data = put(data, reference, at - reference)
+        check_structure(data)
+        found = check_alignment(data)
+        assert [each.rule for each in found] == ["aligned"] * bool(odd)
+        assert all("table" in each.message and "4 bytes" in each.message for each in found)
+
+
 def test_every_rule_is_broken_by_a_test() -> None:
     elsewhere = {"data_in_file", "sharing_bounded", "aligned"}
     assert {rule for rule, *_ in BROKEN} | elsewhere == set(RULES)

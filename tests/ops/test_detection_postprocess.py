@@ -70,8 +70,9 @@ def test_equal_scores_keep_their_order() -> None:
     assert detect({**OPTIONS, "nms_iou_threshold": 1.0}, scores=scores)[0] == [WHOLE, WHOLE, RIGHT]
 
 
-def test_a_box_without_area_is_an_error(tflm: TflmRuntime) -> None:
-    data = detection_model(3, 3, ANCHORS, 3, OPTIONS)
+@pytest.mark.parametrize("regular", [False, True])
+def test_a_box_without_area_is_an_error(tflm: TflmRuntime, regular: bool) -> None:
+    data = detection_model(3, 3, ANCHORS, 3, {**OPTIONS, "use_regular_nms": regular})
     encodings = np.zeros((1, 3, 4), np.float32)
     encodings[0, 1, 2] = -2000  # exp is 0
     interpreter = Interpreter.from_bytes(data)
