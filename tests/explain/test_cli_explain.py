@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from microinterp.cli.explain_report import show
 from microinterp.errors import MicrointerpError
 from microinterp.explain import explain, explaining, html_section
 from microinterp.explain.recorder import Recorder
 from microinterp.explain.subject import Outcome, Subject
 from microinterp.model_builder import ModelBuilder
-from tests.cli import HOSTILE, good, good_json, refused, stored
+from tests.cli import HOSTILE, call, good, good_json, refused, stored
 from tests.explain.evaluator import evaluate
 from tests.explain.test_by_hand import X, pointwise
 
@@ -214,3 +218,36 @@ def test_an_op_that_does_not_run_is_said() -> None:
     with pytest.raises(MicrointerpError, match="the op has not run"):
         explain(data, 1, (0, 0, 0, 0), [image], sample=0)
     assert explain(data, 1, (0, 2, 0, 0), [image], sample=1).value == 1  # its second invoke
+
+
+def test_notes_on_files_are_told_on_stderr(files: Path) -> None:
+    np.save(files / "far.npy", np.full_like(X[0], 0, np.float32) + 1e9)
+    asked = ("explain", "model.tflite", "--op", 0, "--index", "0,0,1,1", "--input", "far.npy")
+    told = call(*asked)
+    assert told.exit_code == 0
+    assert told.stderr.startswith("note: far.npy")
+    assert "note" not in told.stdout
+    assert call(*asked, "--json").stderr == ""
+
+
+def test_long_parts_show_their_last_step() -> None:
+    """Of an op that ran three times, whose terms have two long sections before the last one."""
+    made = explain(pointwise(), 0, (0, 0, 1, 1), [X])
+    (first, *_) = (step for step in made.steps if not step.terms)
+    early = [
+        replace(first, number=i, label=f"{title} {i}", section=title)
+        for title in ("begin", "middle")
+        for i in range(30)
+    ]
+    last = [replace(first, label="the end", section="last")]
+    long = replace(made, runs=3, steps=(*early, *last), float_model=None)
+    for everything in (False, True):
+        console = Console(file=io.StringIO(), width=120)
+        show(console, long, everything)
+        told = console.file.getvalue()  # type: ignore[attr-defined]
+        assert "the last of 3 runs" in told
+        assert "the end" in told
+        assert told.index("begin") < told.index("middle") < told.index("the end")
+        assert told.count("29 steps before this one: --all") == (0 if everything else 2)
+        assert ("begin 3 " in told) == everything
+        assert "begin 29 " in told
