@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from microinterp_boards.virtual.unix_life import Interpreter
 from tests.boards.conftest import is_running, wait_for
 
 Start = Callable[..., "Program"]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives back what was typed")
 SLEEP = "\nimport time\ntime.sleep(60)"
 
 
@@ -82,6 +84,7 @@ def test_a_program_switches_output_processing_off_for_good(start: Start) -> None
     assert termios.tcgetattr(life.master)[1] == 0
 
 
+@linux
 def test_what_it_does_not_read_can_be_taken_away(start: Start) -> None:
     life = start("print('here')" + SLEEP)
     words(life)
@@ -91,6 +94,7 @@ def test_what_it_does_not_read_can_be_taken_away(start: Start) -> None:
     assert life.take_unread() == b""
 
 
+@linux
 def test_a_terminal_that_is_full_takes_no_more(start: Start) -> None:
     life = start("print('here')" + SLEEP)
     words(life)

@@ -77,7 +77,10 @@ def outputs(model: BoardModel, sample: bytes) -> bytes:
     return host.get_output(0).tobytes()
 
 
-def test_what_a_board_tells_of_a_module(session: SourceSession, model: BoardModel) -> None:
+def test_what_a_board_tells_of_a_module(
+    session: SourceSession, installed: Any, model: BoardModel
+) -> None:
+    assert installed.resets == 2  # what takes heap is seen alone, and then behind what runs it
     loaded = session.loaded
     assert (loaded.heap_start, loaded.heap_imported, loaded.heap_loaded) == (9000, 8400, 7500)
     assert (loaded.inputs, loaded.outputs) == ((4,), (3,))
