@@ -50,7 +50,8 @@ class RepeatedFuture(Future):
 class Client:
     """Attributes: submitted: numbers of pieces, in order; scattered: how often the job travelled;
     troubles: by a piece's number the exceptions of its attempts; threads: of each worker;
-    kind: of the futures; ready: an exception where no worker comes.
+    empty_for: how often no worker takes the job; kind: of the futures; ready: an exception where
+    no worker comes.
     """
 
     def __init__(self) -> None:
@@ -61,6 +62,7 @@ class Client:
         self.threads: dict[str, int] = {"one": 1}
         self.kind: type[Future] = Future
         self.ready: Exception | None = None
+        self.empty_for = 0
         self.is_closed = False
 
     def wait_for_workers(self, count: int, timeout: float) -> None:
@@ -77,6 +79,9 @@ class Client:
     def scatter(self, job: Any, broadcast: bool, hash: bool) -> Any:
         """The job as workers hold it."""
         assert (broadcast, hash) == (True, False)
+        if self.empty_for:
+            self.empty_for -= 1
+            raise TimeoutError("No valid workers found")
         self.scattered += 1
         return job
 

@@ -207,3 +207,29 @@ def test_who_cannot_be_reached_is_told(
     assert client.is_closed
     installed(monkeypatch, OSError("refused\x1b"))
     assert "no scheduler answers at 'tcp://here': refused\\x1b" in str(raised(pieces))
+
+
+def test_a_cluster_whose_workers_start_anew_is_waited_for(client: Client, pieces: Pieces) -> None:
+    client.empty_for = 3
+    found = dict(run_on_cluster(JOB, pieces, "tcp://here"))
+    assert scores(found) == scores(dict(run_here(JOB, pieces)))
+    assert (client.empty_for, client.scattered) == (0, 1)
+    assert client.submitted == list(range(6))
+
+
+def test_workers_that_do_not_take_the_job_are_not_asked_for_ever(
+    client: Client, pieces: Pieces
+) -> None:
+    client.empty_for = 1000
+    told = str(raised(pieces))
+    assert "do not take the model: TimeoutError: No valid workers found" in told
+    assert client.empty_for == 1000 - cluster._REFUSALS
+
+
+def test_a_cluster_whose_workers_never_come_back_is_given_up(
+    client: Client, pieces: Pieces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.empty_for, client.threads = 1000, {}
+    monkeypatch.setattr(cluster, "_NO_WORKER_SECONDS", 0.05)
+    assert "the cluster has had no worker" in str(raised(pieces))
+    assert client.submitted == []

@@ -19,6 +19,7 @@ from microinterp.evaluation.workers import Answers
 _CONNECT_SECONDS = 10
 _NO_WORKER_SECONDS = 60.0  # without any worker before the cluster counts as dead
 _LOOK_SECONDS = 2.0
+_REFUSALS = 5  # of the job by workers that are there, or were there again a moment later
 _AHEAD = 2  # pieces per thread of the cluster that are handed over at once
 
 _local = threading.local()
@@ -87,6 +88,7 @@ class _Cluster:
         self._futures: dict[str, tuple[int, Any]] = {}
         self._ready: queue.Queue[Any] = queue.Queue()
         self._scattered: Any = None
+        self._refusals = 0
         self._alone_since: float | None = None
         self._suspects: set[int] = set()  # one of these may have ended the workers
 
@@ -98,6 +100,7 @@ class _Cluster:
                 future = self._ready.get(timeout=_LOOK_SECONDS)
             except queue.Empty:
                 self._require_workers()
+                self._hand_over()
                 continue
             self._alone_since = None
             number, _ = self._futures.pop(future.key, (None, None))
@@ -114,12 +117,10 @@ class _Cluster:
         """
         threads = sum(self._client.nthreads().values())
         wanted = 1 if self._suspects else max(2, _AHEAD * threads)
-        while len(self._futures) < wanted:
+        while len(self._futures) < wanted and self._has_job():
             number = self._gathering.take()
             if number is None:
                 return
-            if self._scattered is None:
-                self._scattered = self._client.scatter(self._job, broadcast=True, hash=False)
             future = self._client.submit(
                 compute,
                 self._scattered,
@@ -129,6 +130,23 @@ class _Cluster:
             )
             self._futures[future.key] = (number, future)
             future.add_done_callback(self._ready.put)
+
+    def _has_job(self) -> bool:
+        """Whether the workers have been given the job; False while there are none.
+
+        Raises:
+            WorkerError: there are some, and they do not take it.
+        """
+        if self._scattered is None:
+            try:
+                self._scattered = self._client.scatter(self._job, broadcast=True, hash=False)
+            except _of_lost_workers() as error:
+                self._refusals += bool(self._client.nthreads())
+                if self._refusals < _REFUSALS:
+                    return False
+                text = printable(f"{type(error).__name__}: {error}", 300)
+                raise WorkerError(f"the cluster's workers do not take the model: {text}") from None
+        return True
 
     def _result(self, number: int, future: Any) -> Result | None:
         """The result of a piece; None if it is to be computed again, or cannot be."""
@@ -146,16 +164,13 @@ class _Cluster:
         return result
 
     def _failed(self, number: int, error: Exception) -> None:
-        from asyncio import TimeoutError
-        from concurrent.futures import CancelledError
-
         killed: Any = import_module("distributed").KilledWorker
 
         where = self._gathering.pieces[number].where()
         if isinstance(error, killed):
             text = f"{where}: worker after worker has ended while it computed this, says Dask"
             self._gathering.failed(number, WorkerError(text, hint=OUT_OF_MEMORY))
-        elif isinstance(error, (CancelledError, TimeoutError, OSError)):
+        elif isinstance(error, _of_lost_workers()):
             # The only worker that held the model, or the result, has died: hand both over again.
             self._scattered = None
             self._suspects.add(number)
@@ -191,3 +206,11 @@ class _Cluster:
                 f"the cluster has had no worker for {_NO_WORKER_SECONDS:.0f} s",
                 hint="start some: dask worker ADDRESS",
             )
+
+
+def _of_lost_workers() -> tuple[type[Exception], ...]:
+    """What Dask raises where workers have gone that held something."""
+    from asyncio import TimeoutError
+    from concurrent.futures import CancelledError
+
+    return CancelledError, TimeoutError, OSError
