@@ -107,10 +107,10 @@ def test_one_that_crashes_is_taken_back_with_its_model(port: str, tmp_path: Path
     crash = program(tmp_path, "print('new')\nimport no_such_module\n")
     with (
         Board(port, patience=5) as board,
-        pytest.raises(DeviceError, match="the program before is in use again") as told,
+        pytest.raises(DeviceError, match="the program before runs again") as told,
     ):
         board.deploy(new, "net", app=crash, watch=WATCH)
-    assert "and so is the model 'net' before, it runs" in told.value.message
+    assert "the model 'net' is again the one before" in told.value.message
     assert 'models/app.py.b", line 2' in told.value.message
     assert "ImportError: no module named 'no_such_module'" in told.value.message
     hears(port, "old 1")

@@ -115,8 +115,8 @@ def test_options_reach_the_board(board: Any) -> None:
 def test_a_crash_takes_program_and_model_back(running: Any) -> None:
     message = crash(running)
     assert message.startswith(
-        "fake: the program crashed; the program before is in use again, and so is the model 'net'"
-        " before, it runs\n  Traceback (most recent call last):\n"
+        "fake: the program crashed; the program before runs again, the model 'net'"
+        " is again the one before\n  Traceback (most recent call last):\n"
     )
     assert message.endswith("\n  ValueError: bad")
     assert (running.in_use, model(running)) == (OLD.text, b"net 1")
@@ -136,7 +136,7 @@ def test_a_crash_of_the_first_program_leaves_none(board: Any) -> None:
 def test_a_crash_with_the_model_that_was_there(running: Any) -> None:
     message = crash(running, new=b"net 1")
     assert message.startswith(
-        "fake: the program crashed; the program before is in use again, it runs\n"
+        "fake: the program crashed; the program before runs again\n"
     )
     assert model(running) == b"net 1"
     assert running.store.of("back") == [(NAME,)]

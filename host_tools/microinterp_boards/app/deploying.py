@@ -192,8 +192,6 @@ class _Undo:
         boot.forget_notes(link)  # of a generation that comes again
         if self.before.in_use is None:
             boot.remove_main(link)
-        elif self.now.generation != self.before.generation:
-            told.append("it runs")
         return ", ".join(filter(None, told)) or "it is the one that was there before"
 
     def _program(self, board: Requests) -> str:
@@ -202,7 +200,7 @@ class _Undo:
             return "it was removed"
         if board.model(NAME).slot != self.before.slot:
             board.back(NAME)
-        return "the program before is in use again"
+        return "the program before runs again"
 
     def _model(self, board: Requests) -> str:
         old = self.models.get(self.model)
@@ -212,4 +210,4 @@ class _Undo:
         if now.slot == old.slot:
             return ""
         board.back(self.model)
-        return f"and so is the model '{self.model}' before"
+        return f"the model '{self.model}' is again the one before"
