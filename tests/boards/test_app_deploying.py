@@ -135,9 +135,7 @@ def test_a_crash_of_the_first_program_leaves_none(board: Any) -> None:
 
 def test_a_crash_with_the_model_that_was_there(running: Any) -> None:
     message = crash(running, new=b"net 1")
-    assert message.startswith(
-        "fake: the program crashed; the program before runs again\n"
-    )
+    assert message.startswith("fake: the program crashed; the program before runs again\n")
     assert model(running) == b"net 1"
     assert running.store.of("back") == [(NAME,)]
 
