@@ -108,10 +108,8 @@ def _goes_on(handler: ast.ExceptHandler, loops: bool, is_function: bool) -> bool
 
 
 def _called(node: ast.Call) -> str:
-    function = node.func
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
+    """The last name of what is called, where it has one."""
+    return str(getattr(node.func, "attr", getattr(node.func, "id", "")))
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:
