@@ -84,7 +84,7 @@ test-lowest: $(LOWEST_STAMP)  ## a part of the suite with the lowest versions of
 test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random inputs
 	$(BIN)/pytest -n $(WORKERS) -m 'slow and not thorough'
 
-test-thorough: $(STAMP)  ## the longest repetitions, which are no part of CI (an hour)
+test-thorough: $(STAMP)  ## the longest repetitions, which are no part of CI (hours)
 	$(BIN)/pytest -n $(WORKERS) -m thorough
 	MICROINTERP_EXAMPLES=300 $(BIN)/pytest -n $(WORKERS) -m 'not slow and not thorough' \
 		tests/ops tests/packed tests/fast

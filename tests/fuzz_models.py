@@ -146,10 +146,6 @@ BUILT_MODELS = {
 ALL_MODELS = (*BUILT_MODELS, *SHARED_MODELS, *WAKE_WORDS)
 
 
-LARGE = (*WAKE_WORDS, "kws", "ic_resnet8", "vww", "person_detect")
-"""Those that take long."""
-
-
 def model_names() -> list[str]:
     """Those at hand: real ones from ../shared/models if it is there, else the wake words alone."""
     shared = [name for name, file in SHARED_MODELS.items() if (SHARED / file).exists()]

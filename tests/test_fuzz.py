@@ -13,8 +13,7 @@ import pytest
 from microinterp.errors import ModelError
 from microinterp.structure import check_structure
 from tests import fuzz
-from tests.fuzz_models import LARGE, WAKE_WORDS, model_bytes, model_names
-from tests.marks import slow, thorough
+from tests.fuzz_models import WAKE_WORDS, model_bytes, model_names
 from tests.mutations import MUTATIONS, Mutator, change_value, layout_of
 
 QUICK, THOROUGH = 120, 3000
@@ -40,9 +39,8 @@ def test_damaged_models_end_in_our_errors(name: str, tmp_path: Path) -> None:
     assert report.outcomes["ran"] > QUICK / 20, "the mutations leave nothing to run"
 
 
-@pytest.mark.parametrize(
-    "name", [thorough(name) if name in LARGE else slow(name) for name in model_names()]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", model_names())
 def test_many_damaged_models_end_in_our_errors(name: str, tmp_path: Path) -> None:
     report = fuzz.fuzz(name, seed=1, count=THOROUGH)
     assert not report.failures, report_failures(report, tmp_path)

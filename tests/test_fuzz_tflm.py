@@ -15,8 +15,7 @@ from microinterp.errors import MicrointerpError, RuntimeUnavailableError
 from microinterp.runtimes.tflm import TflmRuntime
 from microinterp.trace import Trace
 from tests.fuzz import noise
-from tests.fuzz_models import BUILT_MODELS, LARGE, model_bytes, model_names
-from tests.marks import slow, thorough
+from tests.fuzz_models import BUILT_MODELS, model_bytes, model_names
 from tests.mutations import Mutator
 
 SMALL = [*BUILT_MODELS, *(name for name in model_names() if name == "hello_world")]
@@ -85,9 +84,8 @@ def test_what_still_runs_equals_tflm(tflm: TflmRuntime, name: str, tmp_path: Pat
     assert outcomes["only ours"] <= 3
 
 
-@pytest.mark.parametrize(
-    "name", [thorough(name) if name in LARGE else slow(name) for name in model_names()]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", model_names())
 def test_much_of_what_still_runs_equals_tflm(tflm: TflmRuntime, name: str, tmp_path: Path) -> None:
     outcomes = compare(tflm, name, seed=7, count=3000, folder=tmp_path)
     assert outcomes["both"] >= 150

@@ -11,6 +11,7 @@ import pytest
 from microinterp.runtimes.tflm import version
 from tests.conftest import require_or_skip
 from tests.digits import DIGITS
+from tests.marks import slow, thorough
 from tests.processes import python
 
 MODEL = DIGITS / "digits_int8.tflite"
@@ -56,8 +57,7 @@ def require_proc() -> None:
         pytest.skip("VmHWM is told by Linux alone")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("runtime", ["host", "tflm"])
+@pytest.mark.parametrize("runtime", [slow("host"), thorough("tflm")])
 def test_ten_times_the_samples(tmp_path: Path, runtime: str) -> None:
     require_proc()
     if runtime == "tflm" and version() is None:

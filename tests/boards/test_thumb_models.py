@@ -37,7 +37,7 @@ on_each = pytest.mark.parametrize(("cpu", "tier"), PLACES)
 
 
 @on_each
-@pytest.mark.parametrize("count", [10, slow(30), thorough(120)])
+@pytest.mark.parametrize("count", [10, thorough(120)])
 def test_random_graphs(cpu: str, tier: str, count: int) -> None:
     family = Family()
 
@@ -52,7 +52,7 @@ def test_random_graphs(cpu: str, tier: str, count: int) -> None:
 
 
 @on_each
-@pytest.mark.parametrize("count", [10, slow(25), thorough(100)])
+@pytest.mark.parametrize("count", [10, thorough(100)])
 def test_random_programs_of_variables(cpu: str, tier: str, count: int) -> None:
     models = []
 

@@ -85,6 +85,6 @@ def test_every_operator() -> None:
     assert runs > 500
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_every_operator_often() -> None:
     assert check(12)[1] > 3000

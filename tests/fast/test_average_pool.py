@@ -79,7 +79,7 @@ def test_random_pools(tflm: TflmRuntime) -> None:
     assert check_pools(30, 2, tflm)["twin"] >= 18
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_many_random_pools(tflm: TflmRuntime) -> None:
     seen = check_pools(1000, 3)
     assert seen["twin"] >= 750

@@ -64,7 +64,7 @@ def test_random_layers() -> None:
     assert tally.varied >= 50
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_many_random_layers() -> None:
     tally = check_layers("CONV_2D", 2000, 2)
     assert tally.layers == 2000

@@ -51,7 +51,7 @@ def test_random_layers() -> None:
     assert tally.varied >= 50
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_many_random_layers() -> None:
     tally = check_layers("DEPTHWISE_CONV_2D", 2000, 2)
     assert tally.layers == 2000

@@ -16,13 +16,13 @@ from microinterp.errors import UnsupportedError
 from microinterp.passes import NAMES, run_passes
 from microinterp.runtimes.tflm import Sample
 from tests.graphs.models import FLOW, graphs
-from tests.marks import slow, slow_but, thorough
+from tests.marks import slow_but, thorough
 from tests.oracle import random_samples
 from tests.passes.checking import check_passed, passed_outputs, prepared_of, usual_outputs
 from tests.random_graphs import random_graphs
 from tests.test_wakewords import INVOKES, MODELS, wakeword
 
-PLAIN, SLOW = 30, 200
+PLAIN, MANY = 30, 200
 HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
@@ -71,23 +71,23 @@ def run(count: int, models: st.SearchStrategy[bytes]) -> Counter[str]:
 
 def require_shares(seen: Counter[str], shares: dict[str, float]) -> None:
     """The graphs are of the kinds meant. So few as in the plain suite may all be of others."""
-    if seen["graphs"] >= SLOW:
+    if seen["graphs"] >= MANY:
         assert all(seen[kind] >= share * seen["graphs"] for kind, share in shares.items()), seen
 
 
-@pytest.mark.parametrize("count", [PLAIN, slow(SLOW)])
+@pytest.mark.parametrize("count", [PLAIN, thorough(MANY)])
 def test_graphs_of_int8_layers(count: int) -> None:
     """Some of their files prescribe offsets, which passes leave aside."""
     run(count, st.one_of(random_graphs(), random_graphs(offline=True)))
 
 
-@pytest.mark.parametrize("count", [PLAIN, thorough(SLOW)])
+@pytest.mark.parametrize("count", [PLAIN, thorough(MANY)])
 def test_graphs_of_all_operators(count: int) -> None:
     seen = run(count, graphs())
     require_shares(seen, {"stateful": 1 / 8, "in another order": 1 / 20})
 
 
-@pytest.mark.parametrize("count", [PLAIN, slow(SLOW)])
+@pytest.mark.parametrize("count", [PLAIN, thorough(MANY)])
 def test_graphs_of_control_flow(count: int) -> None:
     seen = run(count, graphs(3, 10, FLOW))
     require_shares(seen, {"with subgraphs": 1 / 4})
