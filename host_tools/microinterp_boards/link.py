@@ -204,6 +204,8 @@ class Link(Closing):
         self.transport.forget()
         with self._careful():
             self.transport.write(_CTRL_D)
+            # what comes before OK may be the banner of an earlier ^A, late
+            self.transport.read_until(b"OK", timeout, "OK for a soft reset")
             wanted = "raw REPL after a soft reset (does boot.py end?)"
             self.transport.read_until(_BANNER, timeout, wanted)
 

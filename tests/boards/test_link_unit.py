@@ -48,6 +48,15 @@ def test_code_goes_as_far_as_the_board_asks(line: SpokenTransport) -> None:
     assert line.written == [b"\x05A\x01", b"12345678", b"\x03\x03"]  # two windows, then stopped
 
 
+def test_a_banner_that_comes_late_is_not_that_of_a_soft_reset(line: SpokenTransport) -> None:
+    """The board has answered one ^A of two when the port fell silent."""
+    link = Link("fake")
+    line.on_write = lambda data: BANNER + b"OK\r\nMPY: soft reboot\r\n" + BANNER
+    line.written.clear()
+    link.soft_reset()
+    assert (line.written, line.peek()) == ([b"\x04"], 0)
+
+
 def test_a_window_of_nothing(line: SpokenTransport) -> None:
     link = Link("fake")
     line.on_write = pasting(b"R\x01\x00\x00\x01")
