@@ -7,7 +7,8 @@ examples a test than `make test`, without tests of the code that boards run (ON_
 those of many models that compare the same lines' values (OF_VALUES): what the suite reaches is this
 at least. pyproject.toml tells which files are left out, and why. --report
 runs nothing. Exit status: 0 when both packages have TARGET of their lines and of their branches,
-1 not.
+1 not. Whether tests pass is `make test`'s matter: with fewer examples those fail that count what
+was drawn.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ OF_VALUES = ("differential", "cmsis_nn", "test_arena_sizes_wheel.py", "test_aren
 Summary = dict[str, int]
 
 
-def run_tests(options: Sequence[str]) -> int:
-    """Run the suite and collect what its processes have seen; pytest's status."""
+def run_tests(options: Sequence[str]) -> None:
+    """Run the suite and collect what its processes have seen."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for path in FOLDER.glob("data*"):
         path.unlink()
@@ -53,9 +54,8 @@ def run_tests(options: Sequence[str]) -> int:
     paths = [*(f"boards/{name}" for name in ON_BOARDS), *OF_VALUES]
     left_out = [f"--ignore=tests/{path}" for path in paths]
     command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", *TESTS, *left_out, *options]
-    status = subprocess.run(command, cwd=ROOT, env=few, check=False).returncode
+    subprocess.run(command, cwd=ROOT, env=few, check=False)
     coverage("combine", "-q")
-    return status
 
 
 def coverage(*words: str) -> None:
@@ -102,9 +102,10 @@ def report() -> bool:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run unless told not to, then report; failed tests fail this too."""
-    status = 0 if "--report" in words else run_tests(words)
-    return 0 if report() and status == 0 else 1
+    """Run unless told not to, then report."""
+    if "--report" not in words:
+        run_tests(words)
+    return 0 if report() else 1
 
 
 if __name__ == "__main__":
