@@ -79,14 +79,14 @@ class Link(Closing):
         self._ready = False
         deadline = time.monotonic() + self.patience
         self.transport.forget()
-        attempt, silent = 0, True
+        attempt = silent = 0
         while attempt == 0 or time.monotonic() < deadline:
             attempt += 1
             burst = 2 if attempt < 3 else _BURST
-            silent = self._try_to_enter(_CTRL_C * burst, min(0.3 * attempt, 1.5))
+            silent += self._try_to_enter(_CTRL_C * burst, min(0.3 * attempt, 1.5))
             if self._ready:
                 return
-        raise self._no_repl(silent)
+        raise self._no_repl(2 * silent > attempt)  # one that prints without end may pause
 
     def _try_to_enter(self, interrupts: bytes, patience: float) -> bool:
         """One attempt, which sets `_ready`; returns whether the board fell silent before it."""

@@ -57,6 +57,25 @@ def test_a_banner_that_comes_late_is_not_that_of_a_soft_reset(line: SpokenTransp
     assert (line.written, line.peek()) == ([b"\x04"], 0)
 
 
+@pytest.mark.parametrize(
+    ("pauses", "said"),
+    [([1, 0, 0, 1], "busy: it prints"), ([1], "not with"), ([0], "busy"), ([0, 1, 1], "not with")],
+)
+def test_a_pause_is_no_silence(
+    line: SpokenTransport, monkeypatch: pytest.MonkeyPatch, pauses: list[int], said: str
+) -> None:
+    """A board that prints and ignores Ctrl-C pauses now and then; one without a REPL prints too."""
+    link = Link("fake")
+    line.on_write, line.seen = (lambda data: b""), b"21.5 C"
+    left = iter(pauses)
+    clock = iter([0.0, *([1.0] * (len(pauses) - 1)), 99.0])
+    monkeypatch.setattr(line, "forget", lambda: None)
+    monkeypatch.setattr(line, "drain", lambda quiet, limit: bool(next(left)))
+    monkeypatch.setattr(linking.time, "monotonic", lambda: next(clock))
+    with pytest.raises(DeviceError, match=said):
+        link.enter()
+
+
 def test_a_window_of_nothing(line: SpokenTransport) -> None:
     link = Link("fake")
     line.on_write = pasting(b"R\x01\x00\x00\x01")
