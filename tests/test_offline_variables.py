@@ -36,17 +36,22 @@ def wanted() -> list[list[int]]:
     return (SAMPLES.astype(int) + before - ZERO).tolist()  # type: ignore[no-any-return]
 
 
+def outputs(it: Interpreter | PackedInterpreter) -> list[list[int]]:
+    """Of each sample, one after the other."""
+    found = []
+    for sample in SAMPLES:
+        it.set_input(sample, 0)
+        it.invoke()
+        found.append(it.get_output(0).tolist())
+    return found
+
+
 def test_it_lies_in_the_arena_and_starts_anew_when_reset() -> None:
     it = Interpreter.from_bytes(summing_model())
     assert it.arena.offsets[1] == OFFSETS[1]
     for _ in range(2):
-        found = []
-        for sample in SAMPLES:
-            it.set_input(sample, 0)
-            it.invoke()
-            found.append(it.get_output(0).tolist())
-            assert bytes(it.arena.memory[32:36]) == sample.tobytes()
-        assert found == wanted()
+        assert outputs(it) == wanted()
+        assert bytes(it.arena.memory[32:36]) == SAMPLES[-1].tobytes()
         it.reset()
         assert bytes(it.arena.memory[32:36]) == bytes([ZERO] * 4)
 
@@ -63,10 +68,5 @@ def test_boards_do_the_same() -> None:
     assert (state.offset, state.nbytes, state.value, state.resets) == (OFFSETS[1], 4, ZERO, True)
     it = PackedInterpreter.from_bytes(packed)
     for _ in range(2):
-        found = []
-        for sample in SAMPLES:
-            it.set_input(sample, 0)
-            it.invoke()
-            found.append(it.get_output(0).tolist())
-        assert found == wanted()
+        assert outputs(it) == wanted()
         it.reset()
