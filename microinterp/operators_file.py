@@ -57,7 +57,8 @@ def _run(path: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look themselves up there
     sys.path.insert(0, folder)
     try:
-        loader.exec_module(module)
+        # not by exec_module, whose bytecode cache misses a change within the same second
+        exec(loader.source_to_code(loader.get_data(path), path), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         said = error.msg if isinstance(error, SyntaxError) else str(error)
