@@ -146,6 +146,7 @@ class _Cluster:
                     return False
                 text = printable(f"{type(error).__name__}: {error}", 300)
                 raise WorkerError(f"the cluster's workers do not take the model: {text}") from None
+            self._refusals = 0  # those of an earlier restart say nothing of the next
         return True
 
     def _result(self, number: int, future: Any) -> Result | None:
