@@ -136,6 +136,7 @@ def _run(path, note):
     try:
         note.since = ticks_ms()
         note.put(STARTED, before + 1)
+        _say("the program runs")
         gc.collect()
         _execute(path)
         note.put(ENDED, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -81,6 +82,7 @@ class AppBoard:
         events: what was done to it, in order.
         crashing, silent: texts of programs that crash at once, and after which nothing is noted.
         says: what programs print.
+        runs: what main.py prints last, `wait` seconds after its greeting.
         notes: two of the last starts; `log`: of the last crash.
         lost: how many pieces of files that are sent do not arrive.
         breaks: called with the number of each session, from 1; it may raise.
@@ -97,6 +99,8 @@ class AppBoard:
         self.silent: set[bytes] = set()
         self.says = b"hello\r\n"
         self.greeting = b"microinterp app: starts in 40 ms; Ctrl-C stops it\r\n"
+        self.runs = b"microinterp app: the program runs\r\n"
+        self.wait = 0.5
         self.notes = [b"", b""]
         self.starts, self.sessions, self.lost = 0, 0, 0
         self.log = ""
@@ -105,7 +109,7 @@ class AppBoard:
         self.now = 0.0
         self.gone = False
         self.transport = self
-        self._coming = b""
+        self._coming, self._later = b"", (math.inf, b"")
         patch.setattr(checked, "run", self.run)
         patch.setattr(boot, "Files", lambda link: self)
         patch.setattr(boot, "time", SimpleNamespace(monotonic=lambda: self.now))
@@ -168,14 +172,16 @@ class AppBoard:
     def boot(self) -> None:
         """main.py starts the program, if both are there."""
         self.events.append("boot")
-        self._coming = b""
+        self._coming, self._later = b"", (math.inf, b"")
         kept = self.store.models.get(NAME)
         if self.files.get("main.py") != MAIN or kept is None or not kept.slot:
             return
         text = self.store.kept[Place.MODELS, f"{NAME}.{kept.slot}"]
-        self._coming = b"boot\r\n" + self.greeting + self.says
+        self._coming = b"boot\r\n" + self.greeting
         if text in self.silent:
+            self._later = self.now + self.wait, self.says
             return
+        self._later = self.now + self.wait, self.runs + self.says
         self.starts += 1
         crashes = text in self.crashing
         state = "crashed" if crashes else "running"
@@ -191,6 +197,8 @@ class AppBoard:
 
     def some(self, timeout: float) -> bytes:
         self.now += timeout
+        if self.now >= self._later[0]:
+            self._coming, self._later = self._coming + self._later[1], (math.inf, b"")
         data, self._coming = self._coming[:16], self._coming[16:]
         return data
 

@@ -138,19 +138,32 @@ def test_a_start_on_a_port_that_is_gone(ready: Any) -> None:
     assert ready.events == ["boot"]
 
 
-def test_what_is_watched_is_what_the_program_does(ready: Any) -> None:
-    """The wait that a board announces is not the program's time."""
+@pytest.mark.parametrize("wait", [0.05, 0.5, 7.0])
+def test_what_is_watched_is_what_the_program_does(ready: Any, wait: float) -> None:
+    """However long a board needs until it starts it."""
+    ready.wait = wait
     boot.start(ready)
     seen = boot.watch(ready, 1.0)
-    assert seen == "microinterp app: starts in 40 ms; Ctrl-C stops it\nhello\n"
-    assert ready.now == pytest.approx(1.05)
+    assert seen == (
+        "microinterp app: starts in 40 ms; Ctrl-C stops it\n"
+        "microinterp app: the program runs\nhello\n"
+    )
+    assert ready.now == pytest.approx(wait + 1.0, abs=0.3)  # 16 bytes every 50 ms
 
 
-def test_a_board_that_does_not_tell_how_long_it_waits_is_given_the_most(ready: Any) -> None:
-    ready.greeting = b"microinterp app: starts; Ctrl-C stops it\r\n"
+def test_a_board_that_says_that_it_does_not_start_it(ready: Any) -> None:
+    ready.runs, ready.says = b"microinterp app: not started: it has crashed 3 times\r\n", b""
+    boot.start(ready)
+    assert boot.watch(ready, 0.0).endswith("it has crashed 3 times\n")
+    assert ready.now < 1.0
+
+
+@pytest.mark.parametrize("wait", [0.5, 1e9], ids=["damaged", "never"])
+def test_a_board_whose_word_for_it_does_not_arrive(ready: Any, wait: float) -> None:
+    ready.runs, ready.wait = b"microinterp app: the pro!ram runs\r\n", wait
     boot.start(ready)
     boot.watch(ready, 1.0)
-    assert ready.now == pytest.approx(3.0, abs=0.051)
+    assert ready.now == pytest.approx(15.0, abs=0.051)
 
 
 def test_of_a_program_that_prints_much_the_end_is_kept(

@@ -109,7 +109,7 @@ def test_options_reach_the_board(board: Any) -> None:
     deploy(board, options=AppOptions(version=5, key=bytes(32), watch=0.0))
     (told,) = set(board.store.of("verify"))
     assert told == (5, signature(bytes(32), Place.MODELS, "a", NAME, 5, NEW.text))
-    assert board.now < 0.2
+    assert board.now < 0.8  # 0.5 until it runs
 
 
 def test_a_crash_takes_program_and_model_back(running: Any) -> None:

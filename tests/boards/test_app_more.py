@@ -17,7 +17,7 @@ from microinterp_boards.app.boot import MAIN
 from microinterp_boards.framed.client import Refusal, RefusedError
 from microinterp_boards.store.requests import Requests, SelfTest
 from tests.boards.model_boards import LARGE_HEAP, MODEL, needs_viper
-from tests.boards.test_app import STUBBORN, WATCH, hears, program, ticks
+from tests.boards.test_app import STUBBORN, WATCH, hears, program, ticks, wait_until_it_runs
 from tests.cli import call
 from tests.marks import slow, thorough
 
@@ -102,10 +102,10 @@ def test_a_program_that_does_not_fit_into_the_heap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [slow("prints"), thorough("tight"), thorough("sleeps")])
-def test_ctrl_c_from_a_terminal(port: str, tmp_path: Path, kind: str) -> None:
+def test_ctrl_c_from_a_terminal(port: str, files: Path, tmp_path: Path, kind: str) -> None:
     with Board(port, patience=5) as board:
         board.deploy(MODEL, app=program(tmp_path, STUBBORN[kind]), watch=WATCH)
-    time.sleep(1)
+    wait_until_it_runs(files)
     began = time.monotonic()
     with serial.Serial(port, timeout=0.05) as line:
         line.write(b"\x03")
@@ -122,11 +122,14 @@ def test_a_deaf_board_is_entered_while_it_boots(port: str, files: Path, tmp_path
     with Board(port, patience=5) as board:
         done = board.deploy(MODEL, app=ticks(tmp_path, "old"), watch=WATCH)
         assert done.app is not None
+    with Board(port, patience=5):  # stops it
+        for note in files.glob("models/.app.[01]"):
+            note.unlink()
     (files / done.app.path).write_text(
         "import micropython\nmicropython.kbd_intr(-1)\nwhile True:\n    pass\n"
     )
     with virtual_board("unix", heap=LARGE_HEAP, folder=files) as deaf:
-        time.sleep(1.5)
+        wait_until_it_runs(files)
         with pytest.raises(DeviceError, match="reset the board while this runs"):
             Board(deaf, patience=2)
     with virtual_board("unix", heap=LARGE_HEAP, folder=files, faults="reset-on-open") as resets:

@@ -17,9 +17,8 @@ _MARK = "# made by microinterp board deploy --app; `microinterp board app --remo
 _TEXT = f"{_MARK}from microinterp import app\n\napp.start()\n".encode()
 MAIN_STATE = FileState(len(_TEXT), zlib.crc32(_TEXT))
 _GREETING = b"microinterp app: "
-_WAITS = re.compile(rb"microinterp app: starts in ([0-9]{1,4}) ms;")
-_WAIT = 2.0  # seconds that a board waits at most before a start
-_START_LIMIT = 15.0  # seconds for boot.py, and to import the runtime
+_RUNS = re.compile(rb"microinterp app: (?:the program runs|not started: .*)\r?\n")  # it is noted
+_START_LIMIT = 15.0  # seconds for boot.py, and to import the runtime; for the wait before a start
 _TRIES = 4  # of a start whose greeting may have been damaged
 _PRINTED = 1 << 16  # bytes that are kept of what a program prints
 _ANSWER = re.compile(r"((?:[0-9a-f]{2})*)\.((?:[0-9a-f]{2})*)\.((?:[0-9a-f]{2})*)\.")
@@ -103,13 +102,13 @@ def start(link: Link) -> None:
 
 
 def watch(link: Link, seconds: float) -> str:
-    """What comes from the board in the time for which the program runs."""
-    seen = bytearray(_GREETING)
-    began, waited = time.monotonic(), _WAIT
-    while time.monotonic() < began + waited + seconds:
+    """What comes from the board until its program has run for so long."""
+    seen, runs = bytearray(_GREETING), False
+    until = time.monotonic() + _START_LIMIT  # where the line was damaged that says that it runs
+    while time.monotonic() < until:
         seen += link.transport.some(0.05)
-        if (told := _WAITS.match(seen)) is not None:
-            waited = int(told[1]) / 1000
+        if not runs and _RUNS.search(seen):
+            runs, until = True, time.monotonic() + seconds
         del seen[:-_PRINTED]
     return seen.decode(errors="backslashreplace").replace("\r\n", "\n")
 
