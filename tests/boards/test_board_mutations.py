@@ -19,7 +19,7 @@ from tests.boards.random_steps import MAKERS, make
 from tests.boards.thumb_steps import tiered
 from tests.boards.unix_port import SETS, Job, run_jobs
 from tests.boards.viper_emulator import Board
-from tests.marks import slow, slow_but, thorough
+from tests.marks import slow_but, thorough
 from tests.packed.compare import pack_model
 from tests.packed.mutants import layout_of, weights_of
 from tests.packed.mutants import mutants as zoo_mutants
@@ -127,7 +127,7 @@ def test_mutants_in_micropython(tier: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("qemu")
-@pytest.mark.parametrize("count", [COUNT // 10, slow(COUNT // 5), thorough(COUNT // 2)])
+@pytest.mark.parametrize("count", [COUNT // 10, thorough(COUNT // 2)])
 @pytest.mark.parametrize("tier", SETS)
 @pytest.mark.parametrize("cpu", slow_but(qemu_port.CPUS, "m4"))
 def test_mutants_on_a_cortex_m(cpu: str, tier: str, count: int, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ BOARD_ONLY = ("UnicodeError", "ModelError: arena has", "ModelError: packed for")
 
 
 @pytest.mark.usefixtures("qemu")
-@pytest.mark.parametrize("count", [COUNT // 10, slow(COUNT // 5), thorough(COUNT // 2)])
+@pytest.mark.parametrize("count", [COUNT // 10, thorough(COUNT // 2)])
 @pytest.mark.parametrize(("cpu", "tier"), THUMB)
 def test_mutants_for_thumb_kernels(cpu: str, tier: str, count: int) -> None:
     """No canary is touched, nothing faults or hangs; what the host takes, the board takes too."""
@@ -175,7 +175,7 @@ def other_weights(data: bytes, rng: random.Random) -> bytes:
 
 
 @pytest.mark.usefixtures("qemu")
-@pytest.mark.parametrize("count", [40, slow(COUNT // 20), thorough(COUNT // 8)])
+@pytest.mark.parametrize("count", [40, thorough(COUNT // 8)])
 @pytest.mark.parametrize(("cpu", "tier"), THUMB)
 @pytest.mark.parametrize("passes", [(), ("in-place", "in-place-depthwise")])
 def test_mutants_of_a_packed_zoo(passes: tuple[str, ...], cpu: str, tier: str, count: int) -> None:

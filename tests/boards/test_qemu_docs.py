@@ -17,6 +17,7 @@ from tests.boards.qemu_port import mapped_model, mapped_runtime, qemu_board
 from tests.boards.test_qemu_models import HEAP, NAMES, content, mapped
 from tests.boards.unix_port import ROOT
 from tests.conftest import shared_model
+from tests.marks import slow, thorough
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
@@ -83,8 +84,7 @@ def test_memory_passes(name: str, kind: str) -> None:
     assert_passed_as_told(name, kind)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["none", "overlap", "auto"])
+@pytest.mark.parametrize("kind", [thorough("none"), thorough("overlap"), slow("auto")])
 def test_memory_passes_of_a_large_model(kind: str) -> None:
     assert_passed_as_told("vww_96", kind)
 

@@ -21,6 +21,7 @@ from microinterp_boards.virtual import qemu as machines
 from microinterp_boards.virtual.preload import MAGIC, NAME_BYTES, image
 from microinterp_boards.virtual.registry import running_boards
 from tests.boards.conftest import family, is_running, wait_for
+from tests.marks import thorough
 
 BOARDS: list[dict[str, Any]] = [{"kind": "qemu", "cpu": "m4"}, {"kind": "qemu", "cpu": "m3"}]
 BOARDS += [{"kind": "microbit"}]
@@ -260,7 +261,7 @@ def test_an_end_of_qemu_is_an_end_of_the_board(options: dict[str, Any]) -> None:
 
 
 @linux
-@pytest.mark.parametrize("starts", [10, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("starts", [10, thorough(50)])
 def test_many_starts_leave_nothing(any_board: dict[str, Any], starts: int) -> None:
     """Ended by the block, in the middle of a program, or by signals to the relay or to QEMU."""
     before = open_terminals()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.boards.service_port import run_service
-from tests.marks import slow_but
+from tests.marks import slow, slow_but, thorough
 
 REAL = ("littlefs", "fat")
 WRAPPED = ("replacing", "not-replacing")
@@ -38,8 +38,9 @@ def test_power_goes_at_every_step(system: str, tmp_path: Path) -> None:
     require_cut(system, SMALL, tmp_path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("system", "size"), [("littlefs", LARGE), ("replacing", SMALL)])
+@pytest.mark.parametrize(
+    ("system", "size"), [thorough("littlefs", LARGE), slow("replacing", SMALL)]
+)
 def test_power_goes_at_every_step_of_more(system: str, size: int, tmp_path: Path) -> None:
     require_cut(system, size, tmp_path)
 

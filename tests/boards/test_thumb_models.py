@@ -68,7 +68,7 @@ def test_random_programs_of_variables(cpu: str, tier: str, count: int) -> None:
 
 
 @on_each
-@pytest.mark.parametrize("count", [slow(20), thorough(100)])
+@pytest.mark.parametrize("count", [slow(8), thorough(20), thorough(100)])
 def test_random_models_with_passes(cpu: str, tier: str, count: int) -> None:
     """Layers in place, backward, over one another, in strips and in columns."""
     seen: Counter[str] = Counter()
@@ -90,12 +90,12 @@ OPS: dict[str, st.SearchStrategy[bytes]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("count", [slow(15), thorough(80)])
 @pytest.mark.parametrize("op", OPS)
-def test_ops(op: str) -> None:
+def test_ops(op: str, count: int) -> None:
     family = Family()
 
-    @settings(max_examples=40)
+    @settings(max_examples=count)
     @given(data=OPS[op], seed=seeds())
     def check(data: bytes, seed: int) -> None:
         family.add(data, seed)
@@ -106,12 +106,12 @@ def test_ops(op: str) -> None:
         check_on_cortex_m(family.packed, tier, cpu)
 
 
-def marked(names: Sequence[str], *more: str) -> list[object]:
+def marked(names: Sequence[str]) -> list[object]:
     """The large ones are slow."""
-    return [slow(name) if name in (*SLOW, *more) else name for name in names]
+    return [slow(name) if name in SLOW else name for name in names]
 
 
-LONG = ("person_detect", "vww_96_int8")
+LONG = ("kws_int8", "person_detect", "vww_96_int8")
 """With passes and all tiers."""
 
 
@@ -124,7 +124,7 @@ def test_real_models(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [*marked([n for n in SMALLER if n not in LONG], "kws_int8"), *map(thorough, LONG)],
+    [*[n for n in SMALLER if n not in LONG], *map(thorough, LONG)],
 )
 def test_real_models_with_passes(name: str) -> None:
     data = MODELS[name](name)

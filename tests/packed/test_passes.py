@@ -22,7 +22,7 @@ from microinterp.packed.groups import groups
 from microinterp.passes import NAMES, Passed, run_passes
 from microinterp.passes.patches import Grid, patches
 from tests.boards.random_steps import Axis, Geometry
-from tests.marks import slow, slow_but, thorough
+from tests.marks import slow, thorough
 from tests.oracle import random_samples
 from tests.packed.compare import Packed, check_on_board, compare
 from tests.packed.test_real import MODELS
@@ -133,7 +133,10 @@ SMALLER = {"digits_int8": 1344, "kws_int8": 10_000, "vww_96_int8": 38_200, "pers
 """Most bytes of the whole arena, where no pass needs more than a tenth of MACs twice."""
 
 
-@pytest.mark.parametrize("name", slow_but(SMALLER, "digits_int8"))
+@pytest.mark.parametrize(
+    "name",
+    ["digits_int8", slow("vww_96_int8"), slow("person_detect"), thorough("kws_int8")],
+)
 def test_real_models_run_in_smaller_arenas(name: str, tmp_path: Path) -> None:
     data = MODELS[name](name)
     prepared = prepare_model(data, kernels="plain")
