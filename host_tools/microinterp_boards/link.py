@@ -49,6 +49,7 @@ class Link(Closing):
         self.transport = Transport(port, baud)
         self._ready = False
         self._pastes = True
+        self._late = 0  # banners of earlier ^A that may still come
         try:
             self.enter()
         except DeviceError:
@@ -85,6 +86,7 @@ class Link(Closing):
             burst = 2 if attempt < 3 else _BURST
             silent += self._try_to_enter(_CTRL_C * burst, min(0.3 * attempt, 1.5))
             if self._ready:
+                self._late = attempt - 1
                 return
         raise self._no_repl(2 * silent > attempt)  # one that prints without end may pause
 
@@ -241,11 +243,9 @@ class Link(Closing):
     def _paste(self, code: bytes) -> bool:
         """Send code by raw paste; False if the firmware has none."""
         self.transport.write(_PASTE)
-        answer = self.transport.read(2, _ANSWER, "answer to raw paste")
+        answer = self._paste_answer()
         if answer != b"R\1":
-            if answer == b"ra":  # it took ^A for a new start of the raw REPL
-                self.transport.read_until(_BANNER[2:], _ANSWER, "raw REPL")
-            elif answer != b"R\0":
+            if answer not in (b"ra", b"R\0"):
                 raise self.transport.error("the board does not know raw paste, nor refuses it")
             self._pastes = False
             return False
@@ -259,6 +259,21 @@ class Link(Closing):
         else:
             self.transport.write(_CTRL_D)  # a syntax error; the traceback follows
         return True
+
+    def _paste_answer(self) -> bytes:
+        """Two bytes; "ra" of a board that took ^A for a new start of the raw REPL."""
+        wanted = "answer to raw paste"
+        answer = self.transport.read(2, _ANSWER, wanted)
+        while answer == b"ra":
+            self.transport.read_until(_BANNER[2:], _ANSWER, "raw REPL")
+            if self._late == 0:
+                break
+            self._late -= 1
+            try:
+                answer = self.transport.read(2, _ANSWER, wanted)
+            except DeviceError:  # that was the answer
+                break
+        return answer
 
     def _paste_windows(self, code: bytes, window: int) -> bool:
         """Send as much at a time as the board has asked for; False if it stopped reading."""

@@ -57,6 +57,39 @@ def test_a_banner_that_comes_late_is_not_that_of_a_soft_reset(line: SpokenTransp
     assert (line.written, line.peek()) == ([b"\x04"], 0)
 
 
+def slow_to_enter(line: SpokenTransport, misses: int) -> Link:
+    """A board whose banners come after the host has lost patience, so many times."""
+    left = [b""] * misses
+
+    def late(data: bytes) -> bytes:
+        return left.pop() if left and data == b"\r\x01" else enters(data)
+
+    line.on_write = late
+    return Link("fake")
+
+
+@pytest.mark.parametrize("misses", [1, 2, 3])
+def test_a_banner_that_comes_late_is_not_the_answer_to_a_raw_paste(
+    line: SpokenTransport, misses: int
+) -> None:
+    """The board is asked as often as it was not heard, and takes the code all the same."""
+    link = slow_to_enter(line, misses)
+    taken = iter([BANNER * misses + b"R\x01\x80\x00\x01", b"", b"\x041\r\n\x04\x04>"])
+    line.on_write = lambda data: next(taken)
+    assert link.exec("print(1)") == b"1\r\n"
+    assert line.written[-3:] == [b"\x05A\x01", b"print(1)", b"\x04"]
+
+
+@pytest.mark.parametrize("misses", [0, 1, 3])
+def test_firmware_without_raw_paste_that_was_slow(line: SpokenTransport, misses: int) -> None:
+    link = slow_to_enter(line, misses)
+    line.on_write = lambda data: b"OK1\r\n\x04\x04>" if data == b"1\x04" else enters(data)
+    assert link.exec("1") == b"1\r\n"
+    line.written.clear()
+    assert link.exec("1") == b"1\r\n"
+    assert line.written == [b"1\x04"]
+
+
 @pytest.mark.parametrize(
     ("pauses", "said"),
     [([1, 0, 0, 1], "busy: it prints"), ([1], "not with"), ([0], "busy"), ([0, 1, 1], "not with")],
