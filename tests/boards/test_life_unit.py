@@ -165,6 +165,12 @@ def run_main(arguments):
 """
 
 
+@pytest.fixture(autouse=True)
+def library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stand-in for MicroPython's library has no function that notes interrupts."""
+    monkeypatch.setattr(unix_life, "_NOTE_INTERRUPTS", "")
+
+
 def config(folder: Path, **changes: Any) -> dict[str, Any]:
     """A board whose interpreter is a stand-in that tells how it was started."""
     (folder / "library.py").write_text(LIBRARY)
@@ -277,7 +283,7 @@ def test_a_prompt_ends_the_wait_for_an_interrupt_to_be_seen(
     assert guessing.take_interrupt()
     guessing.says(b"still")
     assert guessing.take_interrupt()
-    assert signals == [signal.SIGINT]
+    assert signals == [unix_life._INTERRUPT]
     guessing.says(b"KeyboardInterrupt: \r\n>>> ")
     assert not guessing.take_interrupt()
     guessing.says(b"next\r\n")

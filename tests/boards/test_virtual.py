@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from pathlib import Path
 
@@ -159,6 +160,28 @@ def test_two_interrupts_at_once_do_not_reset_it(board: Board) -> None:
     with pytest.raises(DeviceError, match="KeyboardInterrupt"):
         board.link.finish(5)
     assert board.exec("print(value)") == "1\n"
+
+
+HUNGRY = """
+while True:
+    kept = [bytearray(n) for n in range(300)]
+    for n in range(3):
+        open("a", "w").close()
+        compile("x = [1, 2, %d]" % n, "", "exec")
+"""
+
+
+def test_an_interrupt_at_any_moment_leaves_a_sound_board(board: Board) -> None:
+    """In a garbage collection, a compiler, the filesystem: as boards, it waits for the end."""
+    draw = random.Random(1)
+    board.exec("value = 1")
+    for _ in range(150):
+        board.link.start(HUNGRY)
+        time.sleep(0.02 * draw.random())
+        board.link.write(b"\x03")
+        with pytest.raises(DeviceError, match="KeyboardInterrupt"):
+            board.link.finish(10)
+        assert board.exec("print(value)") == "1\n"
 
 
 def test_two_boards_at_once() -> None:

@@ -18,14 +18,28 @@ if TYPE_CHECKING or __package__:
 else:
     from life import PROMPT, Life
 
-_RUN = """
+_LOAD = """
 from importlib.util import module_from_spec, spec_from_file_location
 spec = spec_from_file_location("micropython_run", sys.argv[1])
 module = module_from_spec(spec)
 spec.loader.exec_module(module)
+"""
+# The port's own handler of SIGINT raises there and then, in a garbage collection or in libc's locks
+# too, and the board may hang for good. Boards note an interrupt, and raise between two operations:
+# the library has a function that notes it. Reads and sleeps must end for it, hence no restart.
+_INTERRUPT = signal.SIGUSR1
+_NOTE_INTERRUPTS = f"""
+import ctypes
+note = ctypes.cast(ctypes.CDLL(sys.argv[1]).mp_sched_keyboard_interrupt, ctypes.c_void_p)
+libc = ctypes.CDLL(None)
+libc.signal.argtypes, libc.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+libc.signal({_INTERRUPT:d}, note)
+libc.siginterrupt({_INTERRUPT:d}, 1)
+"""
+_START = """
 module.run_main(["micropython", *sys.argv[2:]])
 """
-_SETTLE = 1.0  # seconds in which an interrupt must have been seen; a second one could kill
+_SETTLE = 1.0  # seconds in which one must have been seen; a second could kill it at its prompt
 _RAW = b"raw REPL; CTRL-B to exit\r\n>"
 _FRIENDLY = b'Type "help()" for more information.\r\n>>> '
 _PROMPTS = (PROMPT, b"... ", b"=== ", b"\r\n>", b"\x04>")
@@ -57,7 +71,7 @@ class Interpreter(Life):
         boot = f"{config['boot']}\n_boot{arguments!r}\ndel _boot\n"
         heap = f"heapsize={config['heap']}"
         super().__init__(
-            _RUN,
+            _LOAD + _NOTE_INTERRUPTS + _START,
             [config["library"], "-X", heap, "-i", "-c", boot],
             config["folder"],
             {"MICROPYPATH": ".frozen:/lib"},
@@ -115,7 +129,7 @@ class Interpreter(Life):
         if now - self._interrupted > _SETTLE:
             self._interrupted = now
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process.pid, signal.SIGINT)
+                os.kill(self.process.pid, _INTERRUPT)
         return True
 
     @property
