@@ -81,8 +81,9 @@ test-lowest: $(LOWEST_STAMP)  ## a part of the suite with the lowest versions of
 		-m 'not slow and not thorough' $(LOWEST_TESTS)
 	PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/pytest tests/test_eval_cluster.py
 
-test-slow: $(STAMP)  ## the tests that take minutes: more mutants, more random inputs
-	$(BIN)/pytest -n $(WORKERS) -m 'slow and not thorough'
+SLOW ?=
+test-slow: $(STAMP)  ## the tests that take minutes, before a release (SLOW="tests/docs": only these)
+	$(BIN)/pytest -n $(WORKERS) -m 'slow and not thorough' $(SLOW)
 
 test-thorough: $(STAMP)  ## the longest repetitions, which are no part of CI (hours)
 	$(BIN)/pytest -n $(WORKERS) -m thorough

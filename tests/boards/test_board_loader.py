@@ -11,6 +11,7 @@ from tests.boards.packed_builder import INT8, Packed, Subgraph, build
 from tests.boards.step_reference import Step
 from tests.boards.test_board_interpreter import inverter, on_board
 from tests.boards.unix_port import SETS, Job, run_jobs, run_script
+from tests.marks import slow
 
 STEP = Subgraph([("LUT", [0, 16, 4, ~0])])
 
@@ -65,7 +66,7 @@ def test_files_that_are_no_packed_model(tmp_path: Path) -> None:
             {"subgraphs": [Subgraph([*STEP.steps, ("CALL_ONCE", [0, 0])])]},
             "subgraph 0 step 1 CALL_ONCE: runs subgraph 0",
         ),
-        ({"subgraphs": [Subgraph([("COPY", [0, 0, 1])] * 4097)]}, "too many steps"),
+        slow({"subgraphs": [Subgraph([("COPY", [0, 0, 1])] * 4097)]}, "too many steps"),
     ],
 )
 def test_models_for_another_runtime_or_damaged(
