@@ -108,8 +108,14 @@ def test_waiting_for_a_port(fleet: list[Entry]) -> None:
     busy, other = on_all(fleet, [work, work], silent)
     assert "the port is busy, this process has it" in str(busy.error)
     assert other.result == "2\n"
-    threading.Timer(0.3, held.release).start()
-    assert on_all(fleet[:1], [work], silent, patience=10)[0].result == "2\n"
+    for _ in range(3):  # a board that has 1 s to answer may come too late on a busy machine
+        threading.Timer(0.3, held.release).start()
+        (waited,) = on_all(fleet[:1], [work], silent, patience=10)
+        assert "busy" not in str(waited.error)
+        if waited.error is None:
+            break
+        held = PortLock(fleet[0].port)
+    assert waited.result == "2\n"
 
 
 def test_an_error_of_ours_is_not_hidden(fleet: list[Entry]) -> None:
