@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-WORKERS ?= auto
+# One more than cores: a worker whose board computes, or whose line is quiet on purpose, waits.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 QEMU_BOARD = $(BIN)/python -c 'from microinterp_boards.virtual.qemu_elf import main; exit(main())'
 
 # The suite starts Python thousands of times: modules stay compiled, even in a shell that says
@@ -82,7 +83,7 @@ test-lowest: $(LOWEST_STAMP)  ## a part of the suite with the lowest versions of
 	PATH="$(CURDIR)/$(LOWEST)/bin:$$PATH" $(LOWEST)/bin/pytest tests/test_eval_cluster.py
 
 SLOW ?=
-test-slow: $(STAMP)  ## the tests that take minutes, before a release (SLOW="tests/docs": only these)
+test-slow: $(STAMP)  ## all processors, large models, pages, the wheel (SLOW="tests/docs": only these)
 	$(BIN)/pytest -n $(WORKERS) -m 'slow and not thorough' $(SLOW)
 
 test-thorough: $(STAMP)  ## the longest repetitions, which are no part of CI (hours)

@@ -18,7 +18,7 @@ SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
 settings.register_profile(
     "default",
     deadline=None,
-    max_examples=int(os.environ.get("MICROINTERP_EXAMPLES", "70")),
+    max_examples=int(os.environ.get("MICROINTERP_EXAMPLES", "40")),
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -18,6 +18,6 @@ def thorough(*values: Any) -> Any:
     return pytest.param(*values, marks=pytest.mark.thorough)
 
 
-def slow_but(names: Iterable[str], *quick: str) -> list[Any]:
-    """All names, those that are not `quick` for the slow suite."""
+def slow_but(names: Iterable[Any], *quick: Any) -> list[Any]:
+    """All values, those that are not `quick` for the slow suite."""
     return [name if name in quick else slow(name) for name in names]

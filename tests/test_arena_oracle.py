@@ -18,21 +18,23 @@ from tests.arena_oracle import differing_arena_bytes
 from tests.differential.case import Case
 from tests.differential.cases import all_cases
 from tests.fuzz_models import recurrent_model
+from tests.marks import slow
 from tests.models import chain_model
 from tests.ops.strategies import seeds
 from tests.ops.variable_programs import Program, programs
 from tests.oracle import random_samples
 from tests.random_graphs import random_graphs
 
-GRAPHS = 300
+GRAPHS, MANY_GRAPHS = 100, 1000
 PLANS = st.one_of(random_graphs(), random_graphs(), random_graphs(offline=True))
 
 
-def test_random_graphs_equal_tflm(tflm: TflmRuntime) -> None:
+@pytest.mark.parametrize("count", [GRAPHS, slow(MANY_GRAPHS)])
+def test_random_graphs_equal_tflm(tflm: TflmRuntime, count: int) -> None:
     """Equal heads, and equal bytes after two invokes: equal offsets. A third has offline plans."""
     total: Counter[str] = Counter()
 
-    @settings(max_examples=GRAPHS)
+    @settings(max_examples=count)
     @given(data=PLANS, seed=seeds())
     def check(data: bytes, seed: int) -> None:
         interpreter = Interpreter.from_bytes(data)

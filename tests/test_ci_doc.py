@@ -121,6 +121,7 @@ def test_the_page_shows_these_files_and_commands() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_on_a_desk_and_in_ci(scratch: Scratch) -> None:
     if any(port.vid is not None for port in ports()):
         pytest.skip("a board is plugged in, which has not the model")
@@ -146,6 +147,7 @@ def test_a_failure_reads_as_the_page_shows(scratch: Scratch) -> None:
     assert block in scratch.run("pytest -k 'golden.toml and host'", 1)
 
 
+@pytest.mark.slow
 def test_an_update_on_purpose(scratch: Scratch) -> None:
     scratch.train_again()
     shown = scratch.run(command("--golden-update"))
@@ -154,6 +156,7 @@ def test_an_update_on_purpose(scratch: Scratch) -> None:
     assert "4 passed, 1 skipped" in scratch.run("pytest")
 
 
+@pytest.mark.slow
 def test_firmware_joins(scratch: Scratch) -> None:
     scratch.run(command("golden export"))
     assert "#include <stdint.h>" in (scratch.path / "tests" / "digits_golden.h").read_text()

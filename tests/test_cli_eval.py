@@ -56,6 +56,7 @@ def test_the_digits_as_their_readme_says() -> None:
     assert "899 samples in " in shown
 
 
+@pytest.mark.slow
 def test_ten_thousand_samples_whoever_computes_them(tmp_path: Path) -> None:
     """The same numbers from one process, from two, and when one of two is killed."""
     data = many_digits(tmp_path / "d.npz", 10_000)

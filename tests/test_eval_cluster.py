@@ -27,6 +27,7 @@ from tests.eval_data import (
     opened,
     timeless,
 )
+from tests.marks import slow
 from tests.processes import python
 
 MODEL = DIGITS_MODEL.read_bytes()
@@ -74,7 +75,7 @@ def test_a_cluster_gives_the_same_figures(two_workers: Any, digits: Data, alone:
     assert timeless(evaluate(MODEL, digits, on(two_workers, piece=999))) == alone
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, slow(1)])
 def test_a_killed_worker_changes_nothing(
     two_workers: Any, digits: Data, alone: str, which: int
 ) -> None:
@@ -95,6 +96,7 @@ async def wait_for_start(worker: Any, before: int) -> None:
     raise AssertionError("the worker was not killed")
 
 
+@pytest.mark.slow
 def test_the_model_s_only_holder_may_die(two_workers: Any, digits: Data, alone: str) -> None:
     with local_cluster(1, threads=2) as started:
         kill = killer(lambda: int(started.workers[0].pid), after=2000)

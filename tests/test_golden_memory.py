@@ -11,7 +11,6 @@ import pytest
 from microinterp.runtimes.tflm import version
 from tests.conftest import require_or_skip
 from tests.digits import DIGITS
-from tests.marks import slow, thorough
 from tests.processes import python
 
 MODEL = DIGITS / "digits_int8.tflite"
@@ -57,7 +56,8 @@ def require_proc() -> None:
         pytest.skip("VmHWM is told by Linux alone")
 
 
-@pytest.mark.parametrize("runtime", [slow("host"), thorough("tflm")])
+@pytest.mark.thorough
+@pytest.mark.parametrize("runtime", ["host", "tflm"])
 def test_ten_times_the_samples(tmp_path: Path, runtime: str) -> None:
     require_proc()
     if runtime == "tflm" and version() is None:

@@ -44,6 +44,7 @@ def test_items_pass_and_fail_in_workers(project: Project) -> None:
     assert len(names) == ENTRIES
 
 
+@pytest.mark.slow
 def test_many_updates_of_one_bundle(project: Project) -> None:
     """One worker records, the others wait and find it done."""
     inputs = golden.load(project.bundle).inputs[0]

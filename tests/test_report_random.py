@@ -18,7 +18,7 @@ from tests.graphs.models import FLOW, graphs
 from tests.report_pages import Shown, lookup, random_ones, says
 
 HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-GRAPHS, SLOW_GRAPHS, MUTANTS = 30, 150, 60
+GRAPHS, SLOW_GRAPHS, MUTANTS = 12, 150, 25
 
 
 def check_report(data: bytes) -> None:

@@ -19,7 +19,7 @@ from tests.boards.random_steps import MAKERS, make
 from tests.boards.thumb_steps import tiered
 from tests.boards.unix_port import SETS, Job, run_jobs
 from tests.boards.viper_emulator import Board
-from tests.marks import slow_but, thorough
+from tests.marks import slow, slow_but, thorough
 from tests.packed.compare import pack_model
 from tests.packed.mutants import layout_of, weights_of
 from tests.packed.mutants import mutants as zoo_mutants
@@ -153,7 +153,7 @@ BOARD_ONLY = ("UnicodeError", "ModelError: arena has", "ModelError: packed for")
 
 @pytest.mark.usefixtures("qemu")
 @pytest.mark.parametrize("count", [COUNT // 10, thorough(COUNT // 2)])
-@pytest.mark.parametrize(("cpu", "tier"), THUMB)
+@pytest.mark.parametrize(("cpu", "tier"), [THUMB[0], *(slow(*each) for each in THUMB[1:])])
 def test_mutants_for_thumb_kernels(cpu: str, tier: str, count: int) -> None:
     """No canary is touched, nothing faults or hangs; what the host takes, the board takes too."""
     refused = 0
@@ -176,7 +176,7 @@ def other_weights(data: bytes, rng: random.Random) -> bytes:
 
 @pytest.mark.usefixtures("qemu")
 @pytest.mark.parametrize("count", [40, thorough(COUNT // 8)])
-@pytest.mark.parametrize(("cpu", "tier"), THUMB)
+@pytest.mark.parametrize(("cpu", "tier"), [THUMB[0], *(slow(*each) for each in THUMB[1:])])
 @pytest.mark.parametrize("passes", [(), ("in-place", "in-place-depthwise")])
 def test_mutants_of_a_packed_zoo(passes: tuple[str, ...], cpu: str, tier: str, count: int) -> None:
     """A model with every step, as the packer writes it: its structure or its weights changed."""
@@ -200,7 +200,7 @@ def test_mutants_of_a_packed_zoo(passes: tuple[str, ...], cpu: str, tier: str, c
     assert count // 5 < refused < count
 
 
-@pytest.mark.parametrize("tier", ["viper", *(tier for _, tier in THUMB)])
+@pytest.mark.parametrize("tier", ["viper", *(slow(tier) for _, tier in THUMB)])
 def test_host_and_board_refuse_the_same_steps(
     tier: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

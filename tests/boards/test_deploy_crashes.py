@@ -27,7 +27,7 @@ NAME = "kws"
 FLASH = 768 * 1024
 IDLE = 0.7  # seconds; as by default, but for the test's time
 LIMIT = 60.0  # seconds for all that happens at one point
-FEW, SOME, MANY = 2, 8, 100  # points of each kind
+FEW, SOME, MANY = 1, 8, 100  # points of each kind
 COUNTS = [
     FEW,
     pytest.param(SOME, marks=pytest.mark.slow),

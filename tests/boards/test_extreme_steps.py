@@ -12,7 +12,7 @@ from tests.boards.thumb_steps import TIERS_OF, differing, narrowed
 from tests.conftest import require_or_skip
 
 NAMES = ("CONV", "DEPTHWISE", "AVERAGE_POOL", "MAX_POOL")
-FEW, MANY = 60, 250
+FEW, MANY = 30, 250
 _BATCH = 250  # layers that a board gets at a time
 RUNS = [(cpu, tier) for cpu in ("m3", "m4") for tier in TIERS_OF[cpu]]
 

@@ -14,7 +14,7 @@ from tests.boards.test_fit import wide_model
 from tests.boards.test_fit_heap import SLACK
 from tests.boards.unix_port import ROOT
 from tests.cli import call, stored
-from tests.marks import slow
+from tests.marks import slow_but
 from tests.models import chain_model
 
 MODELS = ROOT.parent / "shared" / "models"
@@ -43,7 +43,9 @@ def asked(path: Path, board: str, heap: int) -> tuple[int, dict[str, Any]]:
 @needs_viper
 @pytest.mark.parametrize(
     "name",
-    ["digits", "many steps", "heavy", "hello_world_int8", slow("kws_int8"), slow("vww_96_int8")],
+    slow_but(
+        ["digits", "many steps", "heavy", "hello_world_int8", "kws_int8", "vww_96_int8"], "digits"
+    ),
 )
 def test_unix_at_three_heaps(name: str, tmp_path: Path) -> None:
     """Well below, just enough, ample; just below by as much as the account may be too careful."""

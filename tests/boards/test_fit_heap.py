@@ -31,14 +31,20 @@ from microinterp_boards.processor import TIERS
 from tests.boards.heap_figures import BOARDS, deployed, module_costs, packed_for
 from tests.boards.model_boards import MODEL
 from tests.boards.unix_port import ROOT
-from tests.marks import slow_but, thorough
+from tests.marks import slow, thorough
 from tests.models import chain_model
 
 SLACK = 4096
 """Bytes by which the account may exceed what is really needed; measured: at most 2,500."""
 
 
-@pytest.fixture(params=slow_but(BOARDS, "x64"))
+SLOW = ("armv7em", "bytecode")
+"""Of boards under QEMU the fastest and the slowest kernels; the others are thorough tests."""
+
+
+@pytest.fixture(
+    params=["x64", *map(slow, SLOW), *(thorough(b) for b in BOARDS if b not in ("x64", *SLOW))]
+)
 def kind(request: pytest.FixtureRequest) -> str:
     """A kind of kernels that has a virtual board here."""
     request.getfixturevalue("interpreter" if request.param == "x64" else "qemu")

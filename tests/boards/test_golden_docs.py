@@ -40,6 +40,7 @@ def port() -> Iterator[str]:
         yield port
 
 
+@pytest.mark.slow
 def test_commands(port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copy(MODEL, "digits_int8.tflite")

@@ -22,6 +22,7 @@ from tests.boards.tiny_models import dense_model
 from tests.boards.unix_port import ROOT
 from tests.conftest import shared_model
 from tests.digits import DIGITS
+from tests.marks import slow
 
 TINY = dense_model((4, 12, 3), table="TANH")
 FILES = ("model.mis", "model.py")
@@ -118,7 +119,9 @@ def test_hello_world(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(bursts) <= 64
 
 
-@pytest.mark.parametrize("sizes", [(1, 1), (5, 7, 4), (64, 40, 3), (256, 8, 2)], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [(1, 1), slow((5, 7, 4)), slow((64, 40, 3)), (256, 8, 2)], ids=str
+)
 def test_other_tiny_models(board: Board, sizes: tuple[int, ...]) -> None:
     model = dense_model(sizes, seed=2, per_channel=True)
     done = board.deploy(model)
@@ -128,7 +131,7 @@ def test_other_tiny_models(board: Board, sizes: tuple[int, ...]) -> None:
     assert result.compared_crcs == 4 * len(sizes)  # RESHAPE and the layers
 
 
-@pytest.mark.parametrize("op_index", [1, 2])
+@pytest.mark.parametrize("op_index", [1, slow(2)])
 def test_a_flipped_weight_is_found(board: Board, op_index: int) -> None:
     board.deploy(TINY)
     changed = flipped(pack_for_board(TINY), op_index)

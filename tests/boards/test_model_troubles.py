@@ -17,6 +17,7 @@ from microinterp_boards import Board, virtual_board
 from microinterp_boards.virtual.registry import running_boards
 from tests.boards.model_boards import MODEL, NAME, board_with, change_byte, model_in_use, weight_of
 from tests.conftest import shared_model
+from tests.marks import slow
 from tests.processes import command
 
 pytestmark = pytest.mark.usefixtures("interpreter")
@@ -38,7 +39,7 @@ def bench(board: Board, **options: Any) -> None:
     board.bench(MODEL, **options)
 
 
-@pytest.mark.parametrize("act", [deploy, validate, validate_ops, bench])
+@pytest.mark.parametrize("act", [deploy, validate_ops, slow(validate), slow(bench)])
 def test_board_unplugged_in_the_middle(act: Callable[..., None]) -> None:
     calls = []
 
@@ -55,7 +56,7 @@ def test_board_unplugged_in_the_middle(act: Callable[..., None]) -> None:
         assert "was the board unplugged" in caught.value.hint
 
 
-@pytest.mark.parametrize("act", [deploy, validate, validate_ops, bench])
+@pytest.mark.parametrize("act", [deploy, validate_ops, slow(validate), slow(bench)])
 def test_host_interrupted_in_the_middle(act: Callable[..., None]) -> None:
     """Ctrl-C at the host: whatever the board was doing, the next command finds it well."""
 

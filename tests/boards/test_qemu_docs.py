@@ -61,6 +61,7 @@ print(free - gc.mem_free())
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_heap_and_instructions(name: str) -> None:
     with mapped(name, "m4") as (board, model):
         result = board.bench(content(name), runs=5, name=name)
@@ -80,6 +81,7 @@ def test_heap_and_instructions(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), [each for each in PASSED if each[0] != "vww_96"])
+@pytest.mark.slow
 def test_memory_passes(name: str, kind: str) -> None:
     assert_passed_as_told(name, kind)
 
@@ -124,7 +126,7 @@ def test_golden_module() -> None:
     assert figures(taken[1]) == [pytest.approx(heap, abs=160)]
 
 
-@pytest.mark.parametrize("is_mapped", [True, False])
+@pytest.mark.parametrize("is_mapped", [slow(True), False])
 def test_mlperf_module(is_mapped: bool) -> None:
     data = content("digits")
     files = mapped_runtime("m4", "thumb") if is_mapped else []

@@ -94,7 +94,7 @@ def test_no_byte_differs(name: str, heap: int, cpu: str, tier: str) -> None:
 
 
 SLOW_IN_BYTECODE = [
-    (name, cpu) if name in ("digits", "hello_world") else thorough(name, cpu)
+    (slow if name in ("digits", "hello_world") else thorough)(name, cpu)
     for name in NAMES
     for cpu in CPUS
 ]
@@ -113,6 +113,7 @@ SENT = ["hello_world", *(pytest.param(n, marks=pytest.mark.slow) for n in ("digi
 
 @pytest.mark.parametrize("cpu", ["m4", slow("m3")])
 @pytest.mark.parametrize("name", SENT)
+@pytest.mark.slow
 def test_sent_by_the_link(name: str, cpu: str) -> None:
     data = content(name)
     with qemu_board(cpu) as board:
@@ -151,6 +152,7 @@ LOOP = 4100
 
 @pytest.mark.parametrize("cpu", ["m4", slow("m3")])
 @pytest.mark.parametrize("name", ["digits", slow("kws")])
+@pytest.mark.slow
 def test_instruction_counts_are_the_same_in_three_runs(name: str, cpu: str) -> None:
     with mapped(name, cpu) as (board, _):
         runs = [counted(board, name) for _ in range(2)]

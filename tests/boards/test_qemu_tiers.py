@@ -22,6 +22,7 @@ from microinterp_boards.packing import pack_for_board
 from microinterp_boards.probe import CEILING
 from tests.boards.model_boards import MODEL
 from tests.boards.qemu_port import ALL_CPUS, mapped_model, qemu_board, set_of
+from tests.marks import slow_but
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
@@ -62,7 +63,7 @@ def test_a_ceiling_does_not_raise_an_m3(m3: Board, monkeypatch: pytest.MonkeyPat
         m3.deploy(MODEL, mpy_set="armv7em")
 
 
-@pytest.mark.parametrize("cpu", ALL_CPUS)
+@pytest.mark.parametrize("cpu", slow_but(ALL_CPUS, "m3"))
 @pytest.mark.parametrize("way", ["environment", "option"])
 def test_armv6m_kernels_on_a_larger_processor(
     cpu: str, way: str, monkeypatch: pytest.MonkeyPatch

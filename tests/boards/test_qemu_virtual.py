@@ -21,7 +21,7 @@ from microinterp_boards.virtual import qemu as machines
 from microinterp_boards.virtual.preload import MAGIC, NAME_BYTES, image
 from microinterp_boards.virtual.registry import running_boards
 from tests.boards.conftest import family, is_running, wait_for
-from tests.marks import thorough
+from tests.marks import slow, thorough
 
 BOARDS: list[dict[str, Any]] = [{"kind": "qemu", "cpu": "m4"}, {"kind": "qemu", "cpu": "m3"}]
 BOARDS += [{"kind": "microbit"}]
@@ -227,7 +227,9 @@ def test_what_cannot_be_preloaded(preload: list[Any], message: str) -> None:
 
 
 @linux
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, slow(signal.SIGTERM), slow(signal.SIGHUP), signal.SIGKILL]
+)
 def test_a_signal_to_the_host_program(options: dict[str, Any], number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", HOST.format(options=options)],
@@ -261,7 +263,7 @@ def test_an_end_of_qemu_is_an_end_of_the_board(options: dict[str, Any]) -> None:
 
 
 @linux
-@pytest.mark.parametrize("starts", [10, thorough(50)])
+@pytest.mark.parametrize("starts", [slow(10), thorough(50)])
 def test_many_starts_leave_nothing(any_board: dict[str, Any], starts: int) -> None:
     """Ended by the block, in the middle of a program, or by signals to the relay or to QEMU."""
     before = open_terminals()

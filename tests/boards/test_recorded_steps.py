@@ -16,6 +16,7 @@ from microinterp.packed.steps import CallOnce
 from tests.boards import qemu_port, unix_port
 from tests.boards.random_steps import MAKERS
 from tests.boards.unix_port import Job, Outcome
+from tests.marks import slow_but
 from tests.vectors.record_board_steps import (
     Vector,
     load,
@@ -66,7 +67,7 @@ def test_unix(tier: str, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("qemu")
 @pytest.mark.parametrize("tier", unix_port.SETS)
-@pytest.mark.parametrize("cpu", qemu_port.CPUS)
+@pytest.mark.parametrize("cpu", slow_but(qemu_port.CPUS, "m4"))
 def test_cortex_m(cpu: str, tier: str) -> None:
     chosen, wanted = jobs(tier)
     assert_as_recorded(chosen, qemu_port.run_jobs(wanted, tier, cpu))

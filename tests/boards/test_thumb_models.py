@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from microinterp import Interpreter
 from microinterp.interpreter import prepare_model
 from microinterp.passes import run_passes
-from tests.marks import slow, thorough
+from tests.marks import slow, slow_but, thorough
 from tests.ops.strategies import seeds
 from tests.ops.variable_programs import Program, programs
 from tests.oracle import random_samples
@@ -29,8 +28,7 @@ from tests.random_graphs import random_graphs
 
 PLACES = [("m4", "armv7em"), ("m3", "armv7m"), ("m3", "armv6m")]
 LARGE_HEAP = 3 << 20
-SLOW = ("ic_resnet8_int8", "person_detect", "vww_96_int8")
-"""Millions of multiplications."""
+QUICK = ("digits_int8", "micro_speech_int8", "okay_nabu")
 
 pytestmark = pytest.mark.usefixtures("qemu")
 on_each = pytest.mark.parametrize(("cpu", "tier"), PLACES)
@@ -106,16 +104,11 @@ def test_ops(op: str, count: int) -> None:
         check_on_cortex_m(family.packed, tier, cpu)
 
 
-def marked(names: Sequence[str]) -> list[object]:
-    """The large ones are slow."""
-    return [slow(name) if name in SLOW else name for name in names]
-
-
 LONG = ("kws_int8", "person_detect", "vww_96_int8")
 """With passes and all tiers."""
 
 
-@pytest.mark.parametrize("name", marked(list(MODELS)))
+@pytest.mark.parametrize("name", slow_but(MODELS, *QUICK))
 def test_real_models(name: str) -> None:
     model = packed(name, 2)
     for cpu, tier in PLACES:
@@ -126,6 +119,7 @@ def test_real_models(name: str) -> None:
     "name",
     [*[n for n in SMALLER if n not in LONG], *map(thorough, LONG)],
 )
+@pytest.mark.slow
 def test_real_models_with_passes(name: str) -> None:
     data = MODELS[name](name)
     prepared = prepare_model(data, kernels="plain")

@@ -28,6 +28,7 @@ from tests.boards.model_boards import (
 )
 from tests.bundles import change_bundle
 from tests.conftest import shared_model
+from tests.marks import slow_but
 from tests.test_wakewords import wakeword
 
 pytestmark = pytest.mark.usefixtures("interpreter")
@@ -36,7 +37,7 @@ OPS = {0: "CONV_2D", 1: "DEPTHWISE_CONV_2D", 5: "CONV_2D", 8: "FULLY_CONNECTED"}
 
 
 @pytest.mark.parametrize("per_op", [True, False])
-@pytest.mark.parametrize("op_index", OPS)
+@pytest.mark.parametrize("op_index", slow_but(OPS, 0, 8))
 def test_one_wrong_weight_is_found(op_index: int, per_op: bool) -> None:
     with board_with() as board:
         board.deploy(MODEL)

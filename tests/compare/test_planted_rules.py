@@ -51,7 +51,7 @@ def test_layers_that_differ_on_the_device(vector: Vector) -> None:
     assert check(vector, tensors=True)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_all_layers_that_differ_on_the_device() -> None:
     """A rule of theirs can matter beside others only, so that by chance TFLM gives the same."""
     differ = [check(vector, tensors) for vector in RUN for tensors in (True, False)]

@@ -11,8 +11,8 @@ from tests.differential.cases import all_cases
 from tests.differential.run import run_case
 from tests.marks import slow, thorough
 
-MODELS = 12
-SOME_MODELS = 40
+MODELS = 6
+SOME_MODELS = 15
 MANY_MODELS = 200
 CASES = [pytest.param(case, id=case.name) for case in all_cases()]
 

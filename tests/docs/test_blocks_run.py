@@ -15,7 +15,17 @@ from tests.docs.folders import make_folder
 from tests.docs.running import PageRun
 from tests.marks import slow
 
-SLOW = {"docs/apps.md", "docs/boards.md", "docs/how-to/bring_up_a_board.md"}
+SLOW = {
+    "README.md",
+    "docs/apps.md",
+    "docs/boards.md",
+    "docs/deployments.md",
+    "docs/fleet.md",
+    "docs/how-to/bring_up_a_board.md",
+    "docs/plots.md",
+    "docs/quickstart.md",
+    "docs/results.md",
+}
 """Pages whose commands take long."""
 
 

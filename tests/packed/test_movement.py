@@ -50,7 +50,7 @@ CASES = {
 def test_packed_equals_the_interpreter(op: str, tmp_path: Path) -> None:
     family = Family()
 
-    @settings(max_examples=120)
+    @settings(max_examples=50)
     @given(case=CASES[op], seed=seeds())
     def check(case: Case, seed: int) -> None:
         family.add(case.data, seed)

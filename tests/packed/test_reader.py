@@ -20,6 +20,7 @@ from microinterp.packed.records import PackedOp, PackedState, PackedSubgraph, Wr
 from microinterp.packed.steps import Step
 from microinterp.packed.writer import write
 from tests.flat import locate
+from tests.marks import slow
 from tests.models import conv_model
 from tests.packed.compare import pack_model
 from tests.packed.mutants import layout_of, mutants, patched, weights_of
@@ -27,7 +28,7 @@ from tests.packed.zoo import every_step
 
 MODEL_VERSION, MODEL_SUBGRAPHS = 0, 9
 SUBGRAPH_STEPS, STEP_CODE = 0, 0
-MUTANTS = 2000
+MUTANTS, MANY_MUTANTS = 600, 6000
 SECONDS = 10.0
 
 
@@ -85,11 +86,12 @@ def run(data: bytes) -> str:
     return "runs"
 
 
+@pytest.mark.parametrize("count", [MUTANTS, slow(MANY_MUTANTS)])
 @pytest.mark.filterwarnings("error")
-def test_mutants_are_refused_or_run(each_zoo: bytes) -> None:
+def test_mutants_are_refused_or_run(each_zoo: bytes, count: int) -> None:
     layout = layout_of(each_zoo, TABLES, "Model", weights_of(each_zoo))
     outcomes: Counter[str] = Counter()
-    for number, mutant in enumerate(mutants(each_zoo, layout, 1, MUTANTS)):
+    for number, mutant in enumerate(mutants(each_zoo, layout, 1, count)):
         start = time.process_time()
         try:
             outcomes[run(mutant)] += 1
@@ -97,8 +99,8 @@ def test_mutants_are_refused_or_run(each_zoo: bytes) -> None:
             raise AssertionError(f"mutant {number}") from error
         assert time.process_time() - start < SECONDS, f"mutant {number}"
     print(dict(outcomes))
-    assert outcomes["ModelError"] > MUTANTS / 4
-    assert outcomes["runs"] > MUTANTS / 8
+    assert outcomes["ModelError"] > count / 4
+    assert outcomes["runs"] > count / 8
 
 
 def test_every_cut_is_refused(zoo: bytes) -> None:

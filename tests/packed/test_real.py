@@ -11,6 +11,7 @@ import pytest
 from microinterp import Interpreter
 from microinterp.packed import pack_with_report
 from tests.conftest import shared_model
+from tests.marks import slow_but
 from tests.oracle import Sample, random_samples
 from tests.packed.compare import Packed, check_on_board, compare
 from tests.test_wakewords import MODELS as WAKEWORDS
@@ -44,6 +45,8 @@ MODELS: dict[str, Callable[[str], bytes]] = {
     **dict.fromkeys(SHARED, shared),
     **dict.fromkeys(WAKEWORDS, wakeword),
 }
+_QUICK = ("digits_int8", "micro_speech_int8", "okay_nabu")
+"""A chain, a graph with a large layer, a graph with state; the others are for the slow suite."""
 BYTECODE = (
     "digits_int8",
     "hello_world_int8",
@@ -63,7 +66,7 @@ def packed(name: str, count: int) -> Packed:
     return compare(data, [*samples[:count], None, *again] if again else samples[:count])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow_but(MODELS, *_QUICK))
 def test_host_and_viper_equal_the_interpreter(name: str, tmp_path: Path) -> None:
     model = packed(name, SAMPLES)
     print(f"\n{name}: {sum(len(crcs) for _, crcs in model.answers)} tensors compared")
@@ -71,7 +74,7 @@ def test_host_and_viper_equal_the_interpreter(name: str, tmp_path: Path) -> None
     assert not check_on_board([model], "viper", tmp_path)
 
 
-@pytest.mark.parametrize("name", BYTECODE)
+@pytest.mark.parametrize("name", slow_but(BYTECODE, *_QUICK))
 def test_bytecode_equals_the_interpreter(name: str, tmp_path: Path) -> None:
     assert not check_on_board([packed(name, FEW)], "bytecode", tmp_path)
 

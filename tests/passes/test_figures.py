@@ -11,6 +11,7 @@ from microinterp.arena.plan import plan
 from microinterp.passes import Passed, ladder, run_passes
 from microinterp.runtimes.tflm import TflmRuntime
 from tests.conftest import shared_model
+from tests.marks import slow
 from tests.passes.checking import check_passed, prepared_of, samples_for, usual_outputs
 from tests.passes.nets import depthwise_chain, mobilenet_v2
 from tests.test_wakewords import wakeword
@@ -91,6 +92,7 @@ def test_best_alone_on_vww_96() -> None:
     assert plan(prepared, "best").head_bytes == 55_296
 
 
+@pytest.mark.slow
 def test_the_ladder_goes_down_and_auto_takes_the_first_rung_that_fits() -> None:
     """From TFLM's plan; each limit between two rungs gives the cheaper of the two that fit."""
     data = shared_model("vww_96_int8.tflite")
@@ -108,7 +110,7 @@ def test_the_ladder_goes_down_and_auto_takes_the_first_rung_that_fits() -> None:
     assert run_passes(prepared, "auto", 1000).plan.head_bytes == heads[-1]
 
 
-@pytest.mark.parametrize("name", ["vww_96_float", "ic_resnet8_float"])
+@pytest.mark.parametrize("name", [slow("vww_96_float"), "ic_resnet8_float"])
 def test_float_models(tflm: TflmRuntime, name: str) -> None:
     """Sums of floats keep their order in every piece, so bits are kept, too."""
     data = shared_model(f"{name}.tflite")
@@ -143,6 +145,7 @@ def test_okay_nabu_in_another_order(tflm: TflmRuntime) -> None:
 MOBILENET = Case("MobileNetV2", ALL, 2_451_840, 2_451_840 * 2 // 15, 298_368, 0.1)
 
 
+@pytest.mark.slow
 def test_mobilenet_v2_of_224_x_224() -> None:
     """Head 7.5 times smaller than TFLM's, and more."""
     passed = check_case(MOBILENET, mobilenet_v2())

@@ -9,6 +9,7 @@ import pytest
 
 from microinterp import Interpreter
 from microinterp.passes import NAMES, run_passes
+from tests.marks import slow
 from tests.oracle import random_samples
 from tests.passes.checking import check_passed, prepared_of, samples_for, usual_outputs
 from tests.passes.nets import ImageNet
@@ -111,7 +112,9 @@ def long_model() -> bytes:
     return net.finish()
 
 
-@pytest.mark.parametrize("passes", ["auto", ["in-place", "in-place-depthwise"], ["patches"]])
+@pytest.mark.parametrize(
+    "passes", [slow("auto"), slow(["in-place", "in-place-depthwise"]), ["patches"]]
+)
 def test_long_models(passes: str | list[str]) -> None:
     data = long_model()
     passed, samples = run_passes(prepared_of(data), passes), samples_for(data, 1)

@@ -16,13 +16,13 @@ from microinterp.errors import UnsupportedError
 from microinterp.passes import NAMES, run_passes
 from microinterp.runtimes.tflm import Sample
 from tests.graphs.models import FLOW, graphs
-from tests.marks import slow_but, thorough
+from tests.marks import thorough
 from tests.oracle import random_samples
 from tests.passes.checking import check_passed, passed_outputs, prepared_of, usual_outputs
 from tests.random_graphs import random_graphs
 from tests.test_wakewords import INVOKES, MODELS, wakeword
 
-PLAIN, MANY = 30, 200
+PLAIN, MANY = 15, 200
 HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
@@ -93,7 +93,7 @@ def test_graphs_of_control_flow(count: int) -> None:
     require_shares(seen, {"with subgraphs": 1 / 4})
 
 
-@pytest.mark.parametrize("name", slow_but(MODELS, "alexa"))
+@pytest.mark.parametrize("name", ["alexa", *map(thorough, MODELS[1:])])
 def test_wakewords_carry_their_state(name: str) -> None:
     """50 invokes, a reset, 50 more: probability and all variables are those without passes."""
     data = wakeword(name)

@@ -297,6 +297,7 @@ def test_ops_that_run_subgraphs_stay_where_they_are() -> None:
     assert all((order.index(op) < order.index(once)) == (op < once) for op in order if op != once)
 
 
+@pytest.mark.slow
 def test_wide_and_deep_is_quick() -> None:
     """150 ops that can all run at any time: the beam grows narrower as graphs grow."""
     b = ModelBuilder()
