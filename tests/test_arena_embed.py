@@ -59,7 +59,7 @@ def test_by_hand(tflm: TflmRuntime) -> None:
     assert tflm.arena(staggered_model()).head_bytes == 64
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(data=PLANS, seed=seeds())
 def test_random_graphs(tflm: TflmRuntime, data: bytes, seed: int) -> None:
     require_followed(tflm, data, seed)

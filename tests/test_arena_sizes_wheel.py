@@ -111,7 +111,7 @@ def test_the_minimum_with_all_tensors_preserved(tflm: TflmRuntime, name: str) ->
     assert not works(tflm, data, minimum - 16, preserve=True)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(data=GRAPHS)
 def test_random_graphs(tflm: TflmRuntime, data: bytes) -> None:
     require_equal(tflm, data)

@@ -133,6 +133,7 @@ def test_on_a_desk_and_in_ci(scratch: Scratch) -> None:
 
 
 @pytest.mark.usefixtures("interpreter")
+@pytest.mark.slow
 def test_the_steps_of_the_workflow(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", scratch.environment["XDG_RUNTIME_DIR"])
     with virtual_board("unix"):

@@ -16,7 +16,7 @@ from microinterp.golden_bundle import BundleReader
 from microinterp.golden_bundle.blocks import MAGIC, PREFIX_BYTES
 from tests.boards.golden_files import block_starts, with_crcs
 from tests.cli import sums_model
-from tests.marks import slow
+from tests.marks import slow, slow_but
 from tests.models import conv_model
 from tests.test_input_fuzz import damaged
 
@@ -44,7 +44,7 @@ def uses(path: Path) -> list[Callable[[], object]]:
     ]
 
 
-@pytest.mark.parametrize("tensors", golden.TENSORS)
+@pytest.mark.parametrize("tensors", slow_but(golden.TENSORS, "crc"))
 def test_every_flipped_byte_of_a_bundle_is_placed(path: Path, tensors: str) -> None:
     """The message names the byte where the block begins, and the last sample before it."""
     golden.record(sums_model(), [np.zeros((2, 1, 4), np.int8)], path, tensors=tensors)

@@ -14,6 +14,7 @@ from microinterp_boards import Board
 from microinterp_boards.files import Files
 from microinterp_boards.virtual.qemu_elf import MACHINES
 from tests.boards.qemu_port import ALL_CPUS, THUMB, qemu_board
+from tests.marks import slow_but
 
 CPU_PARTS = {"m4": "0xc24", "m3": "0xc23", "m7": "0xc27"}
 MODULE = """
@@ -75,7 +76,7 @@ def compiled(folder: Path, name: str, source: str, arch: str) -> bytes:
     return path.with_suffix(".mpy").read_bytes()
 
 
-@pytest.fixture(scope="module", params=ALL_CPUS)
+@pytest.fixture(scope="module", params=slow_but(ALL_CPUS, "m4"))
 def cpu(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

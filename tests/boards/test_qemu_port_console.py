@@ -12,12 +12,13 @@ import pytest
 from microinterp.errors import DeviceError
 from microinterp_boards import Board
 from tests.boards.qemu_port import ALL_CPUS, qemu_board
+from tests.marks import slow_but
 
 ALL_BYTES = bytes(range(256))
 RAW = b"raw REPL; CTRL-B to exit\r\n>"
 
 
-@pytest.fixture(scope="module", params=ALL_CPUS)
+@pytest.fixture(scope="module", params=slow_but(ALL_CPUS, "m4"))
 def board(request: pytest.FixtureRequest, qemu: None) -> Iterator[Board]:
     with qemu_board(request.param) as board:
         yield board

@@ -11,13 +11,14 @@ from microinterp.errors import DeviceError
 from microinterp_boards import Board
 from microinterp_boards.files import Files
 from tests.boards.qemu_port import ALL_CPUS, qemu_board
+from tests.marks import slow_but
 
 BLOCK, BLOCKS, ENTRIES = 4096, 504, 128
 MAPPED = bytes(range(256)) * 5
 ROMAN = b"one\ntwo\nthree"
 
 
-@pytest.fixture(scope="module", params=ALL_CPUS)
+@pytest.fixture(scope="module", params=slow_but(ALL_CPUS, "m4"))
 def shared(request: pytest.FixtureRequest, qemu: None) -> Iterator[Board]:
     preload = [("roman.txt", ROMAN), ("deep/er/mapped.bin", MAPPED)]
     with qemu_board(request.param, preload=preload) as board:

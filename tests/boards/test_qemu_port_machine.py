@@ -16,6 +16,7 @@ from microinterp.errors import DeviceError
 from microinterp_boards import Board
 from microinterp_boards.virtual import qemu_elf
 from tests.boards.qemu_port import ALL_CPUS, qemu_board
+from tests.marks import slow_but
 
 LOOP = """
 import board, time
@@ -33,7 +34,7 @@ def count(n):
 """
 
 
-@pytest.fixture(scope="module", params=ALL_CPUS)
+@pytest.fixture(scope="module", params=slow_but(ALL_CPUS, "m4"))
 def board(request: pytest.FixtureRequest, qemu: None) -> Iterator[Board]:
     with qemu_board(request.param) as board:
         yield board

@@ -19,6 +19,7 @@ from microinterp_boards.probe import CEILING
 from microinterp_boards.runtime import tier_of
 from tests.boards.model_boards import MODEL
 from tests.boards.qemu_port import THUMB, mapped_model, mapped_runtime, qemu_board
+from tests.marks import slow
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
@@ -141,7 +142,7 @@ print(found)
 """
 
 
-@pytest.mark.parametrize(("cpu", "mpy_set"), PLACES)
+@pytest.mark.parametrize(("cpu", "mpy_set"), [PLACES[0], *(slow(*each) for each in PLACES[1:])])
 def test_models_and_arenas_at_any_address(cpu: str, mpy_set: str) -> None:
     """A model is copied to where words can be read; an arena is its owner's to place."""
     model = DIGITS.for_tier(tier_of(mpy_set))

@@ -19,7 +19,7 @@ from tests.boards.step_reference import Step, int8_bytes, rq, run
 from tests.boards.unix_port import Job, run_jobs
 from tests.boards.viper_emulator import Board
 
-COUNT = 4_000
+COUNT = 2_000
 SHIFTS = (30, 13, 1, 0, -1, -8, -16, -31)
 ZERO_POINT = 3
 Run = Callable[[bytes, bytes], bytes]

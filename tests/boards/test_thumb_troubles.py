@@ -26,6 +26,7 @@ from tests.boards.packed_builder import build
 from tests.boards.random_steps import Case, make
 from tests.boards.thumb_steps import KERNELS, tiered
 from tests.boards.unix_port import Job
+from tests.marks import slow_but
 
 pytestmark = pytest.mark.usefixtures("qemu")
 
@@ -64,7 +65,7 @@ def files(tier: str) -> list[tuple[str, bytes]]:
     return qemu_port.mapped_runtime(THUMB[tier], tier)
 
 
-@pytest.fixture(scope="module", params=THUMB)
+@pytest.fixture(scope="module", params=slow_but(THUMB, "armv7em"))
 def tier(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

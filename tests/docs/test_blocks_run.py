@@ -13,20 +13,6 @@ from tests.conftest import require_or_skip
 from tests.docs.blocks import ROOT, blocks_of, pages
 from tests.docs.folders import make_folder
 from tests.docs.running import PageRun
-from tests.marks import slow
-
-SLOW = {
-    "README.md",
-    "docs/apps.md",
-    "docs/boards.md",
-    "docs/deployments.md",
-    "docs/fleet.md",
-    "docs/how-to/bring_up_a_board.md",
-    "docs/plots.md",
-    "docs/quickstart.md",
-    "docs/results.md",
-}
-"""Pages whose commands take long."""
 
 
 @pytest.fixture
@@ -45,7 +31,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageRun]:
     page_run.close()
 
 
-@pytest.mark.parametrize("page", [slow(page) if page in SLOW else page for page in pages()])
+@pytest.mark.slow
+@pytest.mark.parametrize("page", pages())
 def test_page(page: str, run: PageRun) -> None:
     make_folder(page, run.folder)
     for block in blocks_of(page, (ROOT / page).read_text(encoding="utf-8")):

@@ -124,7 +124,7 @@ def test_random_graphs_of_int8() -> None:
 
 
 def test_random_graphs_of_all_operators() -> None:
-    assert check_graphs(graphs(), 30)["twins"] >= 30
+    assert check_graphs(graphs(), 15)["twins"] >= 15
 
 
 @pytest.mark.thorough
