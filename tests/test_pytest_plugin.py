@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli import sums_model
 from tests.golden_projects import Project, require_wheel
+from tests.marks import slow
 
 
 @pytest.fixture
